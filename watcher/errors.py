@@ -1,0 +1,81 @@
+"""
+One root error, then by what to do about it.
+
+Errors of foreign libraries are turned into these at the one place that uses the library, `from` their cause. Anything
+else that is raised is a bug: it keeps its trace and ends the process.
+"""
+
+__all__ = [
+    "ConfigError",
+    "DatabaseRefused",
+    "FolderRefused",
+    "LoginRefused",
+    "MailboxLost",
+    "SecretUnavailable",
+    "ServerUntrusted",
+    "StateLocked",
+    "StorageFailed",
+    "Superseded",
+    "Unreadable",
+    "WatcherError",
+]
+
+
+class WatcherError(Exception):
+    """Root of all errors that an operator can act on. `str()` is one line: what, where, what to do."""
+
+
+class ConfigError(WatcherError):
+    """The configuration can't be used: tell all problems at once, exit, don't restart."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class SecretUnavailable(WatcherError):
+    """A password or token can't be read now (command failed, file missing): tell, try again slowly."""
+
+
+class MailboxLost(WatcherError):
+    """The link to the server is gone or can't be trusted any more: drop it, reconnect with backoff."""
+
+
+class ServerUntrusted(WatcherError):
+    """TLS could not be verified, or somebody meddled before it stood: never downgrade, alert, retry slowly."""
+
+
+class LoginRefused(WatcherError):
+    """The server answered and refused this user: alert, retry slowly. `code` is its bracket code, or ''."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class FolderRefused(WatcherError):
+    """The folder does not exist or may not be opened: tell, look again much later."""
+
+
+class Unreadable(WatcherError):
+    """A mail could not be taken apart. `crashed`: the child died or ran out of time, so another try may help."""
+
+    def __init__(self, reason: str, *, crashed: bool = False) -> None:
+        super().__init__(reason)
+        self.crashed = crashed
+
+
+class Superseded(WatcherError):
+    """An older link tried to commit after a newer one took over its folder: drop the older one."""
+
+
+class StateLocked(WatcherError):
+    """Another process works on this state directory: exit and leave it alone."""
+
+
+class DatabaseRefused(WatcherError):
+    """The database is foreign, empty, broken or newer than this program: exit, keep the files, don't restart."""
+
+
+class StorageFailed(WatcherError):
+    """Writing to the disk failed in a way that leaves the truth on the disk only: end, recover at the next start."""

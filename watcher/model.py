@@ -1,0 +1,259 @@
+"""The frozen things that travel between the rooms, and the one life that all work shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = [
+    "MOVES",
+    "Action",
+    "Address",
+    "Arrival",
+    "Attachment",
+    "Decision",
+    "Envelope",
+    "Kind",
+    "MailFolder",
+    "Message",
+    "Outcome",
+    "Place",
+    "Plan",
+    "Status",
+    "Step",
+    "Verb",
+    "Verdict",
+    "Work",
+]
+
+
+# --- the life of a piece of work ------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What a piece of work is; each kind has one stage that does it."""
+
+    UNPACK = "unpack"  #: take a stored mail apart and find its handlers
+    JOB = "job"  #: run one handler on one mail
+    AFTER = "after"  #: change something on the server, once the handlers are through
+    SEND = "send"  #: send one mail
+
+
+class Status(StrEnum):
+    """Where a piece of work is in its life."""
+
+    WAITING = "waiting"  #: for its due time, or (due is empty) for its turn
+    RUNNING = "running"  #: claimed by a stage; the attempt is counted
+    DONE = "done"  #: succeeded; never runs again
+    DEAD = "dead"  #: given up, with the reason; only a person brings it back
+    SKIPPED = "skipped"  #: not needed any more, with the reason
+
+
+#: The moves a piece of work may make. What is not here can't happen; `store/ledger.py` refuses it.
+MOVES: Mapping[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.RUNNING, Status.SKIPPED}),
+    Status.RUNNING: frozenset({Status.DONE, Status.WAITING, Status.DEAD, Status.SKIPPED}),
+    Status.DEAD: frozenset({Status.WAITING, Status.SKIPPED}),
+    Status.DONE: frozenset(),
+    Status.SKIPPED: frozenset({Status.WAITING}),
+}
+
+
+class Verdict(StrEnum):
+    """How one attempt ended, in the doer's own view."""
+
+    DONE = "done"  #: succeeded
+    STOP = "stop"  #: succeeded, and the later handlers of the chain are not to run
+    LATER = "later"  #: failed in a way that may pass
+    NEVER = "never"  #: failed for good
+    CRASHED = "crashed"  #: killed by a signal, a limit or the clock; three of these are poison
+    HOLD = "hold"  #: could not even start (not executable, bad owner): no attempt is used
+    GONE = "gone"  #: what it was about no longer exists
+
+
+# --- from the server to the ledger ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a mail lies on the server: these four name one immutable message for ever (RFC 3501 2.3.1.1)."""
+
+    account: str
+    folder: str
+    uidvalidity: int  #: 0 if the server gives none
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One mail whose raw bytes lie durably in the spool, ready to be entered in the ledger."""
+
+    place: Place
+    key: str  #: name of its spool folder
+    received: datetime  #: INTERNALDATE, aware
+    size: int  #: bytes of the raw mail as fetched
+    message_id: str  #: with brackets, as sent; "" if there is none
+    digest: str  #: sha256 of the raw mail, hex
+    body_digest: str  #: sha256 of what follows the header, hex: survives a second delivery of the same mail
+
+
+# --- from the mail to its handlers ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is known of a mail without reading it. All empty for a mail that comes from a file."""
+
+    key: str | None = None  #: stable name of this mail
+    account: str | None = None
+    folder: str | None = None
+    uidvalidity: int | None = None
+    uid: int | None = None
+    received: datetime | None = None  #: INTERNALDATE, aware
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of an address header; a group has lost its name here, its members stand alone."""
+
+    name: str  #: decoded, printable, "" if there is none
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One leaf of the mail that is no body text."""
+
+    name: str | None  #: as sent, decoded; null if none was sent
+    path: str  #: of the file, relative to the mail folder: "attachments/" and a safe name
+    type: str  #: "application/pdf", in lower case
+    size: int  #: decoded bytes
+    sha256: str  #: of the decoded bytes, hex
+    inline: bool  #: shown within the text: the HTML refers to it, or it is marked so
+    content_id: str | None  #: without brackets
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail taken apart: the content of `message.json`, contract 1. Its files lie beside that file."""
+
+    contract: int
+    key: str | None
+    account: str | None
+    folder: str | None
+    uidvalidity: int | None
+    uid: int | None
+    received: datetime | None
+    size: int
+    message_id: str | None
+    in_reply_to: str | None
+    references: tuple[str, ...]
+    date: datetime | None  #: of the Date header; without zone if it names none
+    subject: str
+    from_: tuple[Address, ...]  #: "from" in the JSON
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    reply_to: tuple[Address, ...]
+    headers: tuple[tuple[str, str], ...]  #: all, in order, decoded, printable
+    text: str | None  #: "body.txt" if there is one
+    html: str | None  #: "body.html" if there is one
+    attachments: tuple[Attachment, ...]
+    defects: tuple[str, ...]  #: what was wrong with the mail, in words
+
+
+class Verb(StrEnum):
+    """What an after-action does on the server."""
+
+    SEEN = "seen"
+    FLAG = "flag"  #: sets a flag or keyword, named by the target
+    MOVE = "move"  #: to the folder named by the target
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One change on the server, wanted by a rule or a handler."""
+
+    verb: Verb
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One handler run that a rule wants. Steps of one chain start in order."""
+
+    handler: str
+    chain: str  #: name of the rule
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that the rules want done with one mail."""
+
+    steps: tuple[Step, ...] = ()
+    then: tuple[Action, ...] = ()  #: when every handler has succeeded, in this order
+    on_dead: tuple[tuple[str, Action], ...] = ()  #: (chain, action): when a handler of this chain is dead
+
+
+# --- from the ledger to a stage and back ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One claimed piece of work. `attempt` fences it: an outcome of an older attempt is not accepted."""
+
+    id: int
+    kind: Kind
+    name: str  #: the handler, or the action's verb, or "" for unpack
+    target: str  #: the action's target
+    mail: int  #: row of the mail in the ledger
+    key: str  #: of the mail: name of its spool folder
+    place: Place
+    received: datetime
+    digest: str  #: sha256 of the raw mail, hex
+    attempt: int  #: counts from 1, this one included
+    crashes: int  #: earlier attempts that crashed
+    first_at: float  #: when the first attempt was claimed, seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt."""
+
+    verdict: Verdict
+    reason: str = ""  #: one line, in words
+    output: str = ""  #: last part of what it printed, printable
+    delay: float | None = None  #: seconds it asks to wait before the next attempt
+    actions: tuple[Action, ...] = ()  #: what a handler wants done on the server
+    plan: Plan = field(default_factory=Plan)  #: what unpacking found to do
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of a piece of work after an attempt."""
+
+    status: Status
+    due: float | None = None  #: seconds since 1970, for `waiting`
+    reason: str = ""
+    crashed: bool = False
+    free: bool = False  #: the attempt does not count
+
+
+@dataclass(frozen=True, slots=True)
+class MailFolder:
+    """A mail in the spool: the directory and the names in it."""
+
+    path: Path
+
+    @property
+    def raw(self) -> Path:
+        return self.path / "message.eml"
+
+    @property
+    def facts(self) -> Path:
+        return self.path / "message.json"
+
+    @property
+    def attachments(self) -> Path:
+        return self.path / "attachments"

@@ -1,0 +1,1 @@
+"""Ledger to server: in goes one change wanted on the server; out comes whether it is so now."""

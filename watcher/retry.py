@@ -1,0 +1,63 @@
+"""Pure decisions about time: how long to wait before the next try, and when to give up."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from watcher.model import Decision, Outcome, Status, Verdict, Work
+
+__all__ = ["POISON", "RetryPolicy", "decide", "delays", "interrupted_delay"]
+
+#: Crashes or time-outs of one piece of work after which it is given up.
+POISON = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long a piece of work is tried. Times in seconds."""
+
+    attempts: int = 12
+    first: float = 30.0  #: wait after the first failure; doubles each time
+    cap: float = 3600.0  #: longest wait
+    age: float = 48 * 3600.0  #: given up when the first attempt is older than this
+    jitter: float = 0.2  #: each wait is longer or shorter by up to this part
+
+
+def delays(first: float = 1.0, cap: float = 600.0, rnd: Callable[[], float] = random.random) -> Iterator[float]:
+    """Waits before reconnecting, in seconds: full jitter below a doubling ceiling, so that many links spread out."""
+    ceiling = first
+    while True:
+        yield max(first / 2, ceiling * rnd())
+        ceiling = min(cap, ceiling * 2)
+
+
+def interrupted_delay(attempt: int) -> float:
+    """Wait before work that the end of the daemon cut off runs again: short, as it is rarely the work's fault."""
+    return min(600.0, 2.0 ** (attempt - 1) - 1)
+
+
+def decide(
+    outcome: Outcome, work: Work, policy: RetryPolicy, now: float, rnd: Callable[[], float] = random.random
+) -> Decision:
+    """What becomes of `work` after `outcome`: done, again at a later time, or given up, with the reason in words."""
+    match outcome.verdict:
+        case Verdict.DONE | Verdict.STOP:
+            return Decision(Status.DONE, reason=outcome.reason)
+        case Verdict.GONE:
+            return Decision(Status.SKIPPED, reason=outcome.reason)
+        case Verdict.NEVER:
+            return Decision(Status.DEAD, reason=outcome.reason)
+        case Verdict.HOLD:
+            return Decision(Status.WAITING, now + (outcome.delay or policy.first), outcome.reason, free=True)
+    crashed = outcome.verdict is Verdict.CRASHED
+    if crashed and work.crashes + 1 >= POISON:
+        return Decision(Status.DEAD, reason=f"poison: crashed {POISON} times, last: {outcome.reason}", crashed=True)
+    if work.attempt >= policy.attempts:
+        return Decision(Status.DEAD, reason=f"gave up after {work.attempt} attempts: {outcome.reason}", crashed=crashed)
+    if now - work.first_at >= policy.age:
+        hours = policy.age / 3600
+        return Decision(Status.DEAD, reason=f"gave up after {hours:.0f} hours: {outcome.reason}", crashed=crashed)
+    wait = min(policy.cap, policy.first * 2 ** (work.attempt - 1)) * (1 + policy.jitter * (2 * rnd() - 1))
+    if outcome.delay is not None:
+        wait = min(policy.age, max(outcome.delay, 0.0))
+    return Decision(Status.WAITING, now + wait, outcome.reason, crashed=crashed)

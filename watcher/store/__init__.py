@@ -1,0 +1,1 @@
+"""What must survive: the ledger (every state and every move) and the spool (a folder for each mail)."""
