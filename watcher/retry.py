@@ -52,12 +52,12 @@ def decide(
     crashed = outcome.verdict is Verdict.CRASHED
     if crashed and work.crashes + 1 >= POISON:
         return Decision(Status.DEAD, reason=f"poison: crashed {POISON} times, last: {outcome.reason}", crashed=True)
-    if work.attempt >= policy.attempts:
-        return Decision(Status.DEAD, reason=f"gave up after {work.attempt} attempts: {outcome.reason}", crashed=crashed)
+    if work.tries >= policy.attempts:
+        return Decision(Status.DEAD, reason=f"gave up after {work.tries} attempts: {outcome.reason}", crashed=crashed)
     if now - work.first_at >= policy.age:
         hours = policy.age / 3600
         return Decision(Status.DEAD, reason=f"gave up after {hours:.0f} hours: {outcome.reason}", crashed=crashed)
-    wait = min(policy.cap, policy.first * 2 ** (work.attempt - 1)) * (1 + policy.jitter * (2 * rnd() - 1))
+    wait = min(policy.cap, policy.first * 2 ** (work.tries - 1)) * (1 + policy.jitter * (2 * rnd() - 1))
     if outcome.delay is not None:
         wait = min(policy.age, max(outcome.delay, 0.0))
     return Decision(Status.WAITING, now + wait, outcome.reason, crashed=crashed)

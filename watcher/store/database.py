@@ -1,0 +1,212 @@
+"""
+SQLite, kept safe: one writing connection in one thread, WAL with synchronous=FULL, many changes in one commit.
+
+Contains no business logic. Exactly one connection ever writes, since SQLite before 3.51.3 can corrupt a WAL database
+with two (sqlite.org/wal.html, "The WAL-reset bug").
+"""
+
+import importlib.resources
+import os
+import queue
+import sqlite3
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from watcher.errors import DatabaseRefused, StorageFailed, WatcherError
+
+__all__ = ["Database", "Row"]
+
+Row = sqlite3.Row
+T = TypeVar("T")
+Change = Callable[[sqlite3.Connection], T]
+
+APPLICATION_ID = 0x494D5057  #: "IMPW"
+VERSION = 1  #: of the schema, in user_version
+BATCH = 256  #: changes that share one commit at most
+#: Results that say nothing about the one change but about the disk or the file.
+FATAL = (sqlite3.OperationalError, sqlite3.DatabaseError)
+
+
+class Database:
+    """
+    The file `ledger.db` in the state directory.
+
+    The caller holds the lock of that directory. Raises DatabaseRefused for a file that is not ours, empty, broken or
+    newer than this program: guessing would lose the record of what was done.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.path = state / "ledger.db"
+        self.marker = state / "instance"
+        self.failure: BaseException | None = None
+        if not self.path.exists():
+            self.create()
+        self.writer = self.open_checked()
+        self.reader = connect(f"file:{self.path}?mode=ro")
+        self.read_lock = threading.Lock()
+        self.changes: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self.commit_loop, name="ledger", daemon=True)
+        self.thread.start()
+
+    # --- opening ----------------------------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Make the database under another name first, so that a crash leaves none or a whole one."""
+        if self.marker.exists():
+            raise DatabaseRefused(
+                f"{self.path} is missing, but this state directory was in use: restore it from a backup, "
+                f"or remove {self.marker} to begin anew (mail may then be handled again)"
+            )
+        fresh = self.path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        database = connect(f"file:{fresh}?mode=rwc")
+        schema = importlib.resources.files("watcher.store").joinpath("schema.sql").read_text("utf-8")
+        database.executescript(schema)
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
+        rows = [("instance", str(uuid.uuid4())), ("clean", "1")]
+        database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
+        database.close()
+        fresh.rename(self.path)
+        sync_directory(self.path.parent)
+
+    def open_checked(self) -> sqlite3.Connection:
+        if self.path.stat().st_size == 0:
+            raise DatabaseRefused(
+                f"{self.path} is empty: restore it from a backup (without it all mail would run again)"
+            )
+        try:
+            database = connect(f"file:{self.path}?mode=rw")
+            flaw = find_flaw(database)
+            if flaw:
+                raise DatabaseRefused(f"{self.path} {flaw}")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
+            instance = database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0]
+        except sqlite3.Error as error:
+            advice = "restore it from a backup; the files are kept as they are"
+            raise DatabaseRefused(f"{self.path} can't be used ({error}): {advice}") from error
+        self.keep_marker(instance)
+        return database
+
+    def keep_marker(self, instance: str) -> None:
+        """The file that proves, should the database vanish, that there was one."""
+        if not self.marker.exists():
+            self.marker.write_text(instance + "\n", "ascii")
+            sync_directory(self.marker.parent)
+        elif self.marker.read_text("ascii", "replace").strip() != instance:
+            raise DatabaseRefused(
+                f"{self.path} does not belong to this state directory ({self.marker} names another one): "
+                f"put the right one back, or remove {self.marker} if the change is wanted"
+            )
+
+    # --- use --------------------------------------------------------------------------------------------------------
+
+    def write(self, change: Change[T]) -> T:
+        """
+        Run `change` in a transaction and return its result once it is durable.
+
+        A WatcherError it raises undoes this change alone. Raises StorageFailed if the disk refuses; the process must
+        then end, as only the next start can tell what is true.
+        """
+        if self.failure:
+            raise StorageFailed(f"{self.path}: {self.failure}") from self.failure
+        future: Future[T] = Future()
+        self.changes.put((change, future))
+        return future.result()
+
+    def read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
+        """Rows as of the last commit."""
+        with self.read_lock:
+            return self.reader.execute(query, parameters).fetchall()
+
+    def close(self) -> None:
+        """End cleanly: everything written, the file marked as whole. Safe to call twice."""
+        if self.thread.is_alive():
+            self.changes.put(None)
+            self.thread.join()
+            self.reader.close()
+            if not self.failure:
+                self.writer.execute("UPDATE meta SET value = '1' WHERE name = 'clean'")
+            self.writer.close()
+
+    # --- the writing thread -----------------------------------------------------------------------------------------
+
+    def commit_loop(self) -> None:
+        while (first := self.changes.get()) is not None:
+            batch = [first]
+            while len(batch) < BATCH and not self.changes.empty():
+                if (more := self.changes.get()) is None:
+                    self.changes.put(None)
+                    break
+                batch.append(more)
+            self.commit(batch)
+
+    def commit(self, batch: list[tuple[Change[Any], Future[Any]]]) -> None:
+        """All changes of the batch in one transaction; each may fail alone, a failing disk fails all."""
+        answers: list[tuple[Future[Any], Any]] = []
+        try:
+            self.writer.execute("BEGIN IMMEDIATE")
+            for change, future in batch:
+                self.writer.execute("SAVEPOINT one")
+                try:
+                    answers.append((future, change(self.writer)))
+                except FATAL:
+                    raise
+                except Exception as error:  # noqa: BLE001 - it travels to the caller, whose own change it is
+                    self.writer.execute("ROLLBACK TO one")
+                    if not isinstance(error, WatcherError):
+                        self.failure = error
+                    future.set_exception(error)
+                self.writer.execute("RELEASE one")
+            self.writer.execute("COMMIT")
+        except FATAL as error:
+            self.fail(batch, error)
+            return
+        for future, answer in answers:
+            future.set_result(answer)
+
+    def fail(self, batch: list[tuple[Change[Any], Future[Any]]], error: sqlite3.Error) -> None:
+        """A commit that failed may or may not be on the disk: nobody may go on from here (PostgreSQL's "fsyncgate")."""
+        self.failure = error
+        if self.writer.in_transaction:
+            self.writer.execute("ROLLBACK")
+        for _, future in batch:
+            if not future.done():
+                wrapped = StorageFailed(f"{self.path}: {error}")
+                wrapped.__cause__ = error
+                future.set_exception(wrapped)
+
+
+def find_flaw(database: sqlite3.Connection) -> str:
+    """Why this database may not be used, or ""; the long check only after an unclean end."""
+    if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+        return "is a database of another program: move it away"
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        return f"was written by a newer imap-watcher (format {version}): upgrade this one, or restore a backup"
+    if database.execute("SELECT value FROM meta WHERE name = 'clean'").fetchone()[0] == "1":
+        return ""
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    return "" if found == "ok" else f"is damaged ({found}): restore it from a backup; the files are kept as they are"
+
+
+def connect(uri: str) -> sqlite3.Connection:
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
+    database.row_factory = sqlite3.Row
+    database.execute("PRAGMA foreign_keys = ON")
+    return database
+
+
+def sync_directory(path: Path) -> None:
+    """Make names in this directory durable. Raises OSError, which must not be retried."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

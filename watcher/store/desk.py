@@ -1,0 +1,167 @@
+"""
+The operator's desk: look at work, bring dead work back, drop it, and clear away what is long finished.
+
+What it changes obeys the same table of moves as the ledger.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from watcher.errors import WatcherError
+from watcher.model import Status
+from watcher.store.database import Database
+from watcher.store.ledger import move, settle
+
+__all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
+
+ENTRY = """
+    work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.reason,
+    work.changed_at, work.output, mail.key, mail.account, folder.name AS folder, mail.uid, mail.message_id, mail.size,
+    mail.received, mail.spooled
+    FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
+"""
+ROOM = 500  #: mails cleared away in one transaction
+
+
+class NotPossible(WatcherError):
+    """What the operator asked for does not fit the state of the work; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One piece of work as a person sees it. Times are seconds since 1970."""
+
+    id: int
+    kind: str
+    chain: str
+    name: str
+    target: str
+    status: str
+    due: float | None
+    attempts: int
+    reason: str
+    changed_at: float
+    output: str
+    key: str
+    account: str
+    folder: str
+    uid: int
+    message_id: str
+    size: int
+    received: float
+    spooled: int  #: 1 while the mail's folder is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One move in the history of a piece of work."""
+
+    attempt: int
+    status: str
+    at: float
+    reason: str
+
+
+class Desk:
+    """Verbs of the operator."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def entries(
+        self,
+        *,
+        status: str | None = None,
+        account: str | None = None,
+        handler: str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+    ) -> list[Entry]:
+        """Newest first. Each filter that is None lets all pass."""
+        filters = {"work.status": status, "mail.account": account, "work.name": handler, "work.kind": kind}
+        given = {name: value for name, value in filters.items() if value is not None}
+        where = " AND ".join(f"{name} = ?" for name in given) or "1"
+        rows = self.database.read(
+            f"SELECT {ENTRY} WHERE {where} ORDER BY work.changed_at DESC, work.id DESC LIMIT ?",
+            (*given.values(), limit),
+        )
+        return [Entry(**dict(row)) for row in rows]
+
+    def show(self, work: int) -> tuple[Entry, list[Attempt]]:
+        """One piece of work and its history. Raises NotPossible if there is none of this number."""
+        rows = self.database.read(f"SELECT {ENTRY} WHERE work.id = ?", (work,))
+        if not rows:
+            raise NotPossible(f"there is no job {work}")
+        moves = self.database.read(
+            "SELECT attempt, status, at, reason FROM history WHERE work = ? ORDER BY rowid", (work,)
+        )
+        return Entry(**dict(rows[0])), [Attempt(**dict(row)) for row in moves]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Of each kind, of each status, how many."""
+        found: dict[str, dict[str, int]] = {}
+        for row in self.database.read("SELECT kind, status, count(*) AS n FROM work GROUP BY kind, status"):
+            found.setdefault(row["kind"], {})[row["status"]] = row["n"]
+        return found
+
+    def retry(self, work: int, now: float) -> None:
+        """Bring dead work back, as if it had never been tried. Raises NotPossible."""
+        entry, _ = self.show(work)
+        if entry.status != Status.DEAD:
+            raise NotPossible(f"job {work} is {entry.status}; only dead ones can be retried")
+        if not entry.spooled:
+            raise NotPossible(f"job {work}: its mail is no longer kept (keep_dead has passed)")
+
+        def change(db: sqlite3.Connection) -> None:
+            move(db, work, Status.WAITING, now, due=now, reason="retried by hand")
+            db.execute("UPDATE work SET pardoned = attempts, crashes = 0, first_at = NULL WHERE id = ?", (work,))
+            settle_of(db, work, now)
+
+        self.database.write(change)
+
+    def drop(self, work: int, now: float) -> None:
+        """Give up waiting or dead work for good; nothing changes on the server for its mail. Raises NotPossible."""
+        entry, _ = self.show(work)
+        if entry.status not in {Status.DEAD, Status.WAITING}:
+            raise NotPossible(f"job {work} is {entry.status}; only dead and waiting ones can be dropped")
+
+        def change(db: sqlite3.Connection) -> None:
+            move(db, work, Status.SKIPPED, now, reason="dropped by hand")
+            held = "SELECT id FROM work WHERE kind = 'after' AND chain = 'then' AND status = 'waiting' AND mail = "
+            if entry.kind != "after":
+                for row in db.execute(held + "(SELECT mail FROM work WHERE id = ?)", (work,)).fetchall():
+                    move(db, row["id"], Status.SKIPPED, now, reason=f"job {work} was dropped")
+            settle_of(db, work, now)
+
+        self.database.write(change)
+
+    def keys(self) -> set[str]:
+        """Names of all spool folders that are still needed."""
+        return {row["key"] for row in self.database.read("SELECT key FROM mail WHERE spooled = 1")}
+
+    def clear(self, done_before: float, dead_before: float) -> list[str]:
+        """
+        Forget the work of mails that were settled before these times; returns the spool folders to remove.
+
+        The mails themselves stay known, so that they are never handled twice.
+        """
+        old = (
+            "SELECT id, key FROM mail WHERE spooled = 1 AND settled_at IS NOT NULL "
+            "AND settled_at < iif(dead, ?, ?) ORDER BY settled_at LIMIT ?"
+        )
+        if not self.database.read(old, (dead_before, done_before, ROOM)):
+            return []
+
+        def change(db: sqlite3.Connection) -> list[str]:
+            mails = db.execute(old, (dead_before, done_before, ROOM)).fetchall()
+            for mail in mails:
+                db.execute("DELETE FROM work WHERE mail = ?", (mail["id"],))
+                db.execute("UPDATE mail SET spooled = 0 WHERE id = ?", (mail["id"],))
+            return [mail["key"] for mail in mails]
+
+        return self.database.write(change)
+
+
+def settle_of(db: sqlite3.Connection, work: int, now: float) -> None:
+    (mail,) = db.execute("SELECT mail FROM work WHERE id = ?", (work,)).fetchone()
+    settle(db, mail, now)

@@ -1,0 +1,126 @@
+"""
+The spool: one folder per mail, named by its key. What is in it before the ledger knows of it is rubbish.
+
+Order of durability for a mail: its bytes, its folder, the spool's list of folders, then the ledger's transaction.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from watcher.errors import StorageFailed
+from watcher.model import MailFolder
+from watcher.store.database import sync_directory
+
+__all__ = ["Draft", "Spool", "storage"]
+
+HEADER_END = (b"\r\n\r\n", b"\n\n")
+HEADER_LIMIT = 1 << 20  #: bytes; a mail whose header is longer has its body digested from here on
+
+
+@contextmanager
+def storage(what: str) -> Iterator[None]:
+    """A failing disk ends the process: what a later fsync says about the same bytes proves nothing."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(f"{what}: {os.strerror(error.errno or errno.EIO)}") from error
+
+
+class Draft:
+    """A raw mail on its way to the disk: written in pieces, digested as it goes."""
+
+    def __init__(self, folder: MailFolder) -> None:
+        self.folder = folder
+        self.whole = sha256()
+        self.body = sha256()
+        self.head: bytes | None = b""  #: header so far; None once the body has begun
+        self.size = 0
+        with storage(f"{folder.path}"):
+            if folder.path.exists():  # left by a fetch that was cut short
+                remove(folder.path)
+            folder.path.mkdir(mode=0o700)
+            self.file = folder.raw.open("xb")
+
+    def write(self, data: bytes) -> None:
+        with storage(f"{self.folder.raw}"):
+            self.file.write(data)
+        self.size += len(data)
+        self.whole.update(data)
+        if self.head is None:
+            self.body.update(data)
+            return
+        self.head += data
+        end = min((at + len(mark) for mark in HEADER_END if (at := self.head.find(mark)) >= 0), default=-1)
+        if end < 0 and len(self.head) > HEADER_LIMIT:
+            end = HEADER_LIMIT
+        if end >= 0:
+            self.body.update(self.head[end:])
+            self.head = None
+
+    def finish(self) -> None:
+        """The bytes and their name are durable; the folder itself once `Spool.settle` was called."""
+        with storage(f"{self.folder.raw}"):
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.file.close()
+            self.folder.raw.chmod(0o400)
+            sync_directory(self.folder.path)
+
+    def discard(self) -> None:
+        """Forget it: the fetch was cut short."""
+        self.file.close()
+        with storage(f"{self.folder.path}"):
+            remove(self.folder.path)
+
+
+class Spool:
+    """The directory `spool` in the state directory."""
+
+    def __init__(self, state: Path) -> None:
+        self.path = state / "spool"
+        self.path.mkdir(mode=0o700, exist_ok=True)
+
+    def folder(self, key: str) -> MailFolder:
+        return MailFolder(self.path / key)
+
+    def draft(self, key: str) -> Draft:
+        return Draft(self.folder(key))
+
+    def settle(self) -> None:
+        """Make the folders of all finished drafts durable."""
+        with storage(f"{self.path}"):
+            sync_directory(self.path)
+
+    def free(self) -> int:
+        """Bytes that may still be written; 0 also when there is no room for another file name."""
+        with storage(f"{self.path}"):
+            room = os.statvfs(self.path)
+        if room.f_files and not room.f_favail:
+            return 0
+        return room.f_bavail * room.f_frsize
+
+    def remove(self, keys: Iterable[str]) -> None:
+        with storage(f"{self.path}"):
+            for key in keys:
+                if (self.path / key).exists():
+                    remove(self.path / key)
+
+    def sweep(self, known: set[str]) -> int:
+        """Remove the folders that the ledger does not know; how many there were."""
+        strays = [folder.name for folder in self.path.iterdir() if folder.name not in known]
+        self.remove(strays)
+        return len(strays)
+
+
+def remove(path: Path) -> None:
+    """Handlers see their mail folder as read-only, so it is made writable first."""
+    path.chmod(0o700)
+    for inner in (path / "attachments",):
+        if inner.is_dir() and not inner.is_symlink():
+            inner.chmod(0o700)
+    shutil.rmtree(path)
