@@ -6,9 +6,11 @@ else that is raised is a bug: it keeps its trace and ends the process.
 """
 
 __all__ = [
+    "ActionRefused",
     "ConfigError",
     "DatabaseRefused",
     "FolderRefused",
+    "IdleRefused",
     "LoginRefused",
     "MailboxLost",
     "SecretUnavailable",
@@ -55,6 +57,18 @@ class LoginRefused(WatcherError):
 
 class FolderRefused(WatcherError):
     """The folder does not exist or may not be opened: tell, look again much later."""
+
+
+class IdleRefused(WatcherError):
+    """The server lists IDLE and refuses it here; the link itself is fine: poll instead."""
+
+
+class ActionRefused(WatcherError):
+    """A change on the server was refused: tell, don't repeat it as it is. `code` is the server's bracket code, or ''."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Unreadable(WatcherError):
