@@ -10,6 +10,7 @@ __all__ = [
     "ConfigError",
     "DatabaseRefused",
     "FolderRefused",
+    "HandlerMissing",
     "IdleRefused",
     "LoginRefused",
     "MailboxLost",
@@ -69,6 +70,10 @@ class ActionRefused(WatcherError):
     def __init__(self, text: str, code: str = "") -> None:
         super().__init__(text)
         self.code = code
+
+
+class HandlerMissing(WatcherError):
+    """The file of a handler is not in its folder, or more than one could be it: hold its mail until that is mended."""
 
 
 class Unreadable(WatcherError):

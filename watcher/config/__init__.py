@@ -1,1 +1,28 @@
 """TOML to frozen settings: all problems at once, with file, line and key; secrets stay where they are until used."""
+
+from watcher.config.accounts import Account, Start
+from watcher.config.handlers import HandlerSettings, find_handler
+from watcher.config.patterns import Pattern
+from watcher.config.reading import find, load
+from watcher.config.rules import Condition, Rule
+from watcher.config.secret import PlainSource, Secret, SecretSource
+from watcher.config.settings import Config, WatcherSettings
+from watcher.config.units import SizeRange
+
+__all__ = [
+    "Account",
+    "Condition",
+    "Config",
+    "HandlerSettings",
+    "Pattern",
+    "PlainSource",
+    "Rule",
+    "Secret",
+    "SecretSource",
+    "SizeRange",
+    "Start",
+    "WatcherSettings",
+    "find",
+    "find_handler",
+    "load",
+]

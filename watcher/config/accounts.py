@@ -1,0 +1,77 @@
+"""An account: one mailbox to watch, how to reach it, and from where on."""
+
+import dataclasses
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator
+from pydantic.dataclasses import dataclass
+
+from watcher.config.passwords import Password
+from watcher.config.secret import KeyringSource
+from watcher.config.shape import NAME_KEY, STRICT, FilePath, Folder, Host, MailAddress, Port, Text
+from watcher.config.units import Duration
+
+__all__ = ["Account", "Start", "parse_start"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Start:
+    """From which mail on a folder is handled, when it is watched for the first time."""
+
+    kind: Literal["new", "all", "since"] = "new"  #: what arrives from now on, everything, or from a day on
+    since: date | None = None  #: the day, for "since": INTERNALDATE on or after it
+
+
+def parse_start(value: object) -> Start:
+    """The start meant by "new", "all" or a day. Raises ValueError."""
+    match value:
+        case Start():
+            return value
+        case "new":
+            return Start("new")
+        case "all":
+            return Start("all")
+        case date() if not isinstance(value, datetime):
+            return Start("since", value)
+        case str():
+            try:
+                return Start("since", date.fromisoformat(value))
+            except ValueError:
+                pass
+    raise ValueError('is no start; allowed are "new", "all" or a day such as 2026-11-01')
+
+
+def _no_doubles(folders: tuple[str, ...]) -> tuple[str, ...]:
+    # INBOX is the one name that is case-blind (RFC 3501 5.1).
+    names = ["INBOX" if folder.upper() == "INBOX" else folder for folder in folders]
+    if not names or len(set(names)) < len(names):
+        raise ValueError('must name each folder once; allowed is a list such as ["INBOX", "Orders"]')
+    return tuple(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Account:
+    """One `[account.NAME]`."""
+
+    name: Annotated[str, Field(validation_alias=NAME_KEY)]  #: what stands after "account."
+    address: MailAddress  #: of the mailbox
+    user: Text = ""  #: to log in with; the address if none is given
+    host: Host = ""  #: of the IMAP server; "imap." and the domain of the address if none is given
+    port: Port = 0  #: 993, or 143 with STARTTLS, if none is given
+    tls: Literal["implicit", "starttls"] = "implicit"  #: TLS from the first byte, or after a STARTTLS that must work
+    ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
+    password: Password  #: asked at every login
+    folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)  #: to watch
+    start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
+    poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
+    renew: Duration = 240.0  #: seconds after which IDLE is renewed; many middle boxes cut at 300 or 350
+
+    def __post_init__(self) -> None:
+        """Fills what follows from other fields."""
+        set_ = object.__setattr__
+        set_(self, "user", self.user or self.address)
+        set_(self, "host", self.host or "imap." + self.address.rpartition("@")[2])
+        set_(self, "port", self.port or (993 if self.tls == "implicit" else 143))
+        if isinstance(self.password, KeyringSource):
+            set_(self, "password", dataclasses.replace(self.password, user=self.user))

@@ -1,0 +1,83 @@
+"""The settings of handlers, and where their files are."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic.dataclasses import dataclass
+
+from watcher.config.shape import STRICT, Count, alternatives
+from watcher.config.units import Duration, Size
+from watcher.errors import HandlerMissing
+from watcher.retry import RetryPolicy
+
+__all__ = ["HandlerSettings", "find_handler"]
+
+
+def _environment(values: dict[str, str]) -> dict[str, str]:
+    for name, value in values.items():
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"{name!r} is no name of a variable; allowed are letters, digits and '_'")
+        if name.startswith("WATCHER_"):
+            raise ValueError(f"{name} begins with WATCHER_, which is kept for the contract; take another name")
+        if "\0" in value:
+            raise ValueError(f"{name} holds a NUL, which no variable can")
+    return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class HandlerSettings:
+    """One `[handler.NAME]`; the defaults hold for a handler without one. Times in seconds, sizes in bytes."""
+
+    timeout: Duration = 120.0  #: longest run; then it is killed
+    attempts: Count = 12  #: runs before its mail becomes a dead letter
+    backoff: Duration = 30.0  #: wait before the second attempt; doubles each time
+    backoff_cap: Duration = 3600.0  #: longest wait between two attempts
+    give_up_after: Duration = 48 * 3600.0  #: age of the first attempt at which no other is made
+    stdin: Literal["mail", "json", "none"] = "mail"  #: the raw mail, message.json or nothing
+    concurrency: Count = 2  #: runs of this handler at once
+    memory: Size = 1 << 30  #: address space of each of its processes
+    output: Size = 64 << 20  #: printed more than this, it is killed
+    file_size: Size = 1 << 30  #: of any file it writes
+    processes: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = (
+        None  #: of its user at once; None: no limit
+    )
+    env: Annotated[Mapping[str, str], AfterValidator(_environment)] = Field(
+        default_factory=dict
+    )  #: given to it as it is
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """When a failed run is tried again."""
+        return RetryPolicy(self.attempts, self.backoff, self.backoff_cap, self.give_up_after)
+
+
+#: Ends of names that editors and package tools leave behind.
+_LEFTOVERS = ("~", ".bak", ".orig", ".rej", ".swp", ".tmp", ".pyc", ".rpmnew", ".rpmsave", ".dpkg-old", ".dpkg-new")
+
+
+def find_handler(folder: Path, name: str) -> Path:
+    """
+    The file of the handler `name`: NAME or NAME.* in `folder`, hidden and backup files left aside.
+
+    Raises HandlerMissing if there is none, or more than one.
+    """
+    try:
+        files = sorted(path for path in folder.iterdir() if path.is_file() and _is_handler(path.name))
+    except OSError as error:
+        raise HandlerMissing(f"there is no handler {name}: {folder} can't be read: {error.strerror}") from error
+    found = [path for path in files if path.name == name or path.name.startswith(name + ".")]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise HandlerMissing(f"the handler {name} could be each of {names} in {folder}; keep one of them there")
+    if not found:
+        known = sorted({path.name.split(".", 1)[0] for path in files})
+        hint = alternatives(name, known) if known else "no handlers are there yet"
+        raise HandlerMissing(f"there is no handler {name} in {folder}; {hint}")
+    return found[0]
+
+
+def _is_handler(file: str) -> bool:
+    return not file.startswith((".", "#")) and not file.endswith(_LEFTOVERS)

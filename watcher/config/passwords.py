@@ -1,0 +1,83 @@
+"""How a password stands in the file: itself, or the place to fetch it from. No message holds its value."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import PlainValidator, ValidationInfo
+
+from watcher.config.secret import (
+    CommandSource,
+    CredentialSource,
+    EnvironmentSource,
+    FileSource,
+    KeyringSource,
+    PlainSource,
+    Secret,
+    SecretSource,
+)
+from watcher.config.shape import alternatives, has_control, resolve
+
+__all__ = ["Password", "parse_password"]
+
+_ALLOWED = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
+
+#: Where a secret may be fetched from, and what is written there.
+_PLACES: Mapping[str, str] = {
+    "command": 'allowed is "pass show x" or ["pass", "show", "x"]',
+    "file": "allowed is a path",
+    "env": "allowed is the name of an environment variable",
+    "credential": "allowed is the name of a systemd credential, without '/'",
+    "keyring": "allowed is the name of a service in the keyring",
+}
+
+
+def parse_password(value: object, info: ValidationInfo) -> SecretSource:
+    """The source meant by "…" or { command = … } and its like. Raises ValueError."""
+    match value:
+        case SecretSource():
+            return value
+        case str():
+            if not value or has_control(value):
+                raise ValueError(f"is empty or holds a control character; {_ALLOWED}")
+            return PlainSource(Secret(value))
+        case dict() if len(value) == 1:
+            [(kind, where)] = value.items()
+            return _source(kind, where, info)
+    raise ValueError(f"must be text or a table with one key; {_ALLOWED}")
+
+
+def _source(kind: str, where: object, info: ValidationInfo) -> SecretSource:
+    if kind not in _PLACES:
+        raise ValueError(f"{kind!r} is no source of a password; {alternatives(kind, _PLACES)}")
+    if kind == "command":
+        return CommandSource(_argv(where))
+    if not isinstance(where, str) or not where or has_control(where):
+        raise ValueError(f"{kind} is no text; {_PLACES[kind]}")
+    match kind:
+        case "file":
+            return FileSource(resolve(Path(where), info))
+        case "env" if "=" not in where:
+            return EnvironmentSource(where)
+        case "credential" if "/" not in where and not where.startswith("."):
+            return CredentialSource(where)
+        case "keyring":
+            return KeyringSource(where)
+    raise ValueError(f"{kind} names nothing that can be; {_PLACES[kind]}")
+
+
+def _argv(command: object) -> tuple[str, ...]:
+    if isinstance(command, str):
+        try:
+            command = shlex.split(command)
+        except ValueError as error:
+            raise ValueError(f"command has a quote that is never closed; {_PLACES['command']}") from error
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        raise ValueError(f"command is neither text nor a list of texts; {_PLACES['command']}")
+    if not command[0] or any(has_control(word) for word in command):
+        raise ValueError(f"command is empty or holds a control character; {_PLACES['command']}")
+    return tuple(command)
+
+
+Password = Annotated[SecretSource, PlainValidator(parse_password)]

@@ -1,0 +1,101 @@
+"""
+The patterns of rules: globs and regular expressions, both run by RE2 in time linear in the text.
+
+A rule is written once and then meets mail from anybody, so no pattern may have a text that makes it slow: Python's own
+`re` needs minutes for some of 30 characters and can't be interrupted.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import re2
+
+__all__ = ["Pattern", "parse_pattern"]
+
+#: Bytes that RE2 may use for one compiled pattern; a larger one is refused. Bounds time too: a text of n bytes costs at
+#: most n times the size of the program.
+_MEMORY = 2 << 20
+
+
+def _options(*, dot_matches_newline: bool) -> re2.Options:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.dot_nl = dot_matches_newline
+    options.log_errors = False  # it would write to stderr by itself
+    options.never_capture = True  # nobody asks for groups, and without them it is faster
+    options.max_mem = _MEMORY
+    return options
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """
+    One pattern of a rule, case-blind.
+
+    A glob must fit the whole value: `*` is any text, `?` one character, `[a-z]` one of a set, `[!a-z]` one not of it. A
+    regular expression (RE2 syntax: no look-around, no back-references) may fit anywhere in the value. Raises ValueError
+    if it can't be used.
+    """
+
+    text: str
+    regex: bool = False
+    _program: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            raise ValueError('is an empty pattern; "*" fits anything')
+        text = unicodedata.normalize("NFC", self.text)
+        program = text if self.regex else "".join(_glob(text))
+        try:
+            compiled = re2.compile(program, _options(dot_matches_newline=not self.regex))
+        except re2.error as error:
+            raise ValueError(_trouble(error.args[0])) from error
+        object.__setattr__(self, "_program", compiled)
+
+    def __reduce__(self) -> tuple[type["Pattern"], tuple[str, bool]]:
+        return Pattern, (self.text, self.regex)
+
+    def fits(self, value: str) -> bool:
+        """Whether the pattern fits this value of a mail."""
+        # Composed, as macOS sends names of files decomposed; a lone surrogate can't be encoded and is no letter anyway.
+        data = unicodedata.normalize("NFC", value).encode("utf-8", "replace")
+        return bool(self._program.search(data) if self.regex else self._program.fullmatch(data))
+
+
+def _glob(text: str) -> Iterator[str]:
+    """The pieces of a regular expression that means the glob `text`."""
+    # A "]" right after the opening stands for itself, as in a shell; a "[" that is never closed does too.
+    for piece in re.finditer(r"\*+|\?|\[(?P<not>!?)(?P<set>\]?[^]]*)\]|.", text, re.DOTALL):
+        if piece["set"]:
+            members = re.sub(r"([\\\]\[^&~|])", r"\\\1", piece["set"])
+            yield f"[{'^' if piece['not'] else ''}{members}]"
+        elif piece[0].startswith("*"):
+            yield ".*"
+        elif piece[0] == "?":
+            yield "."
+        else:
+            yield re2.escape(piece[0])
+
+
+def _trouble(message: bytes) -> str:
+    text = message.decode("utf-8", "replace")
+    if text.startswith("invalid perl operator: (?"):
+        return f"is no usable pattern ({text}); look-around and the like are not known, as patterns run in linear time"
+    if re.match(r"invalid escape sequence: \\\d", text):
+        return f"is no usable pattern ({text}); back-references are not known, as patterns run in linear time"
+    return f"is no usable pattern ({text}); allowed is the syntax of RE2"
+
+
+def parse_pattern(value: object) -> Pattern:
+    """The pattern meant by "glob" or { regex = 'expression' }. Raises ValueError."""
+    match value:
+        case Pattern():
+            return value
+        case str():
+            return Pattern(value)
+        case {"regex": str(text), **others} if not others:
+            return Pattern(text, regex=True)
+    raise ValueError("is no pattern; allowed is \"a glob with * and ?\" or { regex = 'an expression' }")

@@ -1,0 +1,115 @@
+"""From the file to a configuration, or to all that is wrong with it."""
+
+import os
+import re
+import shlex
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from watcher.config.doubts import doubts_of, missing_handlers, repeated_names
+from watcher.config.files import read_regular
+from watcher.config.problems import Problem, Source, problems_of
+from watcher.config.settings import Config, Document, default_file
+from watcher.config.shape import NAME_KEY
+from watcher.errors import ConfigError
+
+__all__ = ["find", "load"]
+
+_DOCUMENT = TypeAdapter(Document)
+
+
+def find(given: Path | None) -> Path:
+    """The file to read: the given one, else the usual one of this user. It need not be there."""
+    return given or default_file()
+
+
+def load(path: Path, *, strict: bool = False) -> Config:
+    """
+    The configuration in the file at `path`.
+
+    A handler that isn't in its folder is a problem if `strict`, else a warning: the daemon holds its mail until it is
+    there. Raises ConfigError with one line for each problem, all at once.
+    """
+    text, mode = _read(path)
+    source = Source(path, text)
+    data = _parse(source)
+    problems = list(_exposed(path, mode, data))
+    warnings: list[Problem] = []
+    try:
+        document = _DOCUMENT.validate_python(_named(data), context=path.absolute().parent, by_alias=True, by_name=False)
+    except ValidationError as error:
+        problems += problems_of(error)
+    else:
+        problems += repeated_names(document.rule)
+        (problems if strict else warnings).extend(missing_handlers(document))
+        warnings += doubts_of(document)
+    if problems:
+        raise ConfigError(source.lines(problems))
+    return Config(
+        accounts=tuple(document.account.values()),
+        rules=document.rule,
+        handlers=document.handler,
+        watcher=document.watcher,
+        path=path,
+        warnings=tuple(source.lines(warnings)),
+    )
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """The text of the file and its mode. Raises ConfigError."""
+    try:
+        content, found = read_regular(path)
+    except FileNotFoundError as error:
+        raise ConfigError([f"{path}: is not there; give another with --config FILE"]) from error
+    except OSError as error:
+        raise ConfigError([f"{path}: can't be read: {error.strerror}"]) from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([f"{path}:{line}: is not UTF-8; save the file in that encoding"]) from error
+    if found.st_uid not in (0, os.geteuid()):
+        raise ConfigError([f"{path}: belongs to another user (uid {found.st_uid}); allowed are root and yourself"])
+    return text, stat.S_IMODE(found.st_mode)
+
+
+def _parse(source: Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.text)
+    except RecursionError as error:
+        raise ConfigError([f"{source.path}: is nested too deeply"]) from error
+    except ValueError as error:  # TOMLDecodeError, and an integer of thousands of digits
+        told = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", str(error), re.DOTALL)
+        reason = ascii(told[1] if told else str(error))[1:-1]
+        line = int(told[2]) if told and told[2] else source.text.rstrip("\n").count("\n") + 1
+        column = f" at column {told[3]}" if told and told[3] else ""
+        raise ConfigError([f"{source.path}:{line}: is no valid TOML{column}: {reason}"]) from error
+
+
+def _exposed(path: Path, mode: int, data: dict[str, Any]) -> Iterator[Problem]:
+    """What a mode of the file lets others do that they must not."""
+    mend = f"chmod 600 {shlex.quote(str(path))}"
+    if mode & 0o022:
+        yield Problem((), f"others may write this file (mode {mode:04o}): {mend}")
+    accounts = data.get("account")
+    for name, table in accounts.items() if isinstance(accounts, dict) else ():
+        if mode & 0o044 and isinstance(table, dict) and isinstance(table.get("password"), str):
+            yield Problem(("account", name, "password"), f"others may read it here (mode {mode:04o}): {mend}")
+            return
+
+
+def _named(data: dict[str, Any]) -> dict[str, Any]:
+    """Tells accounts the names they stand under, and rules their numbers."""
+    accounts, rules = data.get("account"), data.get("rule")
+    for name, table in accounts.items() if isinstance(accounts, dict) else ():
+        if isinstance(table, dict):
+            table[NAME_KEY] = name
+    for number, table in enumerate(rules if isinstance(rules, list) else ()):
+        if isinstance(table, dict):
+            table.setdefault("name", f"rule {number + 1}")
+    return data

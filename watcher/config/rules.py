@@ -1,0 +1,120 @@
+"""A rule: which mails it is for, and what is done with them."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict
+from pydantic.dataclasses import dataclass
+
+from watcher.config.patterns import Pattern, parse_pattern
+from watcher.config.shape import STRICT, Name, Text, alternatives, has_control, not_empty
+from watcher.config.units import SizeRange, parse_size_range
+from watcher.model import Action, Verb
+
+__all__ = ["Condition", "Rule", "parse_action"]
+
+
+def _listed(value: object) -> object:
+    """One thing stands for a list of it."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _header_name(name: str) -> str:
+    # RFC 5322 2.2: printable ASCII but the colon.
+    if not re.fullmatch(r"[!-9;-~]+", name):
+        raise ValueError("is no name of a header; allowed are visible ASCII characters without ':'")
+    return name
+
+
+Patterns = Annotated[
+    tuple[Annotated[Pattern, PlainValidator(parse_pattern)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
+]
+Sizes = Annotated[
+    tuple[Annotated[SizeRange, PlainValidator(parse_size_range)], ...],
+    AfterValidator(not_empty),
+    BeforeValidator(_listed),
+]
+Headers = Annotated[Mapping[Annotated[str, AfterValidator(_header_name)], Patterns], AfterValidator(not_empty)]
+Conditions = Annotated[tuple["Condition", ...], AfterValidator(not_empty)]
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
+class Condition:
+    """One `when`. Every key that is given must hold; a key with several patterns holds if any of them fits."""
+
+    from_: Annotated[Patterns, Field(validation_alias="from")] = ()  #: senders
+    to: Patterns = ()  #: recipients in To and Cc
+    cc: Patterns = ()  #: recipients in Cc
+    subject: Patterns = ()
+    header: Headers = Field(default_factory=dict)  #: name of a header -> patterns for any one of its values
+    body: Patterns = ()  #: the text of the mail
+    folder: Patterns = ()  #: it lies in
+    account: Patterns = ()  #: name of the account it came to
+    size: Sizes = ()  #: of the raw mail
+    attachment: Patterns = ()  #: name of an attachment
+    attachment_type: Patterns = ()  #: media type of an attachment: of the same one, if both are given
+    any_of: Annotated[Conditions, Field(validation_alias="any")] = ()  #: one of these holds
+    all_of: Annotated[Conditions, Field(validation_alias="all")] = ()  #: each of these holds
+    unless: Annotated["Condition | None", Field(validation_alias="not")] = None  #: this does not hold
+
+    def __post_init__(self) -> None:
+        """Refuses what says nothing: it would fit every mail, which is said by leaving it out."""
+        if not any(getattr(self, field.name) for field in dataclasses.fields(self)):
+            raise ValueError("is empty; name something to hold a mail against, or leave it out to mean every mail")
+
+
+def parse_action(value: object) -> Action:
+    """The action meant by "seen", "flagged", "delete", { flag = "…" } or { move = "…" }. Raises ValueError."""
+    match value:
+        case Action():
+            return value
+        case "seen":
+            return Action(Verb.SEEN)
+        case "flagged":
+            return Action(Verb.FLAG, "\\Flagged")
+        case "delete":
+            return Action(Verb.DELETE)
+        case {"flag": str(flag), **others} if not others:
+            return _flag(flag)
+        case {"move": str(folder), **others} if not others:
+            if not folder or has_control(folder):
+                raise ValueError("move names no folder; allowed is one line of text")
+            return Action(Verb.MOVE, folder)
+        case str():
+            raise ValueError(f"{value!r} is no action; {alternatives(value, ['seen', 'flagged', 'delete'])}")
+    raise ValueError(
+        'is no action; allowed are "seen", "flagged", "delete", { flag = "$Done" } and { move = "Folder" }'
+    )
+
+
+def _flag(flag: str) -> Action:
+    # RFC 3501 9: a keyword is an atom; a system flag is an atom after a backslash; \Recent is the server's own.
+    if not re.fullmatch(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\\]]+", flag) or flag.lower() == "\\recent":
+        raise ValueError(
+            'flag is no name of an IMAP flag; allowed are "$Done", "Invoice" or "\\\\Flagged": '
+            'ASCII without blanks, quotes and ( ) { ] % * \\, not "\\\\Recent"'
+        )
+    return Action(Verb.SEEN) if flag.lower() == "\\seen" else Action(Verb.FLAG, flag)
+
+
+def _one_end(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    if sum(action.verb in (Verb.MOVE, Verb.DELETE) for action in actions) > 1:
+        raise ValueError("moves or deletes the mail more than once; allowed is one `move` or `delete` in a list")
+    return actions
+
+
+Actions = Annotated[tuple[Annotated[Action, PlainValidator(parse_action)], ...], AfterValidator(_one_end)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class Rule:
+    """One `[[rule]]`."""
+
+    name: Text  #: "rule 1" and so on if none is given; jobs and logs show it
+    when: Condition | None = None  #: None: fits every mail
+    run: tuple[Name, ...] = ()  #: handlers, in this order
+    then: Actions = ()  #: once every handler of the mail has succeeded
+    on_dead: Actions = ()  #: once a handler of this rule is given up
+    stop: Annotated[bool, Strict()] = False  #: the rules below don't see a mail that this one fits

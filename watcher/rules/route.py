@@ -1,0 +1,47 @@
+"""What is to be done with a mail: the rules that fit, put together. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from watcher.config.rules import Rule
+from watcher.model import Action, Message, Plan, Step, Verb
+from watcher.rules.match import matches
+
+__all__ = ["route"]
+
+_ENDS = (Verb.MOVE, Verb.DELETE)
+
+
+def route(rules: Iterable[Rule], message: Message, body: str) -> Plan:
+    """
+    The plan of all rules that fit the mail, in their order, up to one that stops.
+
+    A handler that several rules name runs once, in the chain of the first. Actions come without doubles, flags before
+    the one move or delete, as the mail is at its place only until then; of several moves and deletes the first counts.
+    """
+    fitting = list(_fitting(rules, message, body))
+    steps: dict[str, Step] = {}
+    for rule in fitting:
+        for handler in rule.run:
+            steps.setdefault(handler, Step(handler, chain=rule.name))
+    chains = {step.chain for step in steps.values()}
+    return Plan(
+        steps=tuple(steps.values()),
+        then=_joined(action for rule in fitting for action in rule.then),
+        on_dead=tuple(
+            (rule.name, action) for rule in fitting if rule.name in chains for action in _joined(rule.on_dead)
+        ),
+    )
+
+
+def _fitting(rules: Iterable[Rule], message: Message, body: str) -> Iterator[Rule]:
+    for rule in rules:
+        if rule.when is None or matches(rule.when, message, body):
+            yield rule
+            if rule.stop:
+                return
+
+
+def _joined(actions: Iterable[Action]) -> tuple[Action, ...]:
+    once = list(dict.fromkeys(actions))
+    ends = [action for action in once if action.verb in _ENDS]
+    return tuple([action for action in once if action.verb not in _ENDS] + ends[:1])
