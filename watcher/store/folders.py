@@ -68,9 +68,7 @@ class Folders:
         return self.database.write(change)
 
     def steady(self, cursor: Cursor) -> Cursor:
-        """The folder was found as it had been left: changes of UIDVALIDITY before this one don't count any more."""
-        if not cursor.resets:
-            return cursor
+        """The folder was found as it had been left: earlier new epochs don't count any more. Raises Superseded."""
         return self.advance(replace(cursor, resets=0))
 
     def advance(self, cursor: Cursor) -> Cursor:
@@ -98,11 +96,10 @@ class Folders:
         )
         return rows[0]["tries"] if rows else 0
 
-    def likenesses(self, cursor: Cursor, since: float) -> list[Likeness]:
-        """The mails that were received in this folder since a time, with what they can be recognised by."""
+    def likenesses(self, cursor: Cursor) -> list[Likeness]:
+        """All mails ever received in this folder, with what they can be recognised by."""
         rows = self.database.read(
-            "SELECT id AS mail, message_id, received, size FROM mail WHERE folder = ? AND received >= ?",
-            (cursor.id, since),
+            "SELECT id AS mail, message_id, received, size FROM mail WHERE folder = ?", (cursor.id,)
         )
         return [Likeness(**dict(row)) for row in rows]
 

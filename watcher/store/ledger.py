@@ -85,19 +85,25 @@ class Ledger:
                 move(db, row["id"], Status.RUNNING, now, boot=self.boot)
             return [as_work(row, now) for row in rows]
 
-        if not self.database.read(
-            "SELECT 1 FROM work WHERE kind = ? AND status = 'waiting' AND due <= ? LIMIT 1", (kind, now)
-        ):
-            return []
-        return self.database.write(change)
+        due = self.next_due(kind, without)
+        return self.database.write(change) if due is not None and due <= now else []
 
-    def next_due(self, kind: Kind) -> float | None:
-        """When the next work of a kind falls due; None if none waits for a time."""
+    def next_due(self, kind: Kind, without: Collection[str] = ()) -> float | None:
+        """When the next work of a kind, but not of these names, falls due; None if none waits for a time."""
+        names = ", ".join("?" * len(without))
         rows = self.database.read(
-            "SELECT min(due) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL", (kind,)
+            "SELECT min(due) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL "
+            f"AND name NOT IN ({names})",
+            (kind, *without),
         )
         due: float | None = rows[0][0]
         return due
+
+    def backlog(self, kind: Kind) -> int:
+        """How much work of a kind waits for a time."""
+        query = "SELECT count(*) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL"
+        number: int = self.database.read(query, (kind,))[0][0]
+        return number
 
     def finish(self, work: Work, outcome: Outcome, decision: Decision, now: float) -> bool:
         """

@@ -1,0 +1,120 @@
+"""The lounge: many waiting guests, few threads, nobody forgotten."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from watcher.inbox.lounge import Lounge, Wait
+
+FAR = 3600.0
+
+
+@pytest.fixture
+def failures() -> list[BaseException]:
+    return []
+
+
+@pytest.fixture
+def lounge(failures: list[BaseException]) -> Iterator[Lounge]:
+    opened = Lounge(2, failures.append)
+    yield opened
+    opened.close()
+
+
+def test_a_guest_is_woken_by_its_link(lounge: Lounge) -> None:
+    ours, theirs = socket.socketpair()
+    woken = threading.Event()
+    told = []
+
+    def guest():
+        told.append((yield Wait(time.monotonic() + FAR, SimpleNamespace(fileno=ours.fileno))))
+        woken.set()
+
+    lounge.admit(guest())
+    theirs.send(b"!")
+    assert woken.wait(10)
+    assert told == [True]
+    ours.close()
+    theirs.close()
+
+
+def test_a_guest_is_woken_by_its_time(lounge: Lounge) -> None:
+    woken = threading.Event()
+    told = []
+    ours, theirs = socket.socketpair()
+
+    def guest():
+        told.append((yield Wait(time.monotonic() + 0.01, SimpleNamespace(fileno=ours.fileno))))
+        told.append((yield Wait(time.monotonic())))
+        woken.set()
+
+    lounge.admit(guest())
+    assert woken.wait(10)
+    assert told == [False, False]
+    ours.close()
+    theirs.close()
+
+
+def test_a_hundred_guests_need_two_threads(lounge: Lounge) -> None:
+    pairs = [socket.socketpair() for _ in range(100)]
+    rounds = [0] * 100
+    done = threading.Semaphore(0)
+
+    def guest(number: int):
+        link = SimpleNamespace(fileno=pairs[number][0].fileno)
+        for _ in range(20):
+            assert (yield Wait(time.monotonic() + FAR, link))
+            pairs[number][0].recv(1)
+            rounds[number] += 1
+        done.release()
+
+    for number in range(100):
+        lounge.admit(guest(number))
+    for _ in range(20):
+        for _, theirs in pairs:
+            theirs.send(b"!")
+    for _ in range(100):
+        assert done.acquire(timeout=20)
+    assert rounds == [20] * 100
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_an_error_of_a_guest_is_reported_and_others_live_on(lounge: Lounge, failures: list[BaseException]) -> None:
+    def broken():
+        raise RuntimeError("a bug")
+        yield
+
+    fine = threading.Event()
+
+    def other():
+        yield Wait(time.monotonic() + 0.01)
+        fine.set()
+
+    lounge.admit(broken())
+    lounge.admit(other())
+    assert fine.wait(10)
+    assert [str(error) for error in failures] == ["a bug"]
+
+
+def test_closing_closes_the_guests_where_they_wait(failures: list[BaseException]) -> None:
+    opened = Lounge(1, failures.append)
+    waiting, closed = threading.Event(), threading.Event()
+
+    def guest():
+        try:
+            waiting.set()
+            yield Wait(time.monotonic() + FAR)
+        finally:
+            closed.set()
+
+    opened.admit(guest())
+    assert waiting.wait(10)
+    opened.close()
+    assert closed.is_set()
+    assert not any(thread.is_alive() for thread in opened.threads)

@@ -1,0 +1,178 @@
+"""The life of a piece of work: claims, outcomes, and what follows from them."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.store.conftest import Books, arrival
+from watcher.model import MOVES, Action, Decision, Kind, Outcome, Plan, Status, Step, Verb, Verdict
+from watcher.store.desk import NotPossible
+from watcher.store.ledger import move
+
+SEEN, DONE_FOLDER, FAILED = Action(Verb.SEEN), Action(Verb.MOVE, "Done"), Action(Verb.MOVE, "Failed")
+TWO = Plan((Step("one", "r"), Step("two", "r")), (SEEN, DONE_FOLDER), (("r", FAILED),))
+OK, LATER, NEVER, STOP = (Outcome(v, "why") for v in (Verdict.DONE, Verdict.LATER, Verdict.NEVER, Verdict.STOP))
+
+
+def test_a_claimed_work_is_not_claimed_again(books: Books) -> None:
+    books.receive(arrival(1))
+    assert books.claim(Kind.UNPACK).attempt == 1
+    assert books.ledger.claim(Kind.UNPACK, 10.0) == []
+
+
+def test_an_outcome_counts_once_and_only_for_the_running_attempt(books: Books) -> None:
+    books.receive(arrival(1))
+    first = books.claim(Kind.UNPACK)
+    books.end(first, LATER, now=20.0)
+    second = books.claim(Kind.UNPACK, now=100.0)
+    assert second.attempt == 2
+    assert not books.ledger.finish(first, OK, Decision(Status.DONE), 101.0), "an older attempt was accepted"
+    books.end(second, OK)
+    assert not books.ledger.finish(second, OK, Decision(Status.DONE), 102.0), "an outcome was accepted twice"
+
+
+def test_steps_of_a_chain_start_in_order_and_actions_wait_for_all(books: Books) -> None:
+    books.route(TWO)
+    assert books.states("job") == {"one": "waiting", "two": "waiting*"}
+    books.end(books.claim(Kind.JOB), OK)
+    assert books.states("after") == {"seen": "waiting*", "move Done": "waiting*", "move Failed": "waiting*"}
+    books.end(books.claim(Kind.JOB, 30.0), OK)
+    assert books.states("after") == {"seen": "waiting", "move Done": "waiting*", "move Failed": "waiting*"}
+    books.end(books.claim(Kind.AFTER, 30.0), OK, 40.0)
+    assert books.states("after")["move Done"] == "waiting"
+
+
+def test_a_handler_that_fails_does_not_keep_the_next_from_starting(books: Books) -> None:
+    books.route(TWO)
+    books.end(books.claim(Kind.JOB), LATER)
+    assert books.states("job") == {"one": "waiting", "two": "waiting"}
+    books.end(books.claim(Kind.JOB, 20.0), OK)
+    assert books.states("after")["seen"] == "waiting*", "an action ran before all handlers had succeeded"
+
+
+def test_stop_ends_the_chain_and_counts_as_success(books: Books) -> None:
+    books.route(TWO)
+    books.end(books.claim(Kind.JOB), STOP)
+    assert books.states("job") == {"one": "done", "two": "skipped"}
+    assert books.states("after")["seen"] == "waiting"
+
+
+def test_a_dead_handler_lets_on_dead_go_and_holds_then(books: Books) -> None:
+    books.route(TWO)
+    books.end(books.claim(Kind.JOB), NEVER)
+    books.end(books.claim(Kind.JOB, 30.0), OK)
+    assert books.states("after") == {"seen": "waiting*", "move Done": "waiting*", "move Failed": "waiting"}
+
+
+def test_wishes_of_a_handler_wait_for_the_others_too(books: Books) -> None:
+    books.route(TWO)
+    flag = Action(Verb.FLAG, "$Booked")
+    books.end(books.claim(Kind.JOB), replace(OK, actions=(flag,)))
+    assert books.states("after")["flag $Booked"] == "waiting*"
+    books.end(books.claim(Kind.JOB, 30.0), OK)
+    assert books.states("after")["flag $Booked"] == "waiting"
+
+
+def test_a_rule_without_handlers_acts_at_once(books: Books) -> None:
+    books.route(Plan(then=(SEEN,)))
+    assert books.states("after") == {"seen": "waiting"}
+
+
+def test_recovery_puts_back_what_ran_and_counts_the_attempt(books: Books) -> None:
+    books.receive(arrival(1))
+    books.claim(Kind.UNPACK)
+    assert books.ledger.recover(30.0) == 0, "work of this very run was taken for a leftover"
+    books.database.close()
+    books.boot = "second"
+    books.__post_init__()
+    assert books.ledger.recover(30.0) == 1
+    assert books.claim(Kind.UNPACK, 31.0).attempt == 2
+
+
+def test_free_attempts_do_not_count_against_the_limit(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),)))
+    for now in range(100, 100_000, 3600):
+        work = books.claim(Kind.JOB, now)
+        assert work.tries == 1
+        decision = Decision(Status.WAITING, now + 1.0, "not executable", free=True)
+        assert books.ledger.finish(work, Outcome(Verdict.HOLD), decision, now)
+        if now > 50_000:
+            break
+    assert work.attempt > 10
+
+
+def test_names_can_be_left_out_of_a_claim(books: Books) -> None:
+    books.route(Plan((Step("busy", "a"), Step("idle", "b"))))
+    (work,) = books.ledger.claim(Kind.JOB, 30.0, without=["busy"])
+    assert work.name == "idle"
+    assert books.ledger.next_due(Kind.JOB, ["busy"]) is None
+    assert books.ledger.next_due(Kind.JOB) is not None
+
+
+def test_claims_of_one_folder_stay_in_it(books: Books) -> None:
+    for uid, folder in ((1, "INBOX"), (2, "Other"), (3, "INBOX")):
+        books.receive(arrival(uid, folder=folder))
+    works = books.ledger.claim(Kind.UNPACK, 10.0, limit=10, same_folder=True)
+    assert [(work.place.folder, work.place.uid) for work in works] == [("INBOX", 1), ("INBOX", 3)]
+
+
+@pytest.mark.parametrize("before", Status)
+@pytest.mark.parametrize("after", Status)
+def test_only_the_moves_of_the_table_are_made(books: Books, before: Status, after: Status) -> None:
+    books.receive(arrival(1))
+    books.database.writer.execute("UPDATE work SET status = ?", (before,))
+    if after in MOVES[before]:
+        move(books.database.writer, 1, after, 1.0)
+    else:
+        with pytest.raises(AssertionError, match="can't go"):
+            move(books.database.writer, 1, after, 1.0)
+
+
+def test_retry_by_hand_starts_anew_and_its_success_lets_the_actions_go(books: Books) -> None:
+    books.route(TWO)
+    dead = books.claim(Kind.JOB)
+    books.end(dead, NEVER)
+    books.end(books.claim(Kind.JOB, 30.0), OK)
+    books.desk.retry(dead.id, 50.0)
+    again = books.claim(Kind.JOB, 60.0)
+    assert (again.id, again.attempt, again.tries) == (dead.id, 2, 1)
+    books.end(again, OK)
+    assert books.states("after")["seen"] == "waiting"
+
+
+def test_dropped_work_leaves_the_server_alone(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),), (SEEN,)))
+    work = books.claim(Kind.JOB)
+    books.end(work, NEVER)
+    books.desk.drop(work.id, 50.0)
+    assert books.states() == {"unpack": "done", "one": "skipped", "seen": "skipped"}
+    for refused in (books.desk.drop, books.desk.retry):
+        with pytest.raises(NotPossible, match=f"job {work.id} is skipped"):
+            refused(work.id, 60.0)
+
+
+def test_history_tells_every_move(books: Books) -> None:
+    books.route(TWO)
+    work = books.claim(Kind.JOB)
+    books.end(work, replace(LATER, output="it printed this"))
+    entry, history = books.desk.show(work.id)
+    assert [(a.attempt, a.status, a.reason) for a in history] == [(1, "running", ""), (1, "waiting", "why")]
+    assert entry.output == "it printed this"
+
+
+def test_finished_mails_are_cleared_away_but_never_forgotten(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),)))
+    assert books.desk.clear(100.0, 100.0) == [], "a mail with open work was cleared away"
+    books.end(books.claim(Kind.JOB), OK, now=20.0)
+    assert books.desk.clear(19.0, 19.0) == []
+    assert books.desk.clear(21.0, 0.0) == ["a-INBOX-1"]
+    assert books.desk.entries() == []
+    assert books.desk.keys() == set()
+    assert len(books.receive(arrival(9, message_id="<1@example.com>", digest="digest 1"))) == 1, "handled anew"
+
+
+def test_dead_letters_are_kept_longer(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),)))
+    books.end(books.claim(Kind.JOB), NEVER, now=20.0)
+    assert books.desk.clear(21.0, 19.0) == []
+    assert books.desk.clear(0.0, 21.0) == ["a-INBOX-1"]

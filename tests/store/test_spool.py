@@ -1,0 +1,64 @@
+"""The spool: bytes that are durable, and rubbish that is swept."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from watcher.errors import StorageFailed
+from watcher.store.spool import HEADER_LIMIT, Spool
+
+RAW = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\nbody\r\n\r\nmore"
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 7, 1000])
+def test_a_draft_is_written_and_digested_in_pieces(tmp_path: Path, piece: int) -> None:
+    draft = Spool(tmp_path).draft("k")
+    for start in range(0, len(RAW), piece):
+        draft.write(RAW[start : start + piece])
+    draft.finish()
+    assert draft.folder.raw.read_bytes() == RAW
+    assert draft.size == len(RAW)
+    assert draft.whole.hexdigest() == hashlib.sha256(RAW).hexdigest()
+    assert draft.body.hexdigest() == hashlib.sha256(b"body\r\n\r\nmore").hexdigest()
+
+
+def test_a_header_without_end_is_not_gathered_for_ever(tmp_path: Path) -> None:
+    draft = Spool(tmp_path).draft("k")
+    for _ in range(3):
+        draft.write(b"x" * HEADER_LIMIT)
+    draft.finish()
+    assert draft.head is None
+
+
+def test_what_the_ledger_does_not_know_is_swept_even_if_it_is_read_only(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    for key in ("known", "stray"):
+        draft = spool.draft(key)
+        draft.write(RAW)
+        draft.finish()
+        folder = draft.folder
+        folder.attachments.mkdir()
+        (folder.attachments / "a").write_bytes(b"")
+        folder.attachments.chmod(0o500)
+        folder.path.chmod(0o500)
+    assert spool.sweep({"known"}) == 1
+    assert [path.name for path in spool.path.iterdir()] == ["known"]
+
+
+def test_a_fetch_that_begins_again_finds_no_leftover_in_its_way(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    cut_short = spool.draft("k")
+    cut_short.write(b"half")
+    cut_short.file.close()
+    draft = spool.draft("k")
+    draft.write(RAW)
+    draft.finish()
+    assert draft.folder.raw.read_bytes() == RAW
+
+
+def test_a_failing_disk_is_told_as_such(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.path.rmdir()
+    with pytest.raises(StorageFailed, match="No such file"):
+        spool.draft("k")

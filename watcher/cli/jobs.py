@@ -1,0 +1,91 @@
+"""`imap-watcher jobs`: look at the work, bring dead letters back, drop what is not wanted."""
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from watcher.cli.settings import ask_state, load_settings
+from watcher.model import Kind, Status
+
+__all__ = ["jobs"]
+
+jobs = typer.Typer(
+    help="Look at the work of the daemon. `jobs list --status dead` shows the dead letters.",
+    epilog="Examples: imap-watcher jobs list --status dead; imap-watcher jobs show 17; imap-watcher jobs retry 17 18",
+    no_args_is_help=True,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
+Numbers = Annotated[list[int], typer.Argument(help="Numbers as in `jobs list`.", metavar="JOB...")]
+
+
+@jobs.command("list")
+def list_jobs(
+    context: typer.Context,
+    status: Annotated[Status | None, typer.Option(help="Only work in this state.")] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only work of this kind.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only mail of this account.")] = None,
+    handler: Annotated[str | None, typer.Option(help="Only work of this handler.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List pieces of work, the latest change first."""
+    request = {"verb": "jobs", "status": status, "kind": kind, "account": account, "handler": handler, "limit": limit}
+    entries = ask_state(load_settings(context), request)
+    if as_json:
+        print(json.dumps(entries, indent=2))
+        return
+    for entry in entries:
+        what = " ".join(part for part in (entry["kind"], entry["name"], entry["target"]) if part)
+        where = f"{entry['account']}/{entry['folder']} UID {entry['uid']}"
+        reason = f": {entry['reason']}" if entry["reason"] else ""
+        print(f"{entry['id']:>7}  {entry['status']:<8} {what:<28} {where}, attempt {entry['attempts']}{reason}")
+    if len(entries) == limit:
+        print(f"(the latest {limit}; --limit shows more)")
+
+
+@jobs.command()
+def show(context: typer.Context, job: Annotated[int, typer.Argument()], as_json: AsJson = False) -> None:
+    """Show one piece of work: its mail, its history, what it printed."""
+    config = load_settings(context)
+    entry = ask_state(config, {"verb": "job", "number": job})
+    if as_json:
+        print(json.dumps(entry, indent=2))
+        return
+    print(f"job {entry['id']}: {entry['kind']} {entry['name']} {entry['target']}".rstrip())
+    where = f"{entry['account']}/{entry['folder']} UID {entry['uid']}"
+    print(f"  mail      {where}, {entry['size']} bytes, {clock(entry['received'])}")
+    kept = config.watcher.state / "spool" / entry["key"]
+    print(f"  folder    {kept if entry['spooled'] else 'no longer kept'}")
+    print(f"  status    {entry['status']}{': ' + entry['reason'] if entry['reason'] else ''}")
+    if entry["status"] == Status.WAITING:
+        print(f"  due       {clock(entry['due']) if entry['due'] else 'when its turn comes'}")
+    for move in entry["history"]:
+        print(f"  {clock(move['at'])}  attempt {move['attempt']}  {move['status']}  {move['reason']}".rstrip())
+    if entry["output"]:
+        print("  output of the last attempt:")
+        print("\n".join(f"    {line}" for line in entry["output"].splitlines()))
+
+
+@jobs.command()
+def retry(context: typer.Context, numbers: Numbers) -> None:
+    """Bring dead work back, as if it had never been tried."""
+    change(context, "retry", numbers, "waits for its next run")
+
+
+@jobs.command()
+def drop(context: typer.Context, numbers: Numbers) -> None:
+    """Give up waiting or dead work for good. The mail stays on the server as it is."""
+    change(context, "drop", numbers, "is dropped")
+
+
+def change(context: typer.Context, verb: str, numbers: list[int], words: str) -> None:
+    config = load_settings(context)
+    for number in numbers:
+        entry: Any = ask_state(config, {"verb": verb, "number": number})
+        print(f"job {entry['id']} ({entry['kind']} {entry['name']}) {words}")
+
+
+def clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

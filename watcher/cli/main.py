@@ -1,0 +1,70 @@
+"""`imap-watcher`: puts the commands together, and turns errors into one line and an exit code."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watcher import __version__
+from watcher.cli import exits
+from watcher.cli.check import check
+from watcher.cli.demo import demo
+from watcher.cli.jobs import jobs
+from watcher.cli.run import run
+from watcher.cli.status import status
+from watcher.cli.unpack import unpack
+from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Keeps IMAP IDLE links open to many mailboxes and hands each new mail to handlers, once.",
+    epilog="First steps: imap-watcher demo; then docs/configuration.md. Without --config the file is "
+    "/etc/imap-watcher/config.toml for root, else ~/.config/imap-watcher/config.toml.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (run, check, unpack, demo, status):
+    app.command()(command)
+app.add_typer(jobs, name="jobs")
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"imap-watcher {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file.", metavar="FILE")] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    context.obj = config
+
+
+def main() -> None:
+    """The entry point of the command."""
+    try:
+        app(prog_name="imap-watcher")
+    except ConfigError as error:
+        fail(exits.CONFIG, *error.problems)
+    except DatabaseRefused as error:
+        fail(exits.CONFIG, str(error))
+    except StateLocked as error:
+        fail(exits.STATE, str(error))
+    except StorageFailed as error:
+        fail(exits.STORAGE, str(error))
+    except WatcherError as error:
+        fail(exits.FAILED, str(error))
+
+
+def fail(code: int, *lines: str) -> None:
+    for line in lines:
+        print(f"imap-watcher: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,229 @@
+"""The main path: the life of the daemon, from the lock on its state to the last thread."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from watcher.config.accounts import Account
+from watcher.config.settings import Config
+from watcher.errors import LoginRefused, Unreadable
+from watcher.imap.link import Endpoint, Link, connect
+from watcher.inbox.lounge import Lounge
+from watcher.inbox.post import Post, Reception
+from watcher.inbox.pulse import Pulse
+from watcher.inbox.watch import watch
+from watcher.jobs.dispatch import Dispatcher
+from watcher.mail.pool import UnpackPool
+from watcher.model import Envelope, Kind, Outcome, Verdict, Work
+from watcher.outbox.after import After
+from watcher.retry import RetryPolicy
+from watcher.rules.route import route
+from watcher.service.control import Control
+from watcher.service.counter import Counter
+from watcher.service.ending import Ending
+from watcher.stage import Stage
+from watcher.store.database import Database
+from watcher.store.desk import Desk
+from watcher.store.folders import Folders
+from watcher.store.ledger import Ledger
+from watcher.store.lock import hold_state
+from watcher.store.spool import Spool
+
+__all__ = ["run"]
+
+log = logging.getLogger(__name__)
+
+CHORES = 60.0  #: seconds between two rounds of clearing away
+BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
+SEARCHED = 64 * 1024  #: characters of the text that rules look at
+UNPACKING = RetryPolicy(first=1.0, cap=60.0)
+ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every stage needs: the settings, what survives, and how things end."""
+
+    config: Config
+    ledger: Ledger
+    folders: Folders
+    desk: Desk
+    spool: Spool
+    ending: Ending
+    at_end: ExitStack  #: closes what was opened, the last first
+
+
+def run(config: Config) -> None:
+    """
+    Watch all accounts until a signal ends it. Raises WatcherError for what an operator must mend, else bugs.
+
+    What is opened is closed in the opposite order: no new mail, then no new work, then the ledger.
+    """
+    ending = Ending()
+    with hold_state(config.watcher.state), ending.signals(), ExitStack() as at_end:
+        house = open_house(config, ending, at_end)
+        recover(house)
+
+        after = open_after(house)
+        jobs = open_jobs(house, after)
+        unpack = open_unpack(house, jobs, after)
+        pulses = open_inbox(house, unpack)
+        open_control(house, pulses, unpack, jobs, after)
+
+        log.info("watching %d folders of %d accounts", len(pulses), len(config.accounts))
+        while not ending.wait(CHORES):
+            clear_away(house)
+        log.info("stopping: %s", ending.reason)
+    if ending.failure:
+        raise ending.failure
+
+
+def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
+    database = Database(config.watcher.state)
+    at_end.callback(database.close)
+    ledger = Ledger(database, boot=uuid.uuid4().hex)
+    return House(config, ledger, Folders(database), Desk(database), Spool(config.watcher.state), ending, at_end)
+
+
+def recover(house: House) -> None:
+    """Put back what an earlier run left half done, before anything new begins."""
+    interrupted = house.ledger.recover(time.time())
+    strays = house.spool.sweep(house.desk.keys())
+    if interrupted or strays:
+        log.warning("recovered: %d interrupted pieces of work, %d half-fetched mails", interrupted, strays)
+
+
+def clear_away(house: House) -> None:
+    """Remove what is long finished; first from the ledger, so that a crash leaves only rubbish."""
+    now, settings = time.time(), house.config.watcher
+    while keys := house.desk.clear(now - settings.keep_done, now - settings.keep_dead):
+        house.spool.remove(keys)
+        log.info("cleared away %d finished mails", len(keys))
+
+
+# --- the stages; the last one of a mail's way first, since bells ring downstream ------------------------------------
+
+
+def open_after(house: House) -> Stage:
+    """Ledger to server."""
+    accounts = {account.name: account for account in house.config.accounts}
+    after = After(lambda name: open_link(accounts.get(name)))
+    stage = Stage(
+        Kind.AFTER,
+        house.ledger,
+        after.act,
+        lambda _: ACTING,
+        threads=1,
+        batch=100,
+        rest=after.rest,
+        on_failure=house.ending.fail,
+    )
+    house.at_end.callback(after.close)
+    return begin(house, stage)
+
+
+def open_jobs(house: House, after: Stage) -> Stage:
+    """Ledger to handler to ledger. At the end, handlers that run get a while to finish."""
+    config = house.config
+    dispatcher = Dispatcher(config.handler, config.watcher.handlers, house.spool.path)
+    stage = Stage(
+        Kind.JOB,
+        house.ledger,
+        one_by_one(dispatcher.run),
+        lambda work: config.handler(work.name).retry_policy,
+        threads=config.watcher.runners,
+        downstream=(after.bell,),
+        limit=lambda name: config.handler(name).concurrency,
+        on_failure=house.ending.fail,
+    )
+    house.at_end.callback(stage.join)
+    house.at_end.callback(dispatcher.close, config.watcher.stop_timeout)
+    house.at_end.callback(stage.stop)
+    stage.start()
+    return stage
+
+
+def open_unpack(house: House, *downstream: Stage) -> Stage:
+    """Raw mail to mail folder to jobs."""
+    pool = UnpackPool(house.config.watcher.unpackers)
+    house.at_end.callback(pool.close)
+
+    def unpack(work: Work) -> Outcome:
+        folder, place = house.spool.folder(work.key), work.place
+        envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
+        try:
+            message = pool.unpack(folder, envelope)
+        except Unreadable as error:
+            return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
+        body = ""
+        if message.text:
+            with (folder.path / message.text).open(encoding="utf-8", errors="replace") as text:
+                body = text.read(SEARCHED)
+        return Outcome(Verdict.DONE, plan=route(house.config.rules, message, body))
+
+    stage = Stage(
+        Kind.UNPACK,
+        house.ledger,
+        one_by_one(unpack),
+        lambda _: UNPACKING,
+        threads=house.config.watcher.unpackers,
+        downstream=[stage.bell for stage in downstream],
+        on_failure=house.ending.fail,
+    )
+    return begin(house, stage)
+
+
+def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
+    """Server to ledger: one guest of the lounge for each folder."""
+    floor = house.config.watcher.disk_floor
+
+    def held() -> str:
+        if (free := house.spool.free()) < floor:
+            return f"the disk of {house.spool.path} has {free >> 20} MB left; watcher.disk_floor is {floor >> 20} MB"
+        waiting = house.ledger.backlog(Kind.UNPACK)
+        return f"{waiting} mails wait to be taken apart" if waiting > BACKLOG else ""
+
+    reception = Reception(house.folders, house.spool, open_link, held, unpack.bell.ring)
+    lounge = Lounge(house.config.watcher.links, house.ending.fail)
+    house.at_end.callback(lounge.close)
+    pulses = []
+    for account in house.config.accounts:
+        for folder in account.folders:
+            pulse = Pulse(account.name, folder)
+            pulses.append(pulse)
+            lounge.admit(watch(Post(account, pulse, reception)))
+    return pulses
+
+
+def open_control(house: House, pulses: Sequence[Pulse], *stages: Stage) -> None:
+    """The socket on which the commands ask."""
+
+    def ring() -> None:
+        for stage in stages:
+            stage.bell.ring()
+
+    assert house.config.watcher.socket is not None
+    control = Control(house.config.watcher.socket, Counter(house.desk, pulses, ring))
+    house.at_end.callback(control.close)
+
+
+def begin(house: House, stage: Stage) -> Stage:
+    house.at_end.callback(stage.join)
+    house.at_end.callback(stage.stop)
+    stage.start()
+    return stage
+
+
+def one_by_one(act: Callable[[Work], Outcome]) -> Callable[[Sequence[Work]], Iterator[tuple[Work, Outcome]]]:
+    return lambda works: ((work, act(work)) for work in works)
+
+
+def open_link(account: Account | None) -> Link:
+    """Log in to an account; the secret is asked for each time, since it may have changed."""
+    if account is None:
+        raise LoginRefused("this account is no longer in the configuration")
+    endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file)
+    return connect(endpoint, account.user, account.password.fetch().reveal())

@@ -1,0 +1,141 @@
+"""
+The lounge parks idle links: one selector holds all that wait, a small pool of threads runs those that have something
+to do. So ten thousand mailboxes need no thread each.
+
+A guest is a generator that reads as one blocking loop and yields `Wait` where it has nothing to do. It is resumed with
+True when its link became readable, with False when its time has come. Between two yields it may block for a moment
+(a login, a fetch); it is never run by two threads at once.
+"""
+
+import contextlib
+import heapq
+import itertools
+import os
+import queue
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from watcher.imap.link import Link
+
+__all__ = ["Guest", "Lounge", "Wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Resume me when `link` is readable, or at `until` (monotonic seconds), whichever comes first."""
+
+    until: float
+    link: Link | None = None
+
+
+Guest = Generator[Wait, bool, None]
+
+
+class Seat:
+    """One guest and what it waits for at the moment."""
+
+    __slots__ = ("descriptor", "guest", "number")
+
+    def __init__(self, guest: Guest) -> None:
+        self.guest = guest
+        self.descriptor = -1  #: in the selector, or -1
+        self.number = 0  #: of its present wait; an alarm with another number is stale
+
+
+class Lounge:
+    """`admit` guests, `close` at the end. `on_failure` is called once, with an error that is no guest's business."""
+
+    def __init__(self, threads: int, on_failure: Callable[[BaseException], None]) -> None:
+        self.on_failure = on_failure
+        self.closing = False
+        self.seats: set[Seat] = set()
+        self.ready: queue.SimpleQueue[tuple[Seat, bool] | None] = queue.SimpleQueue()
+        self.arriving: deque[tuple[Seat, Wait]] = deque()
+        self.selector = selectors.DefaultSelector()
+        self.bell, self.rope = os.pipe()
+        os.set_blocking(self.bell, False)
+        os.set_blocking(self.rope, False)
+        self.selector.register(self.bell, selectors.EVENT_READ)
+        self.threads = [threading.Thread(target=self.serve, name=f"link {n}", daemon=True) for n in range(threads)]
+        self.porter = threading.Thread(target=self.watch_the_door, name="lounge", daemon=True)
+        for thread in (self.porter, *self.threads):
+            thread.start()
+
+    def admit(self, guest: Guest) -> None:
+        seat = Seat(guest)
+        self.seats.add(seat)
+        self.ready.put((seat, False))
+
+    def close(self) -> None:
+        """Every guest is closed where it waits; one that is busy is closed at its next wait."""
+        self.closing = True
+        self.ring()
+        for _ in self.threads:
+            self.ready.put(None)
+        for thread in (self.porter, *self.threads):
+            thread.join()
+        for seat in self.seats:
+            seat.guest.close()
+        self.selector.close()
+        os.close(self.bell)
+        os.close(self.rope)
+
+    # --- the pool ---------------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        while (call := self.ready.get()) is not None and not self.closing:
+            seat, readable = call
+            try:
+                wait = seat.guest.send(readable) if seat.number else next(seat.guest)
+            except StopIteration:
+                self.seats.discard(seat)
+                continue
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it must end the process, not this thread
+                self.seats.discard(seat)
+                self.on_failure(error)
+                continue
+            seat.number += 1
+            self.arriving.append((seat, wait))
+            self.ring()
+
+    def ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # full of calls that were not heard yet: enough
+            os.write(self.rope, b"!")
+
+    # --- the selector -----------------------------------------------------------------------------------------------
+
+    def watch_the_door(self) -> None:
+        alarms: list[tuple[float, int, Seat, int]] = []
+        order = itertools.count()
+        while not self.closing:
+            pause = max(0.0, alarms[0][0] - time.monotonic()) if alarms else None
+            for key, _ in self.selector.select(pause):
+                if key.fd == self.bell:
+                    os.read(self.bell, 4096)
+                else:
+                    self.wake(key.data, readable=True)
+            while self.arriving:
+                seat, wait = self.arriving.popleft()
+                self.seat(seat, wait)
+                heapq.heappush(alarms, (wait.until, next(order), seat, seat.number))
+            now = time.monotonic()
+            while alarms and alarms[0][0] <= now:
+                _, _, seat, number = heapq.heappop(alarms)
+                if seat.number == number:
+                    self.wake(seat, readable=False)
+
+    def seat(self, seat: Seat, wait: Wait) -> None:
+        if wait.link is not None:
+            seat.descriptor = wait.link.fileno()
+            self.selector.register(seat.descriptor, selectors.EVENT_READ, seat)
+
+    def wake(self, seat: Seat, *, readable: bool) -> None:
+        if seat.descriptor >= 0:
+            self.selector.unregister(seat.descriptor)
+            seat.descriptor = -1
+        seat.number = max(1, seat.number + 1)
+        self.ready.put((seat, readable))

@@ -1,0 +1,35 @@
+"""What the watcher of one folder has at hand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watcher.config.accounts import Account
+from watcher.imap.link import Link
+from watcher.inbox.pulse import Pulse
+from watcher.store.folders import Folders
+from watcher.store.spool import Spool
+
+__all__ = ["Post", "Reception"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What all watchers share of the house."""
+
+    folders: Folders
+    spool: Spool
+    connect: Callable[[Account], Link]
+    held: Callable[[], str]  #: why nothing may be received now, in words; "" if it may
+    arrived: Callable[[], None]  #: rung after each RECEIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One folder to be watched."""
+
+    account: Account
+    pulse: Pulse
+    reception: Reception
+
+    def __str__(self) -> str:
+        return f"{self.pulse.account}/{self.pulse.folder}"
