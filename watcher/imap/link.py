@@ -1,0 +1,209 @@
+"""The verbs on a mailbox: one command of IMAP each, no policy."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from imapclient.datetime_util import format_criteria_date
+from imapclient.imap_utf7 import encode
+
+from watcher.errors import ActionRefused, FolderRefused
+from watcher.imap import answers
+from watcher.imap.answers import LAST_UID, Head, Summary
+from watcher.imap.dial import Endpoint
+from watcher.imap.faults import FOREIGN, lost
+from watcher.imap.login import introduce, login, quoted
+from watcher.imap.signals import passing, printable
+from watcher.imap.talk import Talk
+from watcher.imap.wire import Client, greeted
+
+__all__ = ["Endpoint", "Head", "Link", "Mailbox", "Summary", "connect"]
+
+_FLAG = re.compile(
+    r"\\?[!#$&'+\-.0-9:;<=>?@A-Z^_`a-z|~]+", re.ASCII
+)  # RFC 3501 9: flag; an atom, perhaps of the system
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A folder as it was opened."""
+
+    uidvalidity: int  #: 0 if the server gives none
+    uidnext: int | None  #: None if the server does not tell
+    exists: int  #: mails in it
+
+
+def connect(endpoint: Endpoint, user: str, secret: str, *, timeout: float = 30) -> "Link":
+    """A verified connection, logged in. `timeout`: seconds until the greeting, for the login, for each later command.
+
+    Raises MailboxLost, ServerUntrusted or LoginRefused.
+    """
+    try:
+        wire = greeted(endpoint, time.monotonic() + timeout)
+        try:
+            wire.expect(timeout)
+            login(wire, user, secret)
+            client = Client(wire)
+            link = Link(client, wire, timeout)
+            introduce(client)
+        except BaseException:
+            wire.shutdown()
+            raise
+    except FOREIGN as error:
+        raise lost(str(endpoint), error) from error
+    return link
+
+
+class Link(Talk):
+    """An authenticated connection. See `Talk` for what holds for every verb."""
+
+    __slots__ = ()
+
+    # --- folders ---
+
+    def examine(self, folder: str) -> Mailbox:
+        """Opens `folder` for reading only. FolderRefused if it can't be opened."""
+        return self._open(folder, readonly=True)
+
+    def select(self, folder: str) -> Mailbox:
+        """Opens `folder` for changes. FolderRefused if it can't be opened, or not for changes."""
+        return self._open(folder, readonly=False)
+
+    def _open(self, folder: str, *, readonly: bool) -> Mailbox:
+        name = _folder_name(folder, FolderRefused)
+        tidings = self._wire.tidings
+        self.folder = None
+        with self._asking(lambda text, _code: FolderRefused(f"{printable(folder)}: {text}")):
+            tidings.reset()
+            try:
+                self._ok(*self._wire.select(name, readonly))
+            except self._wire.readonly as error:
+                raise FolderRefused(f"{printable(folder)}: the server opens it for reading only") from error
+        tidings.clear()
+        self.folder = folder
+        return Mailbox(tidings.uidvalidity, tidings.uidnext, tidings.exists)
+
+    def create(self, folder: str) -> None:
+        """Makes `folder`, if there is none of this name. ActionRefused if the server does not want to."""
+        _folder_name(folder, ActionRefused)
+        try:
+            with self._asking(ActionRefused):
+                self._client.create_folder(folder)
+        except ActionRefused as refusal:
+            if refusal.code != "ALREADYEXISTS" and "exist" not in str(refusal).lower():
+                raise
+
+    # --- looking ---
+
+    def search(self, low: int, high: int | None = None) -> list[int]:
+        """UIDs from `low` to `high` (default: the last) in the open folder, sorted."""
+        if high is not None and high < low:
+            return []  # descending ranges mean the opposite (RFC 3501 9), and some servers refuse them
+        span = f"{_uid_set([low])}:{'*' if high is None else _uid_set([high])}"
+        return self._search(f"UID {span}", low, LAST_UID if high is None else high)
+
+    def search_since(self, day: date) -> list[int]:
+        """UIDs of mails received on `day` or later, as the server's calendar has it, sorted."""
+        return self._search(f"SINCE {format_criteria_date(day).decode('ascii')}", 1, LAST_UID)
+
+    def present(self, uids: Sequence[int]) -> set[int]:
+        """Which of `uids` are in the open folder."""
+        return set(self._search(f"UID {_uid_set(uids)}", min(uids), max(uids))) & set(uids) if uids else set()
+
+    def _search(self, criteria: str, low: int, high: int) -> list[int]:
+        with self._asking():
+            plain = self._ok(*self._wire.uid("SEARCH", criteria))
+            _, extended = self._wire.response("ESEARCH")
+            return answers.found(plain, extended, low, high)
+
+    def summaries(self, uids: Sequence[int]) -> list[Summary]:
+        """What tells each of `uids` from other mails. A UID is missing if the server does not describe it wholly."""
+        with self._asking():
+            lines = self._fetch(uids, "RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
+            return answers.summaries(lines, frozenset(uids))
+
+    def heads(self, uids: Sequence[int], length: int) -> list[Head]:
+        """The first `length` bytes of each of `uids`, in one question. A UID is missing if the server leaves it out."""
+        with self._asking(size=len(uids) * length):
+            lines = self._fetch(uids, f"RFC822.SIZE INTERNALDATE BODY.PEEK[]<0.{length:d}>")
+            return answers.heads(lines, frozenset(uids), length)
+
+    def slice(self, uid: int, offset: int, length: int) -> bytes | None:
+        """`length` bytes of a mail from `offset` on, fewer at its end, b"" after it; None if the server has no text."""
+        with self._asking(size=length):
+            return answers.piece(self._fetch([uid], f"BODY.PEEK[]<{offset:d}.{length:d}>"), uid, offset, length)
+
+    def whole(self, uid: int, limit: int = 64 << 20) -> bytes | None:
+        """A mail in one piece, for servers that answer `heads` badly; MailboxLost if it has more than `limit` bytes."""
+        with self._asking(size=limit):
+            return answers.piece(self._fetch([uid], "BODY.PEEK[]"), uid, 0, None)
+
+    def _fetch(self, uids: Sequence[int], items: str) -> list[Any]:
+        status, lines = self._wire.uid("FETCH", _uid_set(uids), f"(UID {items})")
+        if status == "OK":
+            return lines
+        refusal = self._wire.tidings.reply
+        if refusal is None or passing(refusal):
+            raise self._wire.error(str(refusal))
+        return self._wire.response("FETCH")[1]  # RFC 2180 4.1.2: NO, as some of them are gone; the others are told
+
+    # --- changing ---
+
+    def seen(self, uids: Sequence[int]) -> None:
+        """Marks as read."""
+        self.flag(uids, "\\Seen")
+
+    def flag(self, uids: Sequence[int], name: str) -> None:
+        """Sets a flag or keyword. UIDs that are gone are passed over. ActionRefused if the server does not want to."""
+        if not _FLAG.fullmatch(name):
+            raise ActionRefused(
+                f"{printable(name)} is no name for a flag: letters and digits only, a backslash may lead"
+            )
+        _uid_set(uids)
+        with self._asking(ActionRefused):
+            self._client.add_flags(uids, [name], silent=True)
+
+    def move(self, uids: Sequence[int], folder: str) -> None:
+        """Moves to `folder`. ActionRefused with code TRYCREATE if that is missing.
+
+        Without MOVE (RFC 6851) it is copied and deleted, skipping mails that are marked deleted already: so an attempt
+        that was cut off after its copy leaves a second copy, but one cut off later does not.
+        """
+        _folder_name(folder, ActionRefused)
+        _uid_set(uids)
+        if "MOVE" in self.capabilities:
+            with self._asking(ActionRefused):
+                self._client.move(uids, folder)
+            return
+        if uids := self._search(f"UID {_uid_set(uids)} NOT DELETED", min(uids), max(uids)):
+            with self._asking(ActionRefused):
+                self._client.copy(uids, folder)
+            self.delete(uids)
+
+    def delete(self, uids: Sequence[int]) -> None:
+        r"""Deletes. Without UIDPLUS (RFC 4315) they only get \Deleted: a plain EXPUNGE would take others' mails too."""
+        self.flag(uids, "\\Deleted")
+        if "UIDPLUS" in self.capabilities:
+            with self._asking(ActionRefused):
+                self._client.uid_expunge(uids)
+
+    def noop(self) -> None:
+        """Asks for nothing, so that the server tells its news and proves that it lives."""
+        with self._asking():
+            self._ok(*self._wire.noop())
+
+
+def _uid_set(uids: Sequence[int]) -> str:
+    if not uids or not all(1 <= uid <= LAST_UID for uid in uids):
+        raise ValueError(f"no UIDs: {uids!r}")
+    return ",".join(f"{uid:d}" for uid in uids)
+
+
+def _folder_name(folder: str, refusal: type[ActionRefused | FolderRefused]) -> str:
+    """`folder` as it goes over the wire: modified UTF-7 (RFC 3501 5.1.3), quoted."""
+    if not folder or set(folder) & {"\r", "\n", "\0"} or not folder.isprintable():
+        raise refusal(f"{printable(folder)!r} is no name for a folder")
+    return quoted(encode(folder).decode("ascii"))

@@ -1,0 +1,184 @@
+"""One connection that is logged in: asking and answering, waiting in IDLE, leaving. What is asked is `Link`'s."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from watcher.errors import IdleRefused, MailboxLost, WatcherError
+from watcher.imap.faults import FOREIGN, lost
+from watcher.imap.signals import passing, printable, reply
+from watcher.imap.wire import Client, Wire
+
+__all__ = ["Talk"]
+
+#: Slowest line, in bytes a second, on which a part of a mail still counts as arriving.
+SLOWEST = 20_000
+
+#: Seconds a polite goodbye may take.
+GOODBYE = 2.0
+
+
+class Talk:
+    """
+    Used by one thread at a time. Every verb raises MailboxLost when the connection broke, the server was too slow or
+    talked nonsense, or refused in a way that may pass by itself; then nothing is left to do but `close`. What else a
+    verb raises is told with it.
+
+    Only `start_idle` waits for the server; the other steps of IDLE don't, so that a parked link needs no thread: `hear`
+    when `fileno` is readable; to end it `end_idle`, and `idle_ended` when readable until it says True. Only then come
+    other verbs.
+    """
+
+    __slots__ = ("_client", "_dead", "_idle", "_idles", "_timeout", "_wire", "capabilities", "folder")
+
+    def __init__(self, client: Client, wire: Wire, timeout: float) -> None:
+        self.capabilities: frozenset[str] = client.settle()  #: in upper case
+        self.folder: str | None = None  #: the open one
+        self._client = client
+        self._wire = wire
+        self._timeout = timeout
+        self._idle: bytes | None = None  # tag of the IDLE that runs
+        self._idles = 0
+        self._dead = False
+
+    @property
+    def can_idle(self) -> bool:
+        """Whether the server offers IDLE (RFC 2177)."""
+        return "IDLE" in self.capabilities
+
+    @property
+    def heard_at(self) -> float:
+        """Monotonic time of the last byte from the server: proof that it lives."""
+        return self._wire.heard_at
+
+    @property
+    def news(self) -> bool:
+        """Whether any line since `clear_news`, in whatever answer, told of mails that came or went."""
+        return self._wire.tidings.news
+
+    def clear_news(self) -> None:
+        """To be called before looking for new mails, so that what comes meanwhile is news again."""
+        self._wire.tidings.clear()
+
+    def fileno(self) -> int:
+        """For a selector. Readable means: call `hear` or `idle_ended`. -1 after `close`."""
+        return self._wire.sock.fileno()
+
+    # --- waiting ---
+
+    def start_idle(self) -> None:
+        """Enters IDLE. What the server says before or with its consent is heard: look at `news` before parking.
+
+        Raises IdleRefused if the server does not want to; the link is as good as before.
+        """
+        with self._asking():
+            self._idles += 1
+            tag = self._idle = b"idle%d" % self._idles
+            self._wire.send(tag + b" IDLE\r\n")
+            while (line := self._wire.take()) is None or not line.startswith(b"+"):
+                if line is None:
+                    self._wire.fill()
+                else:
+                    self._heed(line)
+                    if self._idle is None:
+                        raise IdleRefused(f"{self._wire.host}: IDLE is refused ({self._wire.tidings.reply})")
+            while (line := self._wire.take()) is not None:
+                self._heed(line)
+
+    def hear(self) -> bool:
+        """Takes in what has come, without waiting; True if there was news.
+
+        Also True when the server has ended IDLE by itself: then `end_idle` does nothing and `idle_ended` is True at
+        once, so the usual way out of IDLE, with its look for new mails, is right.
+        """
+        news = False
+        with self._guarded():
+            self._wire.expect(0)
+            while self._wire.listen():
+                while (line := self._wire.take()) is not None:
+                    news |= self._heed(line)
+            told = self._wire.tidings.reply
+            if told is not None and told.status != "OK":
+                raise self._wire.abort(str(told))
+        return news
+
+    def end_idle(self) -> None:
+        """Asks to leave IDLE; does not wait for the answer."""
+        if self._idle is not None:
+            with self._guarded():
+                self._wire.expect(GOODBYE)
+                self._wire.send(b"DONE\r\n")
+
+    def idle_ended(self) -> bool:
+        """Takes in what has come, without waiting; True once the server has left IDLE."""
+        if self._idle is not None:
+            self.hear()
+        return self._idle is None
+
+    def _heed(self, line: bytes) -> bool:
+        """One response while in IDLE; True if it is news."""
+        tidings = self._wire.tidings
+        about_mails = tidings.take(line)
+        tidings.news |= about_mails
+        if self._idle is not None and line.startswith(self._idle + b" "):
+            self._idle = None
+            return True
+        if not line.startswith((b"* ", b"+")) or line[:5].upper() == b"* BYE":
+            raise self._wire.abort(str(reply(line) or printable(line)))
+        return about_mails
+
+    # --- leaving ---
+
+    def logout(self) -> None:
+        """Says goodbye, within two seconds, and closes. Never raises."""
+        with suppress(WatcherError):
+            self.end_idle()
+            with self._guarded():
+                self._wire.expect(GOODBYE)
+                while self._idle is not None:
+                    self._wire.fill()
+                    while (line := self._wire.take()) is not None:
+                        self._heed(line)
+                self._client.logout()
+        self.close()
+
+    def close(self) -> None:
+        """Closes at once. Never raises."""
+        self._dead = True
+        self._wire.shutdown()
+
+    # --- asking ---
+
+    @contextmanager
+    def _asking(self, refusal: Callable[[str, str], WatcherError] | None = None, *, size: int = 0) -> Iterator[None]:
+        """One command and its answer. `refusal` makes the error for a tagged NO; without it that is MailboxLost too."""
+        if self._idle is not None:
+            raise RuntimeError("a command within IDLE")
+        self._wire.expect(self._timeout + size / SLOWEST, size)
+        try:
+            with self._guarded(refusal):
+                yield
+        finally:
+            self._wire.untagged_responses.clear()  # imaplib keeps every line until the next SELECT
+
+    @contextmanager
+    def _guarded(self, refusal: Callable[[str, str], WatcherError] | None = None) -> Iterator[None]:
+        """Turns the errors of the libraries into ours, and remembers a loss."""
+        if self._dead:
+            raise MailboxLost(f"{self._wire.host}: the link is closed")
+        try:
+            yield
+        except MailboxLost:
+            self._dead = True
+            raise
+        except FOREIGN as error:
+            told = self._wire.tidings.reply
+            if refusal and told and told.status == "NO" and not passing(told) and type(error) is self._wire.error:
+                raise refusal(f"{self._wire.host}: {told}", told.code) from error
+            self._dead = True
+            raise lost(self._wire.host, error, told) from error
+
+    def _ok(self, status: str, data: list[Any]) -> list[Any]:
+        if status != "OK":
+            raise self._wire.error(status)
+        return data

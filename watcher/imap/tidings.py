@@ -1,0 +1,69 @@
+"""What the lines of the server tell about the open folder, whatever command they come with. Pure."""
+
+import re
+
+from watcher.errors import MailboxLost
+from watcher.imap.signals import Reply, reply
+
+__all__ = ["Tidings"]
+
+_COUNT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE|RECENT|FETCH)\b", re.IGNORECASE)
+_STATE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
+
+
+class Tidings:
+    """
+    A server announces a change once, in the answer to whichever command runs at the moment (RFC 3501 5.2), so every
+    line passes here. `news` stays set until `clear`; a change that nobody looked for is not lost.
+    """
+
+    __slots__ = ("exists", "handled", "news", "reply", "uidnext", "uidvalidity")
+
+    def __init__(self) -> None:
+        self.reply: Reply | None = None  #: the last tagged reply or BYE
+        self.reset()
+
+    def reset(self) -> None:
+        """A folder is about to be opened: what was known is of another one."""
+        self.exists = 0  #: mails in the folder, as last announced
+        self.handled = 0  #: the same at the last `clear`
+        self.news = False
+        self.uidvalidity = 0  #: 0 until the server gives one
+        self.uidnext: int | None = None
+
+    def clear(self) -> None:
+        """What was announced until now is being looked for."""
+        self.handled, self.news = self.exists, False
+
+    def take(self, line: bytes) -> bool:
+        """Notes one whole line, without tag or with; True if it speaks of mails in the folder.
+
+        Raises MailboxLost when the folder becomes another one under our feet (RFC 2683 3.4.3).
+        """
+        if found := _COUNT.match(line):
+            self._count(int(found[1]), found[2].upper())
+            return True
+        if found := _STATE.match(line):
+            self._state(int(found[2]), found[1].upper())
+        elif line[:5].upper() == b"* BYE" or not line.startswith((b"* ", b"+")):
+            self.reply = reply(line)
+        elif line[:11].upper() == b"* VANISHED ":
+            self.news = True
+            return True
+        return False
+
+    def _count(self, number: int, what: bytes) -> None:
+        if what == b"EXISTS":
+            self.exists = number
+            self.news = self.news or number != self.handled
+        elif what == b"EXPUNGE":
+            self.exists = max(0, self.exists - 1)
+            self.news = True
+
+    def _state(self, number: int, what: bytes) -> None:
+        if what == b"UIDNEXT":
+            self.uidnext = number
+        elif self.uidvalidity in (0, number):
+            self.uidvalidity = number
+        else:
+            raise MailboxLost(f"the folder was made anew (UIDVALIDITY {self.uidvalidity} is {number} now)")

@@ -1,0 +1,63 @@
+"""TLS: one verifying context per CA file, and words for what is wrong with a certificate. No way around it."""
+
+import socket
+import ssl
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from watcher.errors import ServerUntrusted
+from watcher.imap.signals import printable
+
+__all__ = ["context", "secure"]
+
+#: OpenSSL's verify codes (x509_vfy.h) that a person can do something about.
+_CURES = {
+    9: "it is not valid yet: check the clock of this machine",
+    10: "it has expired: its operator must renew it, or the clock of this machine is wrong",
+    18: "it is signed by itself: set ca_file to it, if it is yours",
+    19: "its issuer is unknown here: set ca_file to the issuer's certificate",
+    20: "its issuer is unknown here: set ca_file to the issuer's certificate",
+    21: "its issuer is unknown here: set ca_file to the issuer's certificate",
+    62: "it is for another name: set host to a name it was made for",
+    64: "it is for another address: set host to a name it was made for",
+}
+
+
+def context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """The context all links with this CA file share: verified, host name checked, TLS 1.2 or newer.
+
+    `ca_file` replaces the system's CAs; a file changed on disk is read anew. ServerUntrusted if it can't be used.
+    """
+    try:
+        return _context(ca_file, ca_file.stat().st_mtime_ns if ca_file else 0)
+    except (OSError, ssl.SSLError) as error:
+        why = printable(str(error))
+        raise ServerUntrusted(f"ca_file {ca_file}: no certificates can be read from it ({why})") from error
+
+
+@lru_cache(maxsize=64)
+def _context(ca_file: Path | None, _changed: int) -> ssl.SSLContext:
+    made = ssl.create_default_context(cafile=ca_file)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python would go lower
+    if ca_file is not None:
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may name the server's own certificate
+    return made
+
+
+def secure(sock: socket.socket, trust: ssl.SSLContext, host: str, deadline: float) -> ssl.SSLSocket:
+    """TLS over `sock`, whose life goes over to what is returned; `host` must be a name in the server's certificate.
+
+    Raises ServerUntrusted if no trust comes about before `deadline` (monotonic seconds), OSError if the path broke.
+    """
+    sock.settimeout(max(0.001, deadline - time.monotonic()))
+    try:
+        return trust.wrap_socket(sock, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        cure = _CURES.get(error.verify_code, printable(error.verify_message))
+        raise ServerUntrusted(f"the certificate of {host} can't be trusted: {cure}") from error
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        raise  # the path broke, nobody was found out
+    except ssl.SSLError as error:
+        why = error.reason or error
+        raise ServerUntrusted(f"{host} does not answer with TLS 1.2 or newer ({why}): check port and tls") from error

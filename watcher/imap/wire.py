@@ -1,0 +1,257 @@
+"""
+The bytes of one connection, under imapclient: an `imaplib.IMAP4` with a buffer of its own.
+
+imaplib reads through a file object whose buffer a selector can't see, waits for each read instead of each answer, and
+keeps every untagged line. Here all bytes pass one buffer; a wait ends when the answer as a whole takes too long or
+grows too big; and `Tidings` hears every line. What imaplib documents for overriding is overridden: open, read,
+readline, send, shutdown.
+"""
+
+import imaplib
+import re
+import socket
+import ssl
+import time
+from functools import lru_cache
+from typing import Any
+
+from imapclient import IMAPClient
+
+from watcher.errors import ServerUntrusted
+from watcher.imap.dial import Endpoint, dial
+from watcher.imap.tidings import Tidings
+from watcher.imap.tls import context, secure
+
+__all__ = ["Client", "Wire", "greeted", "whole"]
+
+#: Bytes an answer may have, beside the literals that were asked for: a SEARCH with a million UIDs.
+ANSWER = 8 << 20
+
+#: Bytes of one pushed line that are kept waiting for its end.
+PIECE = 64 << 10
+
+_CHUNK = 64 << 10
+_LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
+
+
+def whole(buffer: bytearray) -> int:
+    """Length of the first whole response in `buffer`, its literals included; 0 while some of it is missing."""
+    end = 0
+    while newline := buffer.find(b"\n", end) + 1:
+        literal = _LITERAL.search(buffer, max(end, newline - 32), newline)
+        end = newline
+        if literal is None:
+            return end
+        end += int(literal[1])
+    return 0
+
+
+_TAG = b"W"
+_TAGGED = re.compile(rb"(?P<tag>W\d+) (?P<type>[A-Z]+) (?P<data>.*)", re.ASCII)
+
+
+@lru_cache(maxsize=256)
+def _shared(listed: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], frozenset[str]]:
+    """One copy of what a server can do, for all its links."""
+    return listed, frozenset(word.decode("ascii", "replace").upper() for word in listed)
+
+
+class Client(IMAPClient):  # type: ignore[misc]  # carries no types
+    """imapclient's verbs on a wire that is there already."""
+
+    def __init__(self, wire: "Wire") -> None:
+        self._wire = wire
+        super().__init__(wire.host, wire.port)
+        del wire._mesg  # noqa: SLF001 a logger for debugging that imapclient puts there
+
+    def _create_IMAP4(self) -> "Wire":  # noqa: N802 its hook
+        return self._wire
+
+    def settle(self) -> frozenset[str]:
+        """What the server can do, in upper case, asked after login. Drops what was needed only to get here.
+
+        Tens of thousands of these are parked.
+        """
+        self._cached_capabilities, capabilities = _shared(self._wire.abilities())
+        self._wire.settle()
+        return capabilities
+
+
+class Wire(imaplib.IMAP4):
+    """One connection that has been greeted; see the module. Used by one thread at a time."""
+
+    def __init__(self, sock: socket.socket, host: str, port: int, deadline: float) -> None:
+        self.sock = sock
+        self.tidings = Tidings()
+        self.heard_at = time.monotonic()
+        self._buffer = bytearray()
+        self._rest = False  # the next line goes on after a literal
+        self._deadline = deadline
+        self._room = ANSWER
+        super().__init__(host, port)
+
+    # --- what imaplib calls ---
+
+    @property
+    def debug(self) -> int:
+        """Always 0: imapclient sets 5, which makes fetching twice as slow and keeps passwords in memory."""
+        return 0
+
+    @debug.setter
+    def debug(self, _level: int) -> None: ...
+
+    def _log(self, line: str) -> None:
+        """The memory imaplib has of the last ten lines, LOGIN among them, is not wanted."""
+
+    def open(self, host: str = "", port: int = 993, timeout: float | None = None) -> None:  # noqa: ARG002 its signature
+        self.host, self.port = host, port
+
+    def read(self, size: int) -> bytes:
+        if size > len(self._buffer) + self._room:
+            raise self.abort(f"the server wants to send {size} bytes that nobody asked for")
+        while len(self._buffer) < size:
+            self.fill()
+        self._rest = True
+        return self._cut(size)
+
+    def readline(self) -> bytes:
+        searched = 0
+        while not (end := self._buffer.find(b"\n", searched) + 1):
+            searched = len(self._buffer)
+            self.fill()
+        line = self._cut(end)
+        if not self._rest:
+            if _LITERAL.search(line) and b" FETCH " not in line[:20].upper():
+                raise self.abort("the server sends a literal where none belongs")  # imaplib trips over it: TypeError
+            self.tidings.take(line)
+        self._rest = False
+        return line
+
+    def send(self, data: Any) -> None:
+        """Sends a command line, or a piece of one; what slipped through all checks must not become a second command."""
+        if any(data.find(c, 0, len(data) - 2 if data.endswith(b"\r\n") else None) >= 0 for c in (b"\r", b"\n", b"\0")):
+            raise ValueError("a command holds a line break or NUL")
+        self.sock.settimeout(self._left())
+        self.sock.sendall(data)
+
+    def shutdown(self) -> None:
+        self.sock.close()
+        self._buffer = bytearray()
+
+    # --- what a link calls ---
+
+    def expect(self, seconds: float, size: int = 0) -> None:
+        """Starts the clock of the next answer: whole within `seconds`, with `size` bytes of literals at most."""
+        self._deadline = time.monotonic() + seconds
+        self._room = ANSWER + size
+        self.tidings.reply = None
+
+    def fill(self) -> None:
+        """Waits for more bytes. OSError when there are none in time, or never will be."""
+        self.sock.settimeout(self._left())
+        self._keep(self.sock.recv(_CHUNK))
+
+    def listen(self) -> bool:
+        """Takes the bytes that have come, without waiting; False if there are none."""
+        self.sock.settimeout(0)
+        try:
+            self._keep(self.sock.recv(_CHUNK))
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            return False
+        return True
+
+    def take(self) -> bytes | None:
+        """The next whole response out of the buffer, its literals included; None if it has not come yet."""
+        end = whole(self._buffer)
+        if not end:
+            if len(self._buffer) > PIECE:
+                raise self.abort("the server sends a line without end")
+            return None
+        return self._cut(end)
+
+    def secure(self, trust: ssl.SSLContext) -> None:
+        """STARTTLS. What was said before TLS is forgotten (RFC 3501 6.2.1); ServerUntrusted if anything is odd."""
+        if self.state != "NONAUTH":
+            raise ServerUntrusted(f"{self.host} greets as already logged in (PREAUTH): that would skip TLS")
+        if "STARTTLS" not in self.capabilities:
+            raise ServerUntrusted(f"{self.host} does not offer STARTTLS, or somebody took it out: use tls = implicit")
+        self._refuse_leftovers()
+        try:
+            status, _ = self.xatom("STARTTLS")
+        except self.abort:
+            raise
+        except self.error:
+            status = "BAD"
+        if status != "OK":
+            raise ServerUntrusted(f"{self.host} refuses STARTTLS ({self.tidings.reply}): use tls = implicit")
+        self._refuse_leftovers()
+        self.sock = secure(self.sock, trust, self.host, self._deadline)
+        self.untagged_responses.clear()
+        self.tidings.reset()
+        self.capabilities = tuple(word.decode("ascii") for word in self.abilities())
+
+    def _refuse_leftovers(self) -> None:
+        if self._buffer:
+            raise ServerUntrusted(f"{self.host} sent something nobody asked for before TLS stood: somebody meddles")
+
+    def abilities(self) -> tuple[bytes, ...]:
+        """What the server can do: told unasked with the login, or else asked."""
+        _, told = self.response("CAPABILITY")
+        if told == [None]:
+            _, told = self.capability()
+        if not told or not isinstance(told[-1], bytes):
+            raise self.abort("the server does not tell what it can do")
+        return tuple(told[-1].upper().split())
+
+    def settle(self) -> None:
+        """Drops what imaplib keeps of the way here, and shares what all links can."""
+        self.untagged_responses.clear()
+        self.welcome = b""
+        self.capabilities = ()
+        self.tagpre, self.tagre = _TAG, _TAGGED  # type: ignore[assignment]  # they are bytes, whatever typeshed says
+        self.mo = None
+
+    # --- the buffer ---
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not come in time")
+        return left
+
+    def _keep(self, data: bytes) -> None:
+        if not data:
+            raise ConnectionError("the server closed the connection")
+        self.heard_at = time.monotonic()
+        self._room -= len(data)
+        if self._room < 0:
+            raise self.abort("the server's answer has no end")
+        self._buffer += data
+
+    def _cut(self, size: int) -> bytes:
+        data = bytes(memoryview(self._buffer)[:size])
+        if size == len(self._buffer):
+            self._buffer = bytearray()  # gives the memory back: most links are parked most of the time
+        else:
+            del self._buffer[:size]
+        return data
+
+
+def greeted(endpoint: Endpoint, deadline: float) -> Wire:
+    """A connection on which TLS stands, before login."""
+    trust = context(endpoint.ca_file)
+    sock = dial(endpoint, deadline)
+    try:
+        if endpoint.tls == "implicit":
+            sock = secure(sock, trust, endpoint.host, deadline)
+        wire = Wire(sock, endpoint.host, endpoint.port, deadline)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        if endpoint.tls == "starttls":
+            wire.secure(trust)
+    except BaseException:
+        wire.shutdown()
+        raise
+    return wire
