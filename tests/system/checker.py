@@ -19,7 +19,7 @@ class Job:
 
     kind: str  #: "job", "after", ...
     name: str  #: the handler, or the after-action's verb
-    key: str  #: of the mail
+    mail: str  #: name of its spool folder
     status: str
     attempts: int
 
@@ -64,13 +64,21 @@ def _unreached(evidence: Evidence) -> Iterator[str]:
 
 
 def _entered_twice(events: Iterable[Event]) -> Iterator[str]:
-    keys: dict[int, set[str]] = defaultdict(set)
+    """One entry for one mail, one idempotency key for one handler on one mail, however often it runs."""
+    entries: dict[int, set[str]] = defaultdict(set)
+    keys: dict[tuple[str, int], set[str]] = defaultdict(set)
     for event in events:
         if event.phase is not Phase.KILLED:
-            keys[event.case].add(event.key)
-    for case, names in keys.items():
+            entries[event.case].add(event.mail)
+            keys[event.handler, event.case].add(event.key)
+    for case, names in entries.items():
         if len(names) > 1:
             yield f"mail {case} was entered {len(names)} times, as {', '.join(sorted(names))}"
+    for (handler, case), given in keys.items():
+        if len(given) > 1:
+            yield f"{handler} was given mail {case} under {len(given)} keys"
+    jobs = Counter(key for (handler, _), given in keys.items() for key in given)
+    yield from (f"key {key} was given to {count} different jobs" for key, count in jobs.items() if count > 1)
 
 
 def _run_again(events: Iterable[Event]) -> Iterator[str]:
@@ -79,10 +87,10 @@ def _run_again(events: Iterable[Event]) -> Iterator[str]:
     since_kill: set[tuple[str, str]] = set()
     recorded: set[tuple[str, str]] = set()
     for event in events:
-        job = (event.handler, event.key)
+        job = (event.handler, event.mail)
         if event.phase is Phase.KILLED:
             since_kill.clear()
-            if event.key != "-":
+            if event.mail != "-":
                 recorded.add(job)
         if event.phase is not Phase.START:
             continue
@@ -98,25 +106,29 @@ def _run_again(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _unfinished(jobs: Iterable[Job]) -> Iterator[str]:
-    return (f"{job.kind} {job.name} of {job.key} is {job.status}" for job in jobs if job.status != "done")
+    return (f"{job.kind} {job.name} of {job.mail} is {job.status}" for job in jobs if job.status != "done")
 
 
 def _disagreeing(evidence: Evidence) -> Iterator[str]:
     """Ledger against log: nothing done that did not end, nothing run that was not claimed, no job for two."""
-    ended = {(event.handler, event.key) for event in evidence.events if event.phase is Phase.END}
-    starts = Counter((event.handler, event.key) for event in evidence.events if event.phase is Phase.START)
+    ended = {(event.handler, event.mail) for event in evidence.events if event.phase is Phase.END}
+    starts = Counter((event.handler, event.mail) for event in evidence.events if event.phase is Phase.START)
     jobs = [job for job in evidence.jobs if job.kind == "job"]
     for job in jobs:
-        who = (job.name, job.key)
+        who = (job.name, job.mail)
         if job.status == "done" and who not in ended:
-            yield f"{job.name} of {job.key} is done but never came to its end"
+            yield f"{job.name} of {job.mail} is done but never came to its end"
         if starts[who] > job.attempts:
-            yield f"{job.name} of {job.key} ran {starts[who]} times in {job.attempts} attempts"
-    known = Counter((job.name, job.key) for job in jobs)
-    yield from (f"{name} of {key} ran but the ledger does not know it" for name, key in starts if not known[name, key])
-    yield from (f"{name} of {key} is in the ledger {count} times" for (name, key), count in known.items() if count > 1)
+            yield f"{job.name} of {job.mail} ran {starts[who]} times in {job.attempts} attempts"
+    known = Counter((job.name, job.mail) for job in jobs)
+    yield from (
+        f"{name} of {mail} ran but the ledger does not know it" for name, mail in starts if (name, mail) not in known
+    )
+    yield from (
+        f"{name} of {mail} is in the ledger {count} times" for (name, mail), count in known.items() if count > 1
+    )
 
 
 def _orphans(evidence: Evidence) -> Iterator[str]:
-    keys = {job.key for job in evidence.jobs}
-    return (f"orphan in the spool: {name}" for name in sorted(evidence.spool - keys))
+    mails = {job.mail for job in evidence.jobs}
+    return (f"orphan in the spool: {name}" for name in sorted(evidence.spool - mails))

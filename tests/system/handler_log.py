@@ -1,9 +1,9 @@
 """
 The log that the recording handlers and the killer write: one line an event, in the order in which they happened.
 
-A handler appends `HANDLER KEY ATTEMPT CASE start` when it begins and the same with `end` just before it succeeds.
+A handler appends `HANDLER MAIL KEY ATTEMPT CASE start` when it begins and the same with `end` just before it succeeds.
 After each kill of the daemon, once nothing of it lives, the killer appends one `killed` line for each job whose
-success the ledger had on record, and one without a key.
+success the ledger had on record, and one that names none.
 """
 
 import os
@@ -19,8 +19,8 @@ class Phase(StrEnum):
     """What an event tells."""
 
     START = "start"  #: a handler began
-    END = "end"  #: a handler is through; what it returns is still to be recorded
-    KILLED = "killed"  #: the daemon was killed; with a key: while this job's success stood in the ledger
+    END = "end"  #: a handler is through; its success is still to be recorded
+    KILLED = "killed"  #: the daemon was killed; with handler and mail: that job's success stood in the ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Event:
 
     phase: Phase
     handler: str = "-"
-    key: str = "-"
+    mail: str = "-"  #: name of its spool folder
+    key: str = "-"  #: the idempotency key that the handler was given
     attempt: int = 0
     case: int = -1  #: value of the mail's X-Case header
 
@@ -39,12 +40,12 @@ def read(log: Path) -> list[Event]:
     if not log.exists():
         return []
     rows = (line.split() for line in log.read_text().splitlines())
-    return [Event(Phase(phase), handler, key, int(attempt), int(case)) for handler, key, attempt, case, phase in rows]
+    return [Event(Phase(row[5]), row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows]
 
 
 def append(log: Path, events: Iterable[Event]) -> None:
     """Add events in one write."""
-    lines = "".join(f"{e.handler} {e.key} {e.attempt} {e.case} {e.phase}\n" for e in events)
+    lines = "".join(f"{e.handler} {e.mail} {e.key} {e.attempt} {e.case} {e.phase}\n" for e in events)
     with log.open("ab", buffering=0) as file:
         os.write(file.fileno(), lines.encode())
 
@@ -57,7 +58,7 @@ while IFS= read -r line; do
     case $line in X-Case:*) number=${{line#X-Case: }}; break ;; esac
 done < message.eml
 number=${{number%?}}
-note() {{ echo "{name} $WATCHER_KEY $WATCHER_ATTEMPT $number $1" >> {log}; }}
+note() {{ echo "{name} ${{PWD##*/}} $WATCHER_KEY $WATCHER_ATTEMPT $number $1" >> {log}; }}
 note start
 {work}
 note end
@@ -73,8 +74,7 @@ LOG = os.open({str(log)!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
 
 def handle(message):
-    number = next(value for name, value in message.headers if name == "X-Case").strip()
-    line = f"{name} {{message.key}} {{message.attempt}} {{number}}"
+    line = f"{name} {{message.path.name}} {{message.key}} {{message.attempt}} {{message.header('X-Case')}}"
     os.write(LOG, f"{{line}} start\\n".encode())
     {work or "pass"}
     os.write(LOG, f"{{line}} end\\n".encode())

@@ -1,0 +1,285 @@
+"""
+The daemon as a real process: configured for a Dovecot, started, killed in any way, asked and measured from outside.
+
+It is known here by its command line, its configuration and `jobs list --json` only; but after a kill, what the ledger
+had on record is read from a copy of its files, since no command may touch them before the next start does.
+"""
+
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from tests.system import handler_log
+from tests.system.checker import Evidence, Job, violations
+from tests.system.dovecot import Dovecot
+from tests.system.handler_log import Event, Phase
+from tests.system.processes import using
+from tests.system.waiting import until
+
+__all__ = ["CALLS", "Daemon", "Injection", "Watched"]
+
+T = TypeVar("T")
+
+#: System calls at which a kill is worth it: what makes a file durable, moves it, or talks to a server.
+CALLS = ("fsync", "fdatasync", "pwrite64", "rename", "openat", "sendto", "write", "read")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One account of the configuration; its name is the Dovecot user's."""
+
+    user: str
+    folders: tuple[str, ...] = ("INBOX",)
+    start: str = "all"
+    port: int | None = None  #: of a relay before the server; None: the server's own
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A SIGKILL at the entry of a system call."""
+
+    call: str
+    nth: int  #: which of its calls, counted for each thread
+
+
+class Daemon:
+    """One daemon with its directory. A context manager: it starts it, and stops it with all that is left of it."""
+
+    def __init__(
+        self,
+        home: Path,
+        server: Dovecot,
+        accounts: Sequence[Watched],
+        *,
+        handlers: Mapping[str, str] | None = None,
+        settings: str = "",
+        package: Path | None = None,
+    ) -> None:
+        """
+        `handlers`: file name -> content, all of them run on every mail; by default one shell and one Python recorder.
+        `settings`: further TOML. `package`: directory in which another copy of the package `watcher` lies.
+        """
+        self.home, self.server, self.accounts, self.package = home, server, tuple(accounts), package
+        self.config, self.state, self.events_file = home / "config.toml", home / "state", home / "handlers.log"
+        self.left_over: list[str] = []  #: processes that outlived a kill
+        self._process: subprocess.Popen[bytes] | None = None
+        recorders = {
+            "shell": handler_log.shell_handler("shell", self.events_file),
+            "python.py": handler_log.python_handler("python", self.events_file),
+        }
+        self._write_files(recorders if handlers is None else handlers, settings)
+
+    # --- its life ---------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._process and self._process.poll() is None:
+            self.stop()
+        for pid in using(self.home):
+            subprocess.run(["kill", "-KILL", str(pid)], check=False, capture_output=True)
+
+    @property
+    def pid(self) -> int:
+        """Of the daemon itself."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def handlers(self) -> tuple[str, ...]:
+        """Names of the handlers that every mail is to reach."""
+        return tuple(path.name.partition(".")[0] for path in sorted((self.home / "handlers").iterdir()))
+
+    def start(self, at: Injection | None = None) -> None:
+        """Start it; with `at`, its main thread kills it there, if it ever comes there."""
+        command = [sys.executable, "-m", "watcher", "--config", str(self.config), "run"]
+        if at:
+            # -D: strace is the grandchild, so that the process we hold is the daemon.
+            inject = f"inject={at.call}:signal=KILL:when={at.nth}"
+            command = ["strace", "-D", "-qq", "-o", "/dev/null", "-e", f"trace={at.call}", "-e", inject, *command]
+        with (self.home / "daemon.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.home,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def stop(self, within: float = 30) -> int:
+        """Ask it to end; its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            return self._process.wait(within)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    def kill(self) -> None:
+        """Kill it now, and note what its ledger had on record."""
+        assert self._process is not None
+        self._process.kill()
+        self.killed(within=10)
+
+    def kill_at(self, at: Injection, within: float = 2.0) -> bool:
+        """Kill it where a running thread of it comes to `at`, or after `within` seconds; whether it came there."""
+        assert self._process is not None
+        threads = [task.name for task in Path(f"/proc/{self.pid}/task").iterdir()]
+        inject = f"inject={at.call}:signal=KILL:when={at.nth}"
+        tracer = subprocess.Popen(
+            ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={at.call}", "-e", inject, "-p", " ".join(threads)],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            self._process.wait(within)
+            hit = True
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            hit = False
+        tracer.wait(10)
+        self.killed(within=10)
+        return hit
+
+    def killed(self, within: float) -> None:
+        """Wait for a kill under way and for the end of all its processes; log what the ledger had on record."""
+        assert self._process is not None
+        code = self._process.wait(within)
+        assert code == -signal.SIGKILL, f"the daemon ended by itself with exit code {code}:\n{self.log()[-4000:]}"
+        try:
+            until(lambda: not using(self.home), 10, "the end of all processes")
+        except TimeoutError:
+            self.left_over += [f"{pid} {line}" for pid, line in using(self.home).items()]
+        recorded = [Event(Phase.KILLED, handler, mail) for handler, mail in self._recorded()]
+        handler_log.append(self.events_file, [Event(Phase.KILLED), *recorded])
+
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    # --- what it knows ----------------------------------------------------------------------------------------------
+
+    def log(self) -> str:
+        """All that it has printed so far."""
+        return (self.home / "daemon.log").read_text(errors="replace")
+
+    def events(self) -> list[Event]:
+        """All that its handlers and its killer have written so far."""
+        return handler_log.read(self.events_file)
+
+    def command(self, *arguments: str) -> str:
+        """What `imap-watcher ARGUMENTS` prints; CalledProcessError with its standard error if it fails."""
+        command = [sys.executable, "-m", "watcher", "--config", str(self.config), *arguments]
+        return subprocess.run(
+            command, cwd=self.home, env=self._environment(), check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+
+    def jobs(self) -> list[Job]:
+        """All work in the ledger."""
+        rows: list[dict[str, Any]] = json.loads(self.command("jobs", "list", "--json", "--limit", "1000000"))
+        return [Job(row["kind"], row["name"], row["key"], row["status"], row["attempts"]) for row in rows]
+
+    def settled(self, cases: Iterable[int], within: float) -> list[Job]:
+        """Wait until each mail has reached each handler and all work has ended; the work."""
+        wanted = {(case, handler) for case in cases for handler in self.handlers}
+        self.until(lambda: not self._missing(wanted), within, "mails to reach the handlers")
+        return self.until(self._ended, 30, "the end of all work")
+
+    def until(self, look: Callable[[], T], within: float, what: str) -> T:
+        """The first true value of `look()`. Raises with the daemon's log at the deadline, or when the daemon ends."""
+
+        def look_while_it_lives() -> T:
+            if not self.is_running():
+                raise RuntimeError(f"the daemon has ended; it should have brought {what}")
+            return look()
+
+        try:
+            return until(look_while_it_lives, within, what, every=0.1)
+        except (RuntimeError, TimeoutError) as error:
+            error.add_note(f"the daemon's log:\n{self.log()[-4000:]}")
+            raise
+
+    def verdict(self, cases: Iterable[int], jobs: Sequence[Job], unseen: Sequence[str] = ()) -> list[str]:
+        """The checker's verdict on everything so far."""
+        spool = frozenset(path.name for path in (self.state / "spool").iterdir())
+        evidence = Evidence(tuple(cases), self.handlers, self.events(), jobs, unseen, spool, tuple(self.left_over))
+        return violations(evidence)
+
+    def unseen(self) -> list[str]:
+        r"""Mails in the watched folders that lack `\Seen`."""
+        return [
+            f"{account.user}/{folder} {uid}"
+            for account in self.accounts
+            for folder in account.folders
+            for uid, flags in self.server.flags(account.user, folder).items()
+            if r"\Seen" not in flags
+        ]
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _missing(self, wanted: set[tuple[int, str]]) -> set[tuple[int, str]]:
+        return wanted - {(event.case, event.handler) for event in self.events() if event.phase is Phase.END}
+
+    def _ended(self) -> list[Job]:
+        jobs = self.jobs()
+        return [] if any(job.status in {"waiting", "running"} for job in jobs) else jobs
+
+    def _recorded(self) -> list[tuple[str, str]]:
+        """(handler, mail) of each job whose success stands in the ledger of the killed daemon."""
+        with tempfile.TemporaryDirectory() as copy:
+            for file in self.state.glob("ledger.db*"):
+                shutil.copy(file, copy)
+            if not (Path(copy) / "ledger.db").exists():
+                return []
+            with closing(sqlite3.connect(Path(copy) / "ledger.db")) as ledger:
+                if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'work'").fetchone():
+                    return []
+                return ledger.execute(
+                    "SELECT work.name, mail.key FROM work JOIN mail ON mail.id = work.mail"
+                    " WHERE work.kind = 'job' AND work.status = 'done'"
+                ).fetchall()
+
+    def _environment(self) -> dict[str, str]:
+        base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}
+        return {**base, "PYTHONPATH": str(self.package)} if self.package else base
+
+    def _write_files(self, handlers: Mapping[str, str], settings: str) -> None:
+        folder = self.home / "handlers"
+        folder.mkdir()
+        for name, content in handlers.items():
+            path = folder / name
+            path.write_text(content)
+            path.chmod(0o644 if name.endswith(".py") else 0o755)
+        secret = self.home / "password"
+        secret.touch(mode=0o600)
+        secret.write_text(self.server.password)
+        names = json.dumps(self.handlers)
+        rule = f'[[rule]]\nrun = {names}\nthen = ["seen"]\n'
+        own = f'[watcher]\nstate = "{self.state}"\nhandlers = "{folder}"\n'
+        self.config.write_text("\n".join([*map(self._account, self.accounts), rule, own, settings]))
+
+    def _account(self, account: Watched) -> str:
+        return f"""[account.{account.user}]
+address = "{account.user}@test.example"
+user = "{account.user}"
+password = {{ file = "{self.home}/password" }}
+host = "{self.server.host}"
+port = {account.port or self.server.port}
+ca_file = "{self.server.ca_file}"
+folders = {json.dumps(account.folders)}
+start = "{account.start}"
+"""
