@@ -1,0 +1,211 @@
+"""
+Bytes to text: which codec reads them, whatever the mail says.
+
+A label counts for what mailers mean by it: the superset that Windows or the web puts in its place. Only codecs that
+stand in a list are ever used, as Python knows some that are no charsets or take quadratic time (punycode, idna).
+"""
+
+import codecs
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import chardet
+
+__all__ = ["Reading", "codec_of", "reading", "text_of"]
+
+#: What mailers mean by a label, by the name that Python gives to its codec.
+_SUPERSETS = {
+    "ascii": "utf-8",
+    "big5": "big5hkscs",
+    "euc_kr": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "iso2022_jp": "iso2022_jp_ext",
+    "iso2022_jp_1": "iso2022_jp_ext",
+    "iso2022_jp_2": "iso2022_jp_2",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "shift_jis": "cp932",
+    "tis-620": "cp874",
+    "utf-8-sig": "utf-8",
+}
+
+#: Labels that Python does not know or takes for another charset, written without anything but letters and digits.
+_ALIASES = {
+    "7bit": "ascii",
+    "8bit": "ascii",
+    "ansix341968": "ascii",
+    "chinesebig5": "big5",
+    "cngb": "gb18030",
+    "cp950": "big5hkscs",
+    "gb231280": "gb18030",
+    "iso88598e": "iso8859-8",
+    "iso88598i": "iso8859-8",
+    "iso88596e": "iso8859-6",
+    "iso88596i": "iso8859-6",
+    "iso2022jpms": "iso2022_jp_ext",
+    "cp50220": "iso2022_jp_ext",
+    "cp50221": "iso2022_jp_ext",
+    "koi8": "koi8-r",
+    "koi8ru": "koi8-u",
+    "ksc5601": "cp949",
+    "ksc56011987": "cp949",
+    "ksc56011989": "cp949",
+    "latin1": "cp1252",
+    "macintosh": "mac-roman",
+    "maccentraleurope": "mac-latin2",
+    "ms936": "gb18030",
+    "sjis": "cp932",
+    "sjiswin": "cp932",
+    "ujis": "euc_jp",
+    "unicode11utf7": "utf-7",
+    "unicode11utf8": "utf-8",
+    "unicode20utf8": "utf-8",
+    "utf": "utf-8",
+    "uhc": "cp949",
+    "visualiso88598": "iso8859-8",
+    "windows31j": "cp932",
+    "windows874": "cp874",
+    "windows936": "gb18030",
+    "windows949": "cp949",
+    "windows950": "big5hkscs",
+}
+
+_ALLOWED = frozenset(
+    """ascii big5 big5hkscs cp437 cp720 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865
+    cp866 cp869 cp874 cp932 cp949 cp950 cp1125 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258
+    euc_jis_2004 euc_jisx0213 euc_jp euc_kr gb18030 gb2312 gbk hp-roman8 hz iso2022_jp iso2022_jp_1 iso2022_jp_2
+    iso2022_jp_2004 iso2022_jp_3 iso2022_jp_ext iso2022_kr iso8859-1 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6
+    iso8859-7 iso8859-8 iso8859-9 iso8859-10 iso8859-11 iso8859-13 iso8859-14 iso8859-15 iso8859-16 johab koi8-r koi8-t
+    koi8-u kz1048 mac-cyrillic mac-greek mac-iceland mac-latin2 mac-roman mac-turkish ptcp154 shift_jis shift_jis_2004
+    shift_jisx0213 tis-620 utf-16 utf-16-be utf-16-le utf-32 utf-32-be utf-32-le utf-7 utf-8 utf-8-sig""".split()  # noqa: SIM905 - a list would take a page
+)
+
+_LATIN = frozenset({"cp1250", "cp1252", "cp1254", "cp1257", "cp1258", "utf-8"})
+_MULTIBYTE = frozenset({"big5hkscs", "cp932", "cp949", "euc_jis_2004", "euc_kr", "gb18030", "hz", "johab"})
+
+#: Bytes of the longest label that is looked up.
+_LABEL = 60
+
+#: With at least so many good letters for a bad one a declared charset is believed, and the bad ones are marked.
+_GOOD_PER_BAD = 4
+
+_HIGH = re.compile(rb"[\x80-\xff]+")
+_HIGH_IN_ASCII = re.compile(rb"[A-Za-z][\x80-\xff]{1,2}(?![\x80-\xff])|(?<![\x80-\xff])[\x80-\xff]{1,2}[A-Za-z]")
+
+#: ISO 2022 announces its charsets by these; RFC 1468, RFC 1557.
+_KOREAN_ESCAPE = b"\x1b$)C"
+_JAPANESE_ESCAPE = re.compile(rb"\x1b\$[@B]|\x1b\$\([DOPQ]|\x1b\([JI]")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How some bytes become text."""
+
+    codec: str  #: Python's name
+    errors: str = "strict"  #: "replace" if some bytes are no letters of that codec
+    remark: str | None = None  #: what the mail had wrong about it, in words
+
+
+def codec_of(label: str | None) -> str | None:
+    """Python's name of the codec that a charset label stands for; None if there is none, or none that we use."""
+    if not label or len(label) > _LABEL or not label.isascii():
+        return None
+    plain = re.sub(r"[^a-z0-9]", "", label.lower())
+    plain = plain.removeprefix("charset").removeprefix("x") if not plain.startswith("xm") else plain[1:]
+    name = _ALIASES.get(plain) or _looked_up(label.strip("\0 \t\"'=;.,").lower()) or _looked_up(plain)
+    return _SUPERSETS.get(name, name) if name in _ALLOWED else None
+
+
+def text_of(data: bytes, label: str | None = None, sample: int = 4096) -> str:
+    """A short text, such as a header field or a file name. Bytes that no codec explains come out as U+FFFD."""
+    if data.isascii() and b"\x1b" not in data and label is None:
+        return data.decode("ascii")
+    found = reading(lambda: (data,), label, sample=sample)
+    return data.decode(found.codec, found.errors)
+
+
+def reading(
+    pieces: Callable[[], Iterable[bytes]], label: str | None, *, hint: str | None = None, sample: int
+) -> Reading:
+    """
+    How the text that `pieces()` gives is to be read. `label` is the charset the mail declares, `hint` one that the text
+    itself names; neither is believed against the bytes. The first `sample` bytes decide where a guess is needed.
+    """
+    start = _beginning(pieces(), sample)
+    declared = codec_of(label)
+    if declared and not _lies(declared, start) and _fits(pieces, declared):
+        return Reading(declared)
+    remark = f"charset {'is unknown' if declared is None else 'does not fit the text'}" if label else None
+    if declared and declared != "utf-8" and _fits(pieces, "utf-8"):
+        return Reading("utf-8", remark=remark and f"{remark}: read as utf-8")
+    if declared and _mostly(pieces, declared):
+        return Reading(declared, "replace", "some bytes are no letters of the declared charset: marked with U+FFFD")
+    for codec in (_escaped(start), "utf-8", codec_of(hint), _guessed(start), "cp1252"):
+        if codec and _fits(pieces, codec):
+            return Reading(codec, remark=remark and f"{remark}: read as {codec}")
+    return Reading("latin-1", remark=remark and f"{remark}: read as iso-8859-1")
+
+
+def _looked_up(label: str) -> str | None:
+    try:
+        return codecs.lookup(label).name
+    except (LookupError, ValueError):
+        return None
+
+
+def _beginning(pieces: Iterable[bytes], size: int) -> bytes:
+    start = b""
+    for piece in pieces:
+        start += piece[: size - len(start)]
+        if len(start) >= size:
+            break
+    return start
+
+
+def _lies(codec: str, start: bytes) -> bool:
+    """Plain letters under a label that would make something else of them, such as UTF-16 or ISO 2022 in ASCII."""
+    if codec.startswith(("utf-16", "utf-32")):
+        return b"\0" not in start and not start.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return _escaped(start) is not None and not codec.startswith(("iso2022", "hz"))
+
+
+def _fits(pieces: Callable[[], Iterable[bytes]], codec: str) -> bool:
+    decoder = codecs.getincrementaldecoder(codec)("strict")
+    try:
+        for piece in pieces():
+            decoder.decode(piece)
+        decoder.decode(b"", final=True)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _mostly(pieces: Callable[[], Iterable[bytes]], codec: str) -> bool:
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    bad = good = 0
+    for piece in pieces():
+        text = decoder.decode(piece)
+        missed = text.count("\ufffd")
+        bad += missed
+        good += len(text) - missed - len(re.findall(r"[\0-\x7f]", text))
+    return good >= _GOOD_PER_BAD * bad
+
+
+def _escaped(start: bytes) -> str | None:
+    if b"\x1b" not in start:
+        return None
+    if _KOREAN_ESCAPE in start:
+        return "iso2022_kr"
+    return "iso2022_jp_ext" if _JAPANESE_ESCAPE.search(start) else None
+
+
+def _guessed(start: bytes) -> str | None:
+    codec = codec_of(chardet.detect(start, encoding_era=chardet.EncodingEra.MODERN_WEB, compat_names=False)["encoding"])
+    if codec is None or codec in _LATIN or codec in _MULTIBYTE:
+        return codec
+    # A few strange letters within ASCII words are accents, whatever the statistics of so little text say.
+    accents = 2 * len(_HIGH_IN_ASCII.findall(start)) >= len(_HIGH.findall(start))
+    return None if accents else codec

@@ -1,0 +1,99 @@
+"""`message.json`: a Message as the JSON that handlers read, and back. The form is contract 1; see `model.Message`."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from watcher.model import Address, Attachment, Message
+
+__all__ = ["CONTRACT", "from_json", "to_json"]
+
+#: Version of the form. Keys may be added within one; a change or loss of a key makes a new one.
+CONTRACT = 1
+
+
+def to_json(message: Message) -> str:
+    """The JSON text, one line, all characters as they are."""
+    record = {
+        "contract": message.contract,
+        "key": message.key,
+        "account": message.account,
+        "folder": message.folder,
+        "uidvalidity": message.uidvalidity,
+        "uid": message.uid,
+        "received": _written(message.received),
+        "size": message.size,
+        "message_id": message.message_id,
+        "in_reply_to": message.in_reply_to,
+        "references": message.references,
+        "date": _written(message.date),
+        "subject": message.subject,
+        "from": _people(message.from_),
+        "to": _people(message.to),
+        "cc": _people(message.cc),
+        "reply_to": _people(message.reply_to),
+        "headers": message.headers,
+        "text": message.text,
+        "html": message.html,
+        # Here "reply", "kind" and "trust" will stand.
+        "attachments": [_file(attachment) for attachment in message.attachments],
+        "defects": message.defects,
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+def from_json(text: str) -> Message:
+    """The Message that `to_json` made `text` of. Raises ValueError or KeyError if it did not."""
+    record: dict[str, Any] = json.loads(text)
+    return Message(
+        contract=record["contract"],
+        key=record["key"],
+        account=record["account"],
+        folder=record["folder"],
+        uidvalidity=record["uidvalidity"],
+        uid=record["uid"],
+        received=_read(record["received"]),
+        size=record["size"],
+        message_id=record["message_id"],
+        in_reply_to=record["in_reply_to"],
+        references=tuple(record["references"]),
+        date=_read(record["date"]),
+        subject=record["subject"],
+        from_=_addresses(record["from"]),
+        to=_addresses(record["to"]),
+        cc=_addresses(record["cc"]),
+        reply_to=_addresses(record["reply_to"]),
+        headers=tuple((name, value) for name, value in record["headers"]),
+        text=record["text"],
+        html=record["html"],
+        attachments=tuple(Attachment(**attachment) for attachment in record["attachments"]),
+        defects=tuple(record["defects"]),
+    )
+
+
+def _written(when: datetime | None) -> str | None:
+    return when.isoformat() if when else None
+
+
+def _read(when: str | None) -> datetime | None:
+    return datetime.fromisoformat(when) if when else None
+
+
+def _people(addresses: tuple[Address, ...]) -> list[dict[str, str]]:
+    return [{"name": address.name, "address": address.address} for address in addresses]
+
+
+def _addresses(rows: list[dict[str, str]]) -> tuple[Address, ...]:
+    return tuple(Address(row["name"], row["address"]) for row in rows)
+
+
+def _file(attachment: Attachment) -> dict[str, str | int | bool | None]:
+    return {
+        "name": attachment.name,
+        "path": attachment.path,
+        "type": attachment.type,
+        "size": attachment.size,
+        "sha256": attachment.sha256,
+        "inline": attachment.inline,
+        "content_id": attachment.content_id,
+    }

@@ -1,0 +1,117 @@
+"""Header blocks: where they end, and their fields as octets."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from watcher.mail.defects import Defects
+from watcher.mail.limits import Limits
+from watcher.mail.raw import Raw
+from watcher.mail.words import unfolded
+
+__all__ = ["Field", "Header", "read_header"]
+
+#: RFC 5322 2.2, and names that are not ASCII, which some senders write. Blanks before the colon are obsolete syntax.
+_NAME = re.compile(rb"([^\s:\x00-\x1f]{1,200})[ \t]*:")
+
+#: After a line that is no field, these show that the header goes on all the same.
+_KNOWN = re.compile(
+    rb"(?:content-[a-z-]+|mime-version|subject|from|to|cc|date|message-id|received)[ \t]*:", re.IGNORECASE
+)
+
+#: Lines that mbox files and some mailers put above the header.
+_ENVELOPE_LINE = re.compile(rb">?From ")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header field."""
+
+    name: str  #: as written, not ASCII perhaps
+    value: bytes  #: unfolded octets
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The fields of one header block, in order."""
+
+    fields: tuple[Field, ...] = ()
+
+    def all(self, name: str) -> Iterator[bytes]:
+        """The values of all fields called `name` (in lower case)."""
+        return (field.value for field in self.fields if field.name.lower() == name)
+
+    def first(self, name: str) -> bytes | None:
+        """The value of the first field called `name`: the one that counts where there are several."""
+        return next(self.all(name), None)
+
+
+def read_header(raw: Raw, start: int, stop: int, limits: Limits, defects: Defects) -> tuple[Header, int]:
+    """The header block that begins at `start`, and where the body behind it begins. There may be none."""
+    block = raw[start : min(stop, start + limits.header)]
+    lines = _lines(block, raw.newline)
+    kept, length = _header_lines(lines, defects)
+    if length == len(block) and start + length < stop:
+        defects.add(f"header over {limits.header} bytes: its later fields were not read")
+        kept = kept[:-1]
+        length = _blank_line(raw, start + length, stop) - start
+    return Header(tuple(_fields(kept, limits, defects))), start + length
+
+
+def _lines(block: bytes, newline: bytes) -> list[bytes]:
+    return [line + newline for line in block.split(newline)[:-1]] + [line for line in block.split(newline)[-1:] if line]
+
+
+def _header_lines(lines: list[bytes], defects: Defects) -> tuple[list[bytes], int]:
+    """The lines that make up the header, one field a line, and the length of the block with the blank line."""
+    fields: list[list[bytes]] = []
+    length = 0
+    for number, line in enumerate(lines):
+        if not line.strip(b"\r\n"):
+            return [b"".join(field) for field in fields], length + len(line)
+        if line[:1] in b" \t":
+            if fields:
+                fields[-1].append(line)
+        elif _NAME.match(line):
+            fields.append([line])
+        elif not (number == 0 and _ENVELOPE_LINE.match(line)):
+            if not _goes_on(lines, number + 1):
+                if fields:
+                    defects.add("the header ends without a blank line")
+                break
+            defects.add("the header has a line that is no field")
+        length += len(line)
+    return [b"".join(field) for field in fields], length
+
+
+def _goes_on(lines: list[bytes], number: int) -> bool:
+    for line in lines[number : number + 50]:
+        if not line.strip(b"\r\n"):
+            return False
+        if _KNOWN.match(line):
+            return True
+    return False
+
+
+def _blank_line(raw: Raw, start: int, stop: int) -> int:
+    """Offset behind the first blank line."""
+    line_end = raw.newline
+    ends = [
+        at + len(blank)
+        for blank in (line_end + line_end, line_end + b"\r" + line_end)
+        if (at := raw.find(blank, start, stop)) >= 0
+    ]
+    return min(ends, default=stop)
+
+
+def _fields(lines: list[bytes], limits: Limits, defects: Defects) -> Iterator[Field]:
+    if len(lines) > limits.fields:
+        defects.add(f"more than {limits.fields} header fields: the later ones were not read")
+    for line in lines[: limits.fields]:
+        name, _, value = line.partition(b":")
+        if len(value) > limits.field:
+            defects.add(f"header field over {limits.field} bytes: cut off")
+            value = value[: limits.field]
+        if not name.isascii():
+            defects.add("the name of a header field is not ASCII")
+        yield Field(name.strip().decode("utf-8", "replace"), unfolded(value))
