@@ -13,4 +13,7 @@ Words in capitals are one transaction of the ledger each. The stages meet only t
 `daemon.py` alone knows them all.
 """
 
-__version__ = "0.1.0"
+from watcher.jobs.author import Address, Attachment, Later, Message, Reject, Stop
+from watcher.version import __version__
+
+__all__ = ["Address", "Attachment", "Later", "Message", "Reject", "Stop", "__version__"]

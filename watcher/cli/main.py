@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from watcher import __version__
 from watcher.cli import exits
 from watcher.cli.check import check
 from watcher.cli.demo import demo
@@ -15,6 +14,7 @@ from watcher.cli.run import run
 from watcher.cli.status import status
 from watcher.cli.unpack import unpack
 from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
+from watcher.version import __version__
 
 __all__ = ["app", "main"]
 

@@ -2,10 +2,10 @@
 
 import ssl
 
-from watcher import __version__
 from watcher.errors import LoginRefused, MailboxLost, ServerUntrusted
 from watcher.imap.signals import passing
 from watcher.imap.wire import Client, Wire
+from watcher.version import __version__
 
 __all__ = ["introduce", "login", "quoted"]
 
