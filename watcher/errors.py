@@ -65,7 +65,7 @@ class IdleRefused(WatcherError):
 
 
 class ActionRefused(WatcherError):
-    """A change on the server was refused: tell, don't repeat it as it is. `code` is the server's bracket code, or ''."""
+    """A change on the server was refused: tell, don't repeat it as it is. `code`: the server's bracket code, or ""."""
 
     def __init__(self, text: str, code: str = "") -> None:
         super().__init__(text)

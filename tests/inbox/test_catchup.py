@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from watcher.cursor import Cursor, Likeness
 from watcher.imap.link import Mailbox, Summary
 from watcher.inbox.catchup import LOOK_BACK, PROOF, Mark, begin, is_new_epoch, look_from, prove, rematch, unseen
-from watcher.model import Cursor, Likeness
 
 CURSOR = Cursor(1, "a", "INBOX", 1, 1, 7, floor_uid=1, reset_uid=1, low_uid=1, next_uid=1, started_at=0.0, resets=0)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

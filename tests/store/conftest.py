@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from watcher.model import Anchor, Arrival, Cursor, Decision, Kind, Outcome, Place, Plan, Verdict, Work
+from watcher.cursor import Anchor, Arrival, Cursor
+from watcher.model import Decision, Kind, Outcome, Place, Plan, Verdict, Work
 from watcher.retry import RetryPolicy, decide
 from watcher.store.database import Database
 from watcher.store.desk import Desk

@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from tests.store.conftest import NOON, Books, arrival
+from watcher.cursor import Anchor, Blank
 from watcher.errors import Superseded
-from watcher.model import Anchor, Blank, Kind
+from watcher.model import Kind
 
 
 def test_a_newer_link_shuts_the_older_one_out(books: Books) -> None:

@@ -4,12 +4,12 @@ import logging
 import time
 from dataclasses import replace
 
+from watcher.cursor import Anchor, Cursor
 from watcher.errors import FolderRefused
 from watcher.imap.link import Link, Mailbox
 from watcher.inbox.catchup import MANY_RESETS, begin, is_new_epoch, rematch
 from watcher.inbox.post import Post
 from watcher.inbox.receive import chunks
-from watcher.model import Anchor, Cursor
 
 __all__ = ["take_over"]
 

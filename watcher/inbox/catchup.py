@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from watcher.cursor import Anchor, Cursor, Likeness
 from watcher.imap.link import Mailbox, Summary
-from watcher.model import Anchor, Cursor, Likeness
 
 __all__ = ["LOOK_BACK", "Mark", "Rematch", "begin", "is_new_epoch", "look_from", "prove", "rematch", "unseen"]
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from watcher.cursor import Arrival, Blank, Cursor
 from watcher.imap.link import Head, Link
 from watcher.inbox.post import Reception
-from watcher.model import Arrival, Blank, Cursor, Place, identity
+from watcher.model import Place, identity
 from watcher.store.spool import Draft, Spool
 
 __all__ = ["chunks", "receive"]

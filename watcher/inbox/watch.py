@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from watcher.cursor import Cursor
 from watcher.errors import (
     FolderRefused,
     IdleRefused,
@@ -27,7 +28,6 @@ from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 from watcher.inbox.receive import chunks, receive
-from watcher.model import Cursor
 from watcher.retry import delays
 
 __all__ = ["watch"]

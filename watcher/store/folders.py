@@ -9,8 +9,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
+from watcher.cursor import Anchor, Arrival, Blank, Cursor, Likeness
 from watcher.errors import Superseded
-from watcher.model import Anchor, Arrival, Blank, Cursor, Kind, Likeness
+from watcher.model import Kind
 from watcher.store.database import Database
 from watcher.store.ledger import add
 
