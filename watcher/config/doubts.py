@@ -39,6 +39,7 @@ def missing_handlers(document: Document) -> Iterator[Problem]:
 def doubts_of(document: Document) -> Iterator[Problem]:
     """Rules that can never run or do nothing, handlers that no rule names, patterns that mean something else."""
     accounts = tuple(document.account.values())
+    yield from _watched_twice(accounts)
     closed = ""
     for number, rule in enumerate(document.rule):
         key = ("rule", number)
@@ -59,6 +60,16 @@ def doubts_of(document: Document) -> Iterator[Problem]:
     for name in document.handler:
         if name not in named:
             yield Problem(("handler", name), "is named by no rule")
+
+
+def _watched_twice(accounts: tuple[Account, ...]) -> Iterator[Problem]:
+    """Folders under two names: each mail there would be handled once for each."""
+    first: dict[tuple[str, str, str], str] = {}
+    for account in accounts:
+        for folder in account.folders:
+            other = first.setdefault((account.host.lower(), account.user, folder), account.name)
+            if other != account.name:
+                yield Problem(("account", account.name), f"watches the same {folder} as account {other}: handled twice")
 
 
 def _never(when: Condition, accounts: tuple[Account, ...], key: tuple[str | int, ...]) -> Iterator[Problem]:

@@ -96,7 +96,10 @@ class _Reader:
     def _name(self) -> str:
         self._step(_BLANK)
         quoted = self._step(_STRING)
-        name = str(tomllib.loads(f"name = {quoted}")["name"]) if quoted else self._step(_WORD)
+        try:
+            name = str(tomllib.loads(f"name = {quoted}")["name"]) if quoted else self._step(_WORD)
+        except tomllib.TOMLDecodeError as error:
+            raise _LostError from error
         if not quoted and not name:
             raise _LostError
         self._step(_BLANK)

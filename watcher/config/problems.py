@@ -41,16 +41,21 @@ class Source:
         return positions(self.text)
 
     def lines(self, problems: Iterable[Problem]) -> list[str]:
-        """Each problem as `file:line: key: text`, in the order of the file."""
-        placed = [(self._line(problem.key), _shown(self._written(problem.key)), problem.text) for problem in problems]
-        return [f"{self.path}:{line}: {key}: {text}" for line, key, text in sorted(placed, key=lambda entry: entry[0])]
+        """Each problem as `file:line: key: text`, in the order of the file; those of the whole file come first."""
+        placed = sorted(((self._line(problem.key), problem) for problem in problems), key=lambda entry: entry[0])
+        return [self._told(line, problem) for line, problem in placed]
+
+    def _told(self, line: int, problem: Problem) -> str:
+        if not problem.key:
+            return f"{self.path}: {problem.text}"
+        return f"{self.path}:{line}: {_shown(self._written(problem.key))}: {problem.text}"
 
     def _line(self, key: Key) -> int:
         """The line of the key, or of the innermost table around it that is there."""
         for end in range(len(key), 0, -1):
             if line := self._positions.get(key[:end]):
                 return line
-        return 1
+        return 1 if key else 0
 
     def _written(self, key: Key) -> Key:
         """Without the item numbers that validation adds where one thing stands for a list of it."""
@@ -93,7 +98,7 @@ _WORDS = {
     "int_type": "is no whole number; allowed are digits without quotes",
     "bool_type": "is neither true nor false; allowed are true and false, without quotes",
     "tuple_type": 'is no list; allowed is a list such as ["…"]',
-    "mapping_type": 'is no table; allowed is a table such as { KEY = "…" }',
+    "dict_type": 'is no table; allowed is a table such as { KEY = "…" }',
     "dataclass_type": "is no table; allowed is a table such as { KEY = … }",
 }
 

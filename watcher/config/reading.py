@@ -18,7 +18,7 @@ from watcher.config.settings import Config, Document, default_file
 from watcher.config.shape import NAME_KEY
 from watcher.errors import ConfigError
 
-__all__ = ["find", "load"]
+__all__ = ["exposures", "find", "load"]
 
 _DOCUMENT = TypeAdapter(Document)
 
@@ -35,13 +35,15 @@ def load(path: Path, *, strict: bool = False) -> Config:
     A handler that isn't in its folder is a problem if `strict`, else a warning: the daemon holds its mail until it is
     there. Raises ConfigError with one line for each problem, all at once.
     """
-    text, mode = _read(path)
+    text, found = _read(path)
     source = Source(path, text)
     data = _parse(source)
-    problems = list(_exposed(path, mode, data))
+    problems = list(exposures(path, found, data))
     warnings: list[Problem] = []
     try:
-        document = _DOCUMENT.validate_python(_named(data), context=path.absolute().parent, by_alias=True, by_name=False)
+        document = _DOCUMENT.validate_python(
+            _completed(data), context=path.absolute().parent, by_alias=True, by_name=False
+        )
     except ValidationError as error:
         problems += problems_of(error)
     else:
@@ -60,8 +62,8 @@ def load(path: Path, *, strict: bool = False) -> Config:
     )
 
 
-def _read(path: Path) -> tuple[str, int]:
-    """The text of the file and its mode. Raises ConfigError."""
+def _read(path: Path) -> tuple[str, os.stat_result]:
+    """The text of the file, and whose it is. Raises ConfigError."""
     try:
         content, found = read_regular(path)
     except FileNotFoundError as error:
@@ -73,9 +75,7 @@ def _read(path: Path) -> tuple[str, int]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError([f"{path}:{line}: is not UTF-8; save the file in that encoding"]) from error
-    if found.st_uid not in (0, os.geteuid()):
-        raise ConfigError([f"{path}: belongs to another user (uid {found.st_uid}); allowed are root and yourself"])
-    return text, stat.S_IMODE(found.st_mode)
+    return text, found
 
 
 def _parse(source: Source) -> dict[str, Any]:
@@ -91,20 +91,22 @@ def _parse(source: Source) -> dict[str, Any]:
         raise ConfigError([f"{source.path}:{line}: is no valid TOML{column}: {reason}"]) from error
 
 
-def _exposed(path: Path, mode: int, data: dict[str, Any]) -> Iterator[Problem]:
-    """What a mode of the file lets others do that they must not."""
-    mend = f"chmod 600 {shlex.quote(str(path))}"
-    if mode & 0o022:
-        yield Problem((), f"others may write this file (mode {mode:04o}): {mend}")
+def exposures(path: Path, found: os.stat_result, data: dict[str, Any]) -> Iterator[Problem]:
+    """What owner and mode of the file let others do that they must not: commands stand in it, and maybe passwords."""
+    mode, mend = f"mode {stat.S_IMODE(found.st_mode):04o}", f"chmod 600 {shlex.quote(str(path))}"
+    if found.st_uid not in (0, os.geteuid()):
+        yield Problem((), f"belongs to another user (uid {found.st_uid}); allowed are root and the user that runs this")
+    if found.st_mode & 0o022:
+        yield Problem((), f"others may write this file ({mode}): {mend}")
     accounts = data.get("account")
     for name, table in accounts.items() if isinstance(accounts, dict) else ():
-        if mode & 0o044 and isinstance(table, dict) and isinstance(table.get("password"), str):
-            yield Problem(("account", name, "password"), f"others may read it here (mode {mode:04o}): {mend}")
+        if found.st_mode & 0o044 and isinstance(table, dict) and isinstance(table.get("password"), str):
+            yield Problem(("account", name, "password"), f"others may read it here ({mode}): {mend}")
             return
 
 
-def _named(data: dict[str, Any]) -> dict[str, Any]:
-    """Tells accounts the names they stand under, and rules their numbers."""
+def _completed(data: dict[str, Any]) -> dict[str, Any]:
+    """Tells accounts the names they stand under and rules their numbers; a section left out is an empty one."""
     accounts, rules = data.get("account"), data.get("rule")
     for name, table in accounts.items() if isinstance(accounts, dict) else ():
         if isinstance(table, dict):
@@ -112,4 +114,4 @@ def _named(data: dict[str, Any]) -> dict[str, Any]:
     for number, table in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(table, dict):
             table.setdefault("name", f"rule {number + 1}")
-    return data
+    return {"watcher": {}, **data}

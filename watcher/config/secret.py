@@ -27,9 +27,6 @@ __all__ = [
     "SecretSource",
 ]
 
-#: Seconds that a command may take to tell a secret; a person may have to touch a key.
-_PATIENCE = 30.0
-
 #: Bytes read from a file or a command. OAuth2 tokens have some thousand.
 _LONGEST = 64 << 10
 
@@ -87,6 +84,7 @@ class CommandSource(SecretSource):
     """The first line that a command prints. No shell is involved."""
 
     argv: tuple[str, ...] = field(repr=False)  #: arguments may hold a token, so only the first is ever told
+    patience: float = 30.0  #: seconds it may take; a person may have to touch a key
 
     def fetch(self) -> Secret:
         # A sealed memory file in place of a pipe: a child left behind (gpg-agent) can't keep us waiting for its end,
@@ -111,9 +109,9 @@ class CommandSource(SecretSource):
             reason = error.strerror if isinstance(error, OSError) else error
             raise SecretUnavailable(f"{name} can't be started for the password: {reason}") from error
         try:
-            code = process.wait(_PATIENCE)
+            code = process.wait(self.patience)
         except subprocess.TimeoutExpired as error:
-            raise SecretUnavailable(f"{name} did not tell the password within {_PATIENCE:.0f} s") from error
+            raise SecretUnavailable(f"{name} did not tell the password within {self.patience:g} s") from error
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -63,7 +63,7 @@ class Document:
     account: Annotated[Mapping[Name, Account], AfterValidator(not_empty)]
     rule: tuple[Rule, ...] = ()
     handler: Mapping[Name, HandlerSettings] = Field(default_factory=dict)
-    watcher: WatcherSettings = Field(default_factory=WatcherSettings)
+    watcher: WatcherSettings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -65,28 +65,29 @@ class SizeRange:
 
 def parse_size_range(value: object) -> SizeRange:
     """The range meant by ">1M", ">=1M", "<10k", "<=10k" or "1M..10M". Raises ValueError."""
-    allowed = 'allowed are ">1M", ">=1M", "<10k", "<=10k" or "1M..10M"'
-    if not isinstance(value, str):
-        raise ValueError(f"is no range of sizes; {allowed}")  # noqa: TRY004 pydantic collects ValueError only
+    refused = ValueError('is no range of sizes; allowed are ">1M", ">=1M", "<10k", "<=10k" or "1M..10M"')
+    text = value if isinstance(value, str) else ""
     try:
-        if found := re.fullmatch(r"([<>]=?) *(.+)", value):
-            edge = parse_size(found[2])
-            match found[1]:
-                case ">":
-                    return SizeRange(least=edge + 1)
-                case ">=":
-                    return SizeRange(least=edge)
-                case "<":
-                    return SizeRange(most=edge - 1)
-                case _:
-                    return SizeRange(most=edge)
-        low, dots, high = value.partition("..")
-        found_range = SizeRange(parse_size(low), parse_size(high)) if dots else None
+        if edge := re.fullmatch(r"([<>]=?) *(.+)", text):
+            return _beyond(edge[1], parse_size(edge[2]))
+        if ends := re.fullmatch(r"(.+?) *\.\. *(.+)", text):
+            between = SizeRange(parse_size(ends[1]), parse_size(ends[2]))
+            if between.least in between:
+                return between
     except ValueError as error:
-        raise ValueError(f"is no range of sizes; {allowed}") from error
-    if found_range is None or found_range.least not in found_range:
-        raise ValueError(f"is no range of sizes; {allowed}")
-    return found_range
+        raise refused from error
+    raise refused
+
+
+def _beyond(sign: str, edge: int) -> SizeRange:
+    match sign:
+        case ">":
+            return SizeRange(least=edge + 1)
+        case ">=":
+            return SizeRange(least=edge)
+        case "<":
+            return SizeRange(most=edge - 1)
+    return SizeRange(most=edge)
 
 
 Duration = Annotated[float, PlainValidator(parse_duration)]
