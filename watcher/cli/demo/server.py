@@ -8,6 +8,7 @@ What pymap 0.36 does in its own way, and what it means here:
 """
 
 import asyncio
+import logging
 import ssl
 from argparse import Namespace
 from datetime import UTC, datetime
@@ -51,6 +52,8 @@ class DemoServer:
 
     def __init__(self, certificate: Path) -> None:
         """`certificate`: PEM file with key and certificate of localhost."""
+        # A client that is cut off when the server ends is no news to anybody who looks at the demo.
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._tls.load_cert_chain(certificate)
         self._loop = asyncio.new_event_loop()
@@ -71,10 +74,6 @@ class DemoServer:
     def deliver(self, raw: bytes) -> int:
         """Put a mail into INBOX, where idle links hear of it at once; its UID."""
         return asyncio.run_coroutine_threadsafe(self._append(raw), self._loop).result()
-
-    def is_watched(self) -> bool:
-        """Whether a link has INBOX open."""
-        return self._inbox.selected_set.any_selected is not None
 
     def is_seen(self, uid: int) -> bool:
         r"""Whether the mail carries `\Seen`."""

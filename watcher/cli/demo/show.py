@@ -20,7 +20,8 @@ Now for your own mailbox. Write a config.toml:
 
     [[rule]]
     when = { attachment = "*.pdf" }
-    run = ["save-attachments"]                   # a file in the folder handlers/ beside it
+    run = ["save-attachments"]                   # handlers/save-attachments beside this file
+    then = ["seen"]
 
 and then
 
