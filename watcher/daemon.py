@@ -183,10 +183,12 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
     def held() -> str:
         if (free := house.spool.free()) < floor:
             return f"the disk of {house.spool.path} has {free >> 20} MB left; watcher.disk_floor is {floor >> 20} MB"
-        waiting = house.ledger.backlog(Kind.UNPACK)
-        return f"{waiting} mails wait to be taken apart" if waiting > BACKLOG else ""
+        return ""
 
-    reception = Reception(house.folders, house.spool, open_link, held, unpack.bell.ring)
+    def full() -> bool:
+        return house.ledger.backlog(Kind.UNPACK) > BACKLOG
+
+    reception = Reception(house.folders, house.spool, open_link, held, full, unpack.bell.ring)
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)
     pulses = []

@@ -1,10 +1,11 @@
 """What the watcher of one folder has at hand."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watcher.config.accounts import Account
 from watcher.imap.link import Link
+from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import Pulse
 from watcher.store.folders import Folders
 from watcher.store.spool import Spool
@@ -19,8 +20,10 @@ class Reception:
     folders: Folders
     spool: Spool
     connect: Callable[[Account], Link]
-    held: Callable[[], str]  #: why nothing may be received now, in words; "" if it may
+    held: Callable[[], str]  #: why nothing may be received until a person acts, in words; "" if it may
+    full: Callable[[], bool]  #: the stages behind have enough to do for now
     arrived: Callable[[], None]  #: rung after each RECEIVE
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, slots=True)

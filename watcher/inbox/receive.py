@@ -22,8 +22,7 @@ log = logging.getLogger(__name__)
 CHUNK = 32  #: mails in one FETCH
 HEAD = 32 * 1024  #: bytes of each that come with it; most mails are smaller
 SLICE = 1024 * 1024  #: bytes of each further FETCH of a bigger one
-FETCH_AGAIN = 60.0  #: seconds until a UID that brought no bytes is asked for again; doubles
-FETCHES = 10  #: tries after which it is given up
+FETCHES = 10  #: tries after which a UID that brings no bytes is given up
 
 MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)*(<[^>\r\n]*>|[^\s]+)", re.IGNORECASE | re.MULTILINE)
 HEADER_END = re.compile(rb"\r?\n\r?\n")
@@ -44,7 +43,8 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         if arrival:
             arrivals.append(arrival)
         elif uid in link.search(uid, uid):  # else it was expunged meanwhile
-            blanks.append(blank(cursor, uid, folders.tries(cursor, uid) + 1, now))
+            tries = folders.tries(cursor, uid)
+            blanks.append(blank(cursor, uid, tries + 1, now + reception.patience.fetch_again * 2**tries))
     if arrivals:
         spool.settle()
     moved = replace(cursor, next_uid=max(cursor.next_uid, uids[-1] + 1))
@@ -100,11 +100,11 @@ def message_id(data: bytes) -> str:
     return found[1].decode("ascii", "backslashreplace") if found else ""
 
 
-def blank(cursor: Cursor, uid: int, tries: int, now: float) -> Blank:
+def blank(cursor: Cursor, uid: int, tries: int, due: float) -> Blank:
     """A UID that is listed but brings no bytes is asked for again later; it neither blocks the folder nor vanishes."""
     where = f"{cursor.account}/{cursor.folder}: UID {uid}"
     if tries >= FETCHES:
         log.error("%s: the server lists this mail but sends no bytes of it, %d times; given up", where, tries)
         return Blank(uid, "unreadable: listed, but no bytes came", None)
     log.warning("%s: the server lists this mail but sends no bytes of it; asked again later", where)
-    return Blank(uid, "listed, but no bytes came", now + FETCH_AGAIN * 2 ** (tries - 1))
+    return Blank(uid, "listed, but no bytes came", due)

@@ -34,14 +34,7 @@ __all__ = ["watch"]
 
 log = logging.getLogger(__name__)
 
-DONE_LIMIT = 15.0  #: seconds in which the server must answer DONE; a link that does not is dead
-PROVEN_LIFE = 300.0  #: seconds a link must live to count as a good one
-HOLD = 2.0  #: seconds between two looks while nothing may be received
-QUIET = 60.0  #: seconds after which a held link is asked for a sign of life
-REFUSED = (300.0, 3600.0)  #: seconds until the second login after a refused one, and until each further one
-PARKED = 900.0  #: seconds until a folder that the server refuses is tried again
-AUDIT = 86400.0  #: seconds between two searches of the last days for what no other search has listed
-AUDITED = timedelta(days=3)  #: how far back they go; SEARCH SINCE knows days only, and no zones
+AUDITED = timedelta(days=3)  #: how far back the daily audit searches; SEARCH SINCE knows days only, and no zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,8 @@ class Progress:
 def watch(post: Post) -> Guest:
     """The guest of one folder. Ends only when it is closed; an error that it raises is a bug or a failing disk."""
     pulse = post.pulse
-    waits = delays()
+    patience = post.reception.patience
+    waits = delays(patience.first_wait, patience.longest_wait)
     refusals = 0
     while True:
         mails, started = pulse.mails, time.monotonic()
@@ -64,19 +58,19 @@ def watch(post: Post) -> Guest:
         try:
             yield from attend(post)
         except (MailboxLost, Superseded) as error:
-            if pulse.mails > mails or time.monotonic() - started > PROVEN_LIFE:
-                waits = delays()
+            if pulse.mails > mails or time.monotonic() - started > patience.proven_life:
+                waits = delays(patience.first_wait, patience.longest_wait)
             if pulse.connected_at >= started:
                 refusals = 0
             pulse.state = State.WAITING
             wait = tell(post, logging.WARNING, error, next(waits))
         except (LoginRefused, ServerUntrusted, SecretUnavailable) as error:
             pulse.state = State.REFUSED
-            wait = tell(post, logging.ERROR, error, REFUSED[min(refusals, 1)])
+            wait = tell(post, logging.ERROR, error, patience.refused[min(refusals, 1)])
             refusals += 1
         except FolderRefused as error:
             pulse.state = State.REFUSED
-            wait = tell(post, logging.ERROR, error, PARKED)
+            wait = tell(post, logging.ERROR, error, patience.parked)
         pulse.answered = True
         yield Wait(time.monotonic() + wait)
 
@@ -114,7 +108,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     wanted, audit_at = found, progress.audit_at
     if time.monotonic() >= audit_at:
         recent = link.search_since((datetime.now(UTC) - AUDITED).date())
-        wanted, audit_at = [*found, *recent], time.monotonic() + AUDIT
+        wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     lowest = max(cursor.floor_uid, min([low, *wanted]))
     for uids in chunks(unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)):
         yield from may_receive(link, post)
@@ -130,18 +124,24 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
 
 
 def may_receive(link: Link, post: Post) -> Guest:
-    """Wait, loudly, while the disk or the backlog is full; the link stays up."""
-    pulse = post.pulse
-    while reason := post.reception.held():
+    """Wait while the disk is full, loudly, or the backlog is, quietly; the link stays up."""
+    pulse, reception = post.pulse, post.reception
+    while reason := reception.held():
         if pulse.state is not State.HELD:
-            log.warning("%s: nothing is received: %s", post, reason)
+            log.error("%s: nothing is received: %s", post, reason)
         pulse.state, pulse.trouble = State.HELD, reason
-        yield Wait(time.monotonic() + HOLD)
-        if time.monotonic() - link.heard_at > QUIET:
-            link.noop()
+        yield from pause(link, reception.patience.hold, reception.patience.quiet)
     if pulse.state is State.HELD:
         log.warning("%s: receiving again", post)
         pulse.state, pulse.trouble = State.CATCHING_UP, ""
+    while reception.full():
+        yield from pause(link, reception.patience.full, reception.patience.quiet)
+
+
+def pause(link: Link, seconds: float, quiet: float) -> Guest:
+    yield Wait(time.monotonic() + seconds)
+    if time.monotonic() - link.heard_at > quiet:
+        link.noop()
 
 
 def wait_for_news(link: Link, post: Post) -> Guest:
@@ -168,9 +168,10 @@ def idle(link: Link, post: Post) -> Guest:
         post.pulse.heard_at = link.heard_at
         yield Wait(renewal, link)
     link.end_idle()
-    deadline = time.monotonic() + DONE_LIMIT
+    patience = post.reception.patience.done
+    deadline = time.monotonic() + patience
     while not link.idle_ended():
         if time.monotonic() >= deadline:
-            raise MailboxLost(f"no answer to DONE within {DONE_LIMIT:.0f} s: the link is dead")
+            raise MailboxLost(f"no answer to DONE within {patience:.0f} s: the link is dead")
         yield Wait(deadline, link)
     post.pulse.heard_at = link.heard_at

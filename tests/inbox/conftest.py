@@ -1,0 +1,113 @@
+"""A watcher at work: scripted server, lounge, real ledger and spool."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.fakes.imap_server import ImapServer
+from watcher.config import load
+from watcher.daemon import open_link
+from watcher.inbox.lounge import Lounge
+from watcher.inbox.patience import Patience
+from watcher.inbox.post import Post, Reception
+from watcher.inbox.pulse import Pulse
+from watcher.inbox.watch import watch
+from watcher.store.database import Database
+from watcher.store.desk import Desk
+from watcher.store.folders import Folders
+from watcher.store.spool import Spool
+
+PATIENCE = 20.0  #: seconds
+
+
+def mail(number: int, body: bytes = b"hello\r\n") -> bytes:
+    return b"From: a@example.com\r\nSubject: mail %d\r\nMessage-ID: <%d@example.com>\r\n\r\n" % (number, number) + body
+
+
+@dataclass
+class Room:
+    """The inbox of one daemon. `settings` are lines of the account's section."""
+
+    state: Path
+    server: ImapServer
+    settings: str = ""
+    folders: tuple[str, ...] = ("INBOX",)
+    trouble: str = ""  #: why nothing may be received
+    failures: list[BaseException] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self.state.mkdir(exist_ok=True)
+        config = self.state / "config.toml"
+        config.write_text(
+            f"[account.me]\naddress = 'me@example.com'\nuser = 'me'\npassword = 'secret'\nhost = '{self.server.host}'\n"
+            f"port = {self.server.port}\nca_file = '{self.server.ca_file}'\nfolders = {json.dumps(self.folders)}\n"
+            f"{self.settings}\n[[rule]]\nthen = ['seen']\n"
+        )
+        config.chmod(0o600)
+        (account,) = load(config).accounts
+        self.database = Database(self.state)
+        self.spool = Spool(self.state)
+        self.lounge = Lounge(4, self.failures.append)
+        reception = Reception(
+            Folders(self.database),
+            self.spool,
+            open_link,
+            held=lambda: self.trouble,
+            full=lambda: False,
+            arrived=lambda: None,
+            patience=Patience(done=1.0, first_wait=0.05, longest_wait=0.2, hold=0.05, fetch_again=0.1),
+        )
+        self.pulses = [Pulse("me", name) for name in self.folders]
+        for pulse in self.pulses:
+            self.lounge.admit(watch(Post(account, pulse, reception)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.lounge.close()
+        self.database.close()
+        assert not self.failures, self.failures
+
+    @property
+    def pulse(self) -> Pulse:
+        return self.pulses[0]
+
+    def stored(self) -> list[bytes]:
+        """The raw mails in the ledger's order."""
+        rows = self.database.read("SELECT key FROM mail ORDER BY id")
+        return [self.spool.folder(row["key"]).raw.read_bytes() for row in rows]
+
+    def numbers(self) -> list[int]:
+        """Which of the mails made by `mail` are there."""
+        return [int(raw.split(b"Subject: mail ")[1].split(b"\r\n")[0]) for raw in self.stored()]
+
+    def wait(self, condition: Callable[[], object], what: str = "") -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"{what or 'not in time'}: {self.pulse}, {self.numbers()}"
+            assert not self.failures, self.failures
+            time.sleep(0.01)
+
+    def wait_numbers(self, *expected: int) -> None:
+        self.wait(lambda: sorted(self.numbers()) == sorted(expected), f"expected {expected}")
+
+    def wait_idle(self, links: int = 1) -> None:
+        self.wait(lambda: self.server.idling >= links and all(pulse.scanned_at for pulse in self.pulses))
+
+    def desk(self) -> Desk:
+        return Desk(self.database)
+
+
+@pytest.fixture
+def server() -> Iterator[ImapServer]:
+    with ImapServer() as running:
+        yield running
+
+
+@pytest.fixture
+def room(tmp_path: Path, server: ImapServer) -> Callable[..., Room]:
+    return lambda settings="", **given: Room(tmp_path / "state", server, settings, **given)

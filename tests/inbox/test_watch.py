@@ -1,0 +1,306 @@
+"""A folder is watched: nothing missed, nothing doubled, whatever the server does."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.fakes.imap_server import ImapServer, bye, eof, reset, stall, then_honest
+from tests.inbox.conftest import Room, mail
+from watcher.inbox.pulse import State
+from watcher.inbox.receive import CHUNK, HEAD, SLICE
+
+Rooms = Callable[..., Room]
+
+
+def test_new_mail_is_pushed_and_old_mail_left_alone(server: ImapServer, room: Rooms) -> None:
+    server.deliver(mail(1))
+    with room() as here:
+        here.wait_idle()
+        server.deliver(mail(2))
+        here.wait_numbers(2)
+        here.wait_idle()
+        server.deliver(mail(3))
+        here.wait_numbers(2, 3)
+    assert server.count("SELECT") == 0
+    assert not any(b"BODY[" in line for line in server.lines), "a fetch without PEEK sets the Seen flag"
+
+
+def test_start_all_takes_what_is_there_in_few_commands(server: ImapServer, room: Rooms) -> None:
+    total = 2 * CHUNK + 3
+    for number in range(total):
+        server.deliver(mail(number))
+    with room("start = 'all'") as here:
+        here.wait_numbers(*range(total))
+        here.wait_idle()
+    assert server.count("UID FETCH") == 3
+
+
+def test_start_at_a_day(server: ImapServer, room: Rooms) -> None:
+    for day in (1, 10, 20):
+        server.deliver(mail(day), received=datetime(2026, 11, day, 12, tzinfo=UTC))
+    with room("start = 2026-11-10") as here:
+        here.wait_numbers(10, 20)
+        here.wait_idle()
+        server.deliver(mail(2), received=datetime(2026, 11, 2, 12, tzinfo=UTC))
+        here.wait_numbers(10, 20, 2)
+
+
+def test_what_arrives_between_two_lives_is_found(server: ImapServer, room: Rooms) -> None:
+    with room() as here:
+        here.wait_idle()
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+    server.deliver(mail(2))
+    with room() as here:
+        here.wait_numbers(1, 2)
+
+
+@pytest.mark.parametrize("size", [HEAD - 1, HEAD, HEAD + 1, HEAD + SLICE, HEAD + 2 * SLICE + 17])
+def test_big_mail_comes_whole(server: ImapServer, room: Rooms, size: int) -> None:
+    head = mail(1, b"")
+    raw = head + bytes(32 + n % 90 for n in range(size - len(head)))
+    with room() as here:
+        here.wait_idle()
+        server.deliver(raw)
+        here.wait(here.stored)
+        assert here.stored() == [raw]
+
+
+@pytest.mark.parametrize(
+    "answer", [eof, reset, bye("going down"), b"Server Unavailable.\r\n"], ids=["eof", "rst", "bye", "odd"]
+)
+def test_a_link_that_ends_in_idle_is_replaced(server: ImapServer, room: Rooms, answer: object) -> None:
+    with room() as here:
+        here.wait_idle()
+        if isinstance(answer, bytes):
+            server.push(answer)
+        elif answer in (eof, reset):
+            server.cut(rst=answer is reset)
+        else:
+            server.push(b"* BYE going down\r\n")
+            server.cut()
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        here.wait_idle()
+        assert here.pulse.connects == 2
+        assert here.pulse.trouble == ""
+
+
+def test_silence_after_done_is_a_dead_link(server: ImapServer, room: Rooms) -> None:
+    with room("renew = 1") as here:
+        server.on("DONE", stall)
+        here.wait_idle()
+        server.wait_for("DONE")
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert here.pulse.connects == 2
+
+
+def test_idle_is_renewed_on_the_same_link(server: ImapServer, room: Rooms) -> None:
+    with room("renew = 0.2") as here:
+        server.wait_for("IDLE", times=4, seconds=20)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert here.pulse.connects == 1
+
+
+def test_still_here_is_no_reason_to_search(server: ImapServer, room: Rooms) -> None:
+    with room() as here:
+        here.wait_idle()
+        searches = server.count("UID SEARCH")
+        heard = here.pulse.heard_at
+        server.push(b"* OK Still here\r\n")
+        here.wait(lambda: here.pulse.heard_at > heard)
+        assert server.count("UID SEARCH") == searches
+        assert here.pulse.state is State.LIVE
+
+
+@pytest.mark.parametrize("command", ["UID SEARCH", "UID FETCH", "EXAMINE", "IDLE", "DONE"])
+def test_news_within_any_command_is_not_lost(server: ImapServer, room: Rooms, command: str) -> None:
+    """A server need not repeat an EXISTS (RFC 3501 5.2): the mail comes while another command runs."""
+    server.deliver(mail(1))
+
+    async def in_between(session, asked):
+        server.inbox.mails.append(type(server.inbox.mails[0])(2, mail(2), datetime.now(UTC)))
+        server.inbox.uidnext = 3
+        await then_honest(b"* 2 EXISTS\r\n")(session, asked)
+
+    server.on(command, in_between)
+    with room("start = 'all'\nrenew = 2") as here:
+        here.wait_numbers(1, 2)
+
+
+def test_a_uid_left_out_of_an_answer_is_found_later(server: ImapServer, room: Rooms) -> None:
+    for number in (1, 2, 3):
+        server.deliver(mail(number))
+    server.omit.add(2)
+    with room("start = 'all'\nrenew = 1") as here:
+        here.wait_numbers(1, 3)
+        server.omit.clear()
+        here.wait_numbers(1, 2, 3)
+
+
+def test_a_mail_without_bytes_blocks_nobody_and_is_asked_for_again(server: ImapServer, room: Rooms) -> None:
+    server.deliver(mail(1))
+    nothing = b'* 1 FETCH (UID 1 RFC822.SIZE 5 INTERNALDATE "21-Nov-2026 10:00:00 +0000")\r\n{tag} OK\r\n'
+    server.on("UID FETCH", nothing, times=4)
+    with room("start = 'all'\nrenew = 0.3") as here:
+        here.wait_idle()
+        server.deliver(mail(2))
+        here.wait_numbers(1, 2)
+
+
+def test_a_mail_that_is_gone_before_it_is_fetched_is_passed_over(server: ImapServer, room: Rooms) -> None:
+    for number in (1, 2):
+        server.deliver(mail(number))
+
+    async def expunge(session, asked):
+        server.inbox.mails = [kept for kept in server.inbox.mails if kept.uid != 1]
+        await then_honest(b"")(session, asked)
+
+    server.on("UID FETCH", expunge)
+    with room("start = 'all'") as here:
+        here.wait_numbers(2)
+        here.wait_idle()
+
+
+def test_a_re_made_mailbox_is_recognised(server: ImapServer, room: Rooms) -> None:
+    then = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    with room("start = 'all'") as here:
+        for number in (1, 2, 3):
+            server.deliver(mail(number), received=then)
+        here.wait_numbers(1, 2, 3)
+        inbox = server.inbox
+        inbox.uidvalidity, inbox.uidnext, inbox.mails = 8, 1, []
+        server.cut()
+        for number in (3, 4, 1):
+            server.deliver(mail(number), received=then)
+        here.wait_numbers(1, 2, 3, 4)
+        here.wait_idle()
+        assert here.numbers() == [1, 2, 3, 4]
+        server.deliver(mail(5))
+        here.wait_numbers(1, 2, 3, 4, 5)
+
+
+def test_re_made_with_the_old_validity_but_smaller_uids(server: ImapServer, room: Rooms) -> None:
+    with room("start = 'all'") as here:
+        for number in (1, 2, 3):
+            server.deliver(mail(number))
+        here.wait_numbers(1, 2, 3)
+        server.inbox.uidnext, server.inbox.mails = 1, []
+        server.cut()
+        server.deliver(mail(4))
+        here.wait_numbers(1, 2, 3, 4)
+
+
+def test_a_second_delivery_after_a_reset_is_known(server: ImapServer, room: Rooms) -> None:
+    with room("start = 'all'") as here:
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        server.inbox.uidvalidity, server.inbox.uidnext, server.inbox.mails = 9, 1, []
+        server.cut()
+        server.deliver(b"Received: anew\r\n" + mail(1))
+        server.deliver(mail(2))
+        here.wait_numbers(1, 2)
+
+
+def test_a_server_that_changes_uidvalidity_for_ever_is_left_alone(server: ImapServer, room: Rooms) -> None:
+    with room() as here:
+        here.wait_idle()
+
+        async def anew(session, asked):
+            server.inbox.uidvalidity += 1
+            await then_honest(b"")(session, asked)
+
+        server.on("EXAMINE", anew, times=None)
+        for connects in range(2, 7):
+            server.cut()
+            here.wait(lambda n=connects: here.pulse.connects >= n and here.server.idling)
+        server.cut()
+        here.wait(lambda: here.pulse.state is State.REFUSED)
+        assert "made this folder anew 5 times in a row" in here.pulse.trouble
+
+
+@pytest.mark.parametrize("knob", ["hide_uidnext", "hide_uidvalidity"])
+def test_servers_that_tell_little(server: ImapServer, room: Rooms, knob: str) -> None:
+    setattr(server, knob, True)
+    server.deliver(mail(1))
+    for first, second in ((2, 3), (4, 5)):
+        with room() as here:
+            here.wait_idle()
+            server.deliver(mail(first))
+            here.wait(lambda n=first: n in here.numbers())
+            server.deliver(mail(second))
+            here.wait(lambda n=second: n in here.numbers())
+            assert here.numbers() == list(range(2, second + 1))
+
+
+def test_without_idle_the_folder_is_polled(server: ImapServer, room: Rooms) -> None:
+    server.capabilities = "IMAP4rev1 AUTH=PLAIN"
+    with room("poll = 0.2") as here:
+        here.wait(lambda: here.pulse.state is State.POLLING)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert server.count("IDLE") == 0
+
+
+def test_several_folders_and_a_mail_moved_between_them(server: ImapServer, room: Rooms) -> None:
+    server.folder("Work")
+    with room(folders=("INBOX", "Work")) as here:
+        here.wait_idle(2)
+        then = datetime(2026, 11, 21, 9, tzinfo=UTC)
+        server.deliver(mail(1), received=then)
+        here.wait_numbers(1)
+        server.expunge(1)
+        server.deliver(mail(1), "Work", received=then)
+        server.deliver(mail(2), "Work")
+        here.wait_numbers(1, 2)
+        assert here.numbers() == [1, 2]
+
+
+def test_a_refused_login_is_told_and_not_repeated_at_once(server: ImapServer, room: Rooms) -> None:
+    server.users = {"me": "another"}
+    with room() as here:
+        here.wait(lambda: here.pulse.state is State.REFUSED)
+        assert here.pulse.answered
+        assert "secret" not in here.pulse.trouble
+        assert server.logins == 1
+
+
+def test_a_folder_that_is_not_there_is_told(server: ImapServer, room: Rooms) -> None:
+    with room(folders=("Nowhere",)) as here:
+        here.wait(lambda: here.pulse.state is State.REFUSED)
+        assert "Nowhere" in here.pulse.trouble
+
+
+def test_a_full_disk_holds_mail_back_and_lets_it_in_later(server: ImapServer, room: Rooms) -> None:
+    with room(trouble="the disk is full") as here:
+        here.wait(lambda: here.pulse.scanned_at)
+        server.deliver(mail(1))
+        here.wait(lambda: here.pulse.state is State.HELD)
+        assert here.pulse.trouble == "the disk is full"
+        assert here.numbers() == []
+        here.trouble = ""
+        here.wait_numbers(1)
+        here.wait_idle()
+        assert here.pulse.connects == 1
+
+
+def test_a_cut_in_the_middle_of_a_fetch_leaves_no_half_mail(server: ImapServer, room: Rooms) -> None:
+    raw = mail(1, b"x" * (HEAD + SLICE))
+    server.deliver(raw)
+    server.on("UID FETCH", then_honest(b""), reset)
+    with room("start = 'all'") as here:
+        here.wait(here.stored)
+        assert here.stored() == [raw]
+        assert [path.name for path in here.spool.path.iterdir()] == [here.desk().entries()[0].key]
+
+
+def test_closing_leaves_no_thread_and_no_link(server: ImapServer, room: Rooms) -> None:
+    before = threading.active_count()
+    with room() as here:
+        here.wait_idle()
+    server.wait_for(lambda: not server.idling)
+    assert threading.active_count() == before

@@ -1,0 +1,22 @@
+"""How long a watcher waits for what. Seconds."""
+
+from dataclasses import dataclass
+
+__all__ = ["Patience"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """The usual waits; tests use shorter ones."""
+
+    done: float = 15.0  #: for the answer to DONE; a link that does not give it is dead
+    first_wait: float = 1.0  #: before connecting again; doubles, with full jitter
+    longest_wait: float = 600.0
+    proven_life: float = 300.0  #: a link that lived so long counts as a good one: the wait begins anew
+    refused: tuple[float, float] = (300.0, 3600.0)  #: after a refused login, and after each further one
+    parked: float = 900.0  #: until a folder that the server refuses is tried again
+    hold: float = 2.0  #: between two looks while the disk is full
+    full: float = 0.2  #: between two looks while the backlog is
+    quiet: float = 60.0  #: after which a held link is asked for a sign of life
+    audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
+    fetch_again: float = 60.0  #: until a UID that brought no bytes is asked for again; doubles
