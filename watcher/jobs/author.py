@@ -1,0 +1,152 @@
+"""
+What authors of Python handlers import: `from watcher import Message, Later, Stop, Reject`.
+
+It is loaded in each warm process, so it takes nothing from the rest of the package.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["Address", "Attachment", "Later", "Message", "Reject", "Stop"]
+
+
+class Later(Exception):
+    """Return or raise it: it did not work now, try again after `delay` seconds, or when the handler's backoff says."""
+
+    def __init__(self, delay: float | None = None, reason: str = "") -> None:
+        super().__init__(reason)
+        self.delay = None if delay is None else float(delay)
+        self.reason = reason
+
+
+class Stop(Exception):
+    """Return or raise it: done, and the handlers after this one in the rule are not to run."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Reject(Exception):
+    """Return or raise it: this will never work; keep the mail as a dead letter with the reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Address(NamedTuple):
+    """One address of a header."""
+
+    name: str  #: decoded, "" if there is none
+    address: str
+
+
+class Attachment(NamedTuple):
+    """One attached file."""
+
+    name: str | None  #: as the sender wrote it: show it, but never use it as a path
+    path: Path  #: where it lies, under a safe name
+    type: str  #: "application/pdf", in lower case
+    size: int  #: bytes
+    sha256: str  #: of its bytes, hex
+    inline: bool  #: part of the HTML text, such as a logo
+    content_id: str | None  #: without brackets
+
+
+class Message:
+    """One mail, taken apart. Reading it changes nothing; the verbs below ask for a change once you have succeeded."""
+
+    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+        facts: dict[str, Any] = json.loads((path / "message.json").read_bytes())
+        self.path = path  #: its folder
+        self.key: str = environment["WATCHER_KEY"]  #: the same in each attempt of this handler on this mail
+        self.attempt = int(environment["WATCHER_ATTEMPT"])  #: counts from 1
+        self.account: str | None = facts["account"]
+        self.folder: str | None = facts["folder"]
+        self.uidvalidity: int | None = facts["uidvalidity"]
+        self.uid: int | None = facts["uid"]
+        self.received = _time(facts["received"])  #: by the server
+        self.size: int = facts["size"]  #: bytes of the raw mail
+        self.message_id: str | None = facts["message_id"]
+        self.in_reply_to: str | None = facts["in_reply_to"]
+        self.references: tuple[str, ...] = tuple(facts["references"])
+        self.date = _time(facts["date"])  #: as the sender wrote it; without zone if he named none
+        self.subject: str = facts["subject"]
+        self.from_ = _addresses(facts["from"])
+        self.to = _addresses(facts["to"])
+        self.cc = _addresses(facts["cc"])
+        self.reply_to = _addresses(facts["reply_to"])
+        self.headers: tuple[tuple[str, str], ...] = tuple((name, value) for name, value in facts["headers"])
+        self.attachments = tuple(Attachment(**{**part, "path": path / part["path"]}) for part in facts["attachments"])
+        self.defects: tuple[str, ...] = tuple(facts["defects"])  #: what was wrong with the mail, in words
+        self._text: str | None = facts["text"]
+        self._html: str | None = facts["html"]
+        self._actions = Path(environment["WATCHER_ACTIONS"])
+
+    def __repr__(self) -> str:
+        return f"<Message {self.account}/{self.folder} {self.uid}: {self.subject!r}>"
+
+    @property
+    def sender(self) -> str:
+        """Address of the first author, "" if there is none. Anyone can write anything there."""
+        return self.from_[0].address if self.from_ else ""
+
+    @property
+    def text(self) -> str | None:
+        """The plain text, read when asked for; None if the mail has none."""
+        return self._read(self._text)
+
+    @property
+    def html(self) -> str | None:
+        """The HTML text, read when asked for; None if the mail has none."""
+        return self._read(self._html)
+
+    @property
+    def raw(self) -> bytes:
+        """The mail as it came, read when asked for."""
+        return (self.path / "message.eml").read_bytes()
+
+    def header(self, name: str) -> str | None:
+        """Value of the first header of that name, in any case; None if there is none."""
+        return next((value for known, value in self.headers if known.lower() == name.lower()), None)
+
+    # --- what is to happen on the server when all handlers of the mail have succeeded --------------------------------
+
+    def seen(self) -> None:
+        """Mark it as read."""
+        self._ask(action="seen")
+
+    def flag(self, flag: str) -> None:
+        r"""Set a flag (`\Flagged`) or a keyword of your own (`$Booked`)."""
+        self._ask(action="flag", flag=flag)
+
+    def move(self, folder: str) -> None:
+        """Move it to another folder of the account."""
+        self._ask(action="move", folder=folder)
+
+    def delete(self) -> None:
+        """Delete it from the server."""
+        self._ask(action="delete")
+
+    def note(self, text: str) -> None:
+        """Leave a line in the record of this run."""
+        self._ask(action="note", text=text)
+
+    def _ask(self, **action: str) -> None:
+        with self._actions.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(action) + "\n")
+
+    def _read(self, name: str | None) -> str | None:
+        return None if name is None else (self.path / name).read_text("utf-8", "replace")
+
+
+def _addresses(found: Iterable[Mapping[str, str]]) -> tuple[Address, ...]:
+    return tuple(Address(one["name"], one["address"]) for one in found)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,166 @@
+"""
+Contract 1, the pure part: what a handler is told and what its exit means. `docs/handlers.md` says it for authors.
+
+Every kind of handler (script, warm Python) is given the same `Run` and gives back one `Ending`.
+"""
+
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from signal import Signals
+
+from watcher.config.handlers import HandlerSettings
+from watcher.jobs.output import one_line
+from watcher.model import MailFolder, Verdict, Work
+
+__all__ = [
+    "CONTRACT",
+    "INTERRUPTED",
+    "PATH",
+    "TAG",
+    "Ending",
+    "Run",
+    "environment",
+    "exited",
+    "key",
+    "standing",
+    "verdict",
+]
+
+CONTRACT = 1
+
+#: Where a handler's commands are looked for; a handler that needs more sets its own `env`.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+#: The variable that marks every process of a run, so that what outlives the run is found (see `strays`).
+TAG = "WATCHER_RUN"
+
+#: What an exit code means where a convention gives it a meaning: sysexits(3), qmail-command(8), sh(1).
+MEANINGS: Mapping[int, str] = {
+    64: "wrong usage",
+    65: "bad data",
+    66: "no input",
+    67: "no such user",
+    68: "no such host",
+    69: "service unavailable",
+    70: "internal error",
+    71: "system error",
+    72: "system file missing",
+    73: "can't create the output",
+    74: "input/output error",
+    75: "try again later",
+    76: "protocol error",
+    77: "permission denied",
+    78: "configuration error",
+    100: "refused for good",
+    111: "failed for now",
+    112: "failed for good",
+    126: "a command could not be executed",
+    127: "a command was not found",
+}
+
+#: Unlisted codes mean "later", as in qmail and Courier: an unknown failure may pass, a lost mail does not come back.
+VERDICTS: Mapping[int, Verdict] = {
+    0: Verdict.DONE,
+    99: Verdict.STOP,
+    **dict.fromkeys((*range(64, 71), 72, 73, 76, 77, 100, 112), Verdict.NEVER),
+    **dict.fromkeys((78, 126, 127), Verdict.HOLD),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt of one handler on one mail: all that a kind of handler needs to know."""
+
+    work: Work
+    program: Path  #: the handler's file, found trustworthy
+    folder: MailFolder
+    temporary: Path  #: directory of this run alone, removed after it
+    tag: str  #: value of the variable that marks its processes
+    home: Path
+    settings: HandlerSettings
+
+    @property
+    def actions(self) -> Path:
+        """The file it writes its actions to: beside the directory, so that clearing that does not lose them."""
+        return self.temporary.with_suffix(".actions")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, before its actions are read."""
+
+    verdict: Verdict
+    reason: str = ""  #: one line, in words
+    output: str = ""  #: first and last part of what it printed, printable
+    delay: float | None = None  #: seconds it asks to wait before the next attempt
+
+
+#: A run that was cut off because the daemon stops. It is held, so that no attempt is used, and comes back at once.
+INTERRUPTED = Ending(Verdict.HOLD, "interrupted: the daemon is stopping", delay=1.0)
+
+
+def key(work: Work) -> str:
+    """Name of this handler's work on this mail: the same for all attempts, another for each handler. 32 characters."""
+    place = work.place
+    parts = (place.account, place.folder, str(place.uidvalidity), str(place.uid), work.name)
+    return b32encode(sha256("\0".join(parts).encode()).digest()).decode()[:32]
+
+
+def standing(run: Run) -> dict[str, str]:
+    """The variables that are the same for all runs of a handler."""
+    return {
+        "PATH": PATH,
+        "HOME": str(run.home),
+        "LANG": "C.UTF-8",
+        **run.settings.env,
+        "WATCHER_CONTRACT": str(CONTRACT),
+        "WATCHER_HANDLER": run.work.name,
+    }
+
+
+def environment(run: Run) -> dict[str, str]:
+    """All variables of a run. Nothing in them was written by the sender of the mail."""
+    work, place = run.work, run.work.place
+    return {
+        "TMPDIR": str(run.temporary),
+        **standing(run),
+        "WATCHER_KEY": key(work),
+        "WATCHER_ATTEMPT": str(work.attempt),
+        "WATCHER_FIRST_AT": datetime.fromtimestamp(work.first_at, UTC).isoformat(timespec="seconds"),
+        "WATCHER_ACCOUNT": place.account,
+        "WATCHER_FOLDER": place.folder,
+        "WATCHER_UIDVALIDITY": str(place.uidvalidity),
+        "WATCHER_UID": str(place.uid),
+        "WATCHER_SHA256": work.digest,
+        "WATCHER_MESSAGE": str(run.folder.facts),
+        "WATCHER_MAIL": str(run.folder.raw),
+        "WATCHER_ACTIONS": str(run.actions),
+        TAG: run.tag,
+    }
+
+
+def verdict(code: int) -> Verdict:
+    """What an exit status means; negative: the signal that killed it, as `subprocess` counts."""
+    return Verdict.CRASHED if code < 0 else VERDICTS.get(code, Verdict.LATER)
+
+
+def exited(code: int, output: str) -> Ending:
+    """The ending of a program that exited by itself or was killed by a signal that we did not send."""
+    if code < 0:
+        return Ending(Verdict.CRASHED, f"killed by {_signal_name(-code)}", output)
+    if verdict(code) in {Verdict.DONE, Verdict.STOP}:
+        return Ending(verdict(code), output=output)
+    meaning = f" ({MEANINGS[code]})" if code in MEANINGS else ""
+    last = one_line(output.rstrip().rpartition("\n")[2])
+    return Ending(verdict(code), f"exit {code}{meaning}" + (f": {last}" if last else ""), output)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:  # a real-time signal between the first and the last has no name
+        return f"signal {number}"

@@ -1,0 +1,215 @@
+"""
+One piece of work in, one outcome out: finds the handler, looks whether it may run, runs it, reads what it asks for.
+
+Nothing a handler does gets further than its outcome: whatever it leaves (processes, files, output) ends here.
+"""
+
+import logging
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Condition, Event, Thread
+from time import monotonic
+
+from watcher.config.handlers import HandlerSettings, find_handler
+from watcher.errors import HandlerMissing
+from watcher.jobs.actions import SIZE_LIMIT, ActionsRefused, Wishes, parse
+from watcher.jobs.contract import INTERRUPTED, Ending, Run
+from watcher.jobs.host import Hosts
+from watcher.jobs.output import one_line
+from watcher.jobs.ownership import objection, trail
+from watcher.jobs.process import GRACE
+from watcher.jobs.program import CannotStart, Language, language
+from watcher.jobs.script import run_script
+from watcher.jobs.strays import Strays
+from watcher.model import MailFolder, Outcome, Verdict, Work
+
+__all__ = ["Dispatcher"]
+
+log = logging.getLogger(__name__)
+
+#: A kind of handler: runs it once, interrupted when the file descriptor becomes readable.
+Kind = Callable[[Run, int], Ending]
+
+TIDY = 60.0  #: seconds between two looks at what waits too long
+TOGETHER = 0.4  #: seconds in which runs that end share one look for strays
+
+
+class Dispatcher:
+    """Runs handlers. Safe to use from many threads; how many run at once is the caller's to say."""
+
+    def __init__(
+        self, settings: Callable[[str], HandlerSettings], handlers: Path, spool: Path, scratch: Path | None = None
+    ) -> None:
+        """
+        `settings` gives those of a handler by name; `handlers` holds their files, `spool` the mail folders. In
+        `scratch` each run gets a directory of its own. What an earlier life of the daemon left there, or left running,
+        is cleared away.
+        """
+        self._settings = settings
+        self._handlers = handlers.absolute()
+        self._spool = spool.absolute()
+        self._scratch = scratch or self._spool.parent / "scratch"
+        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        self._strays = Strays(self._spool)
+        self._hosts = Hosts(self._strays)
+        self._kinds: dict[Language, Kind] = {Language.PROGRAM: run_script, Language.PYTHON: self._hosts.run}
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._accepting = True
+        self._running = 0
+        self._changed = Condition()
+        self._ended = Event()
+        self._over = Event()
+        self._tidy()
+        self._tidier = Thread(target=self._keep_tidy, name="jobs-tidy", daemon=True)
+        self._tidier.start()
+
+    def run(self, work: Work) -> Outcome:
+        """Run the handler `work.name` once on its mail. Whatever goes wrong is told in the outcome."""
+        with self._changed:
+            if not self._accepting:
+                return _outcome(INTERRUPTED)
+            self._running += 1
+        try:
+            return self._outcome(work)
+        except (CannotStart, HandlerMissing) as error:
+            return Outcome(Verdict.HOLD, one_line(str(error), 500))
+        except ActionsRefused as error:
+            return Outcome(Verdict.NEVER, str(error))
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+            self._ended.set()
+
+    def interrupt(self) -> None:
+        """Start nothing more, and end what runs: such a run is held, and no attempt of it is used."""
+        with self._changed:
+            self._accepting = False
+        os.eventfd_write(self._stop, 1)
+
+    def close(self, grace: float) -> None:
+        """Start nothing more, give what runs `grace` seconds to end by itself, interrupt the rest, and clear up."""
+        if self._over.is_set():
+            return
+        with self._changed:
+            self._accepting = False
+            self._changed.wait_for(lambda: self._running == 0, grace)
+        self.interrupt()
+        with self._changed:
+            ended = self._changed.wait_for(lambda: self._running == 0, 2 * GRACE)
+        self._over.set()
+        self._ended.set()
+        self._tidier.join()
+        self._hosts.close()
+        self._tidy()
+        if ended:  # else a process hangs in the kernel, and its thread still looks at this
+            os.close(self._stop)
+
+    def _outcome(self, work: Work) -> Outcome:
+        settings = self._settings(work.name)
+        program = find_handler(self._handlers, work.name)
+        _check_ownership(program)
+        run_kind = self._kinds[language(program)]
+        folder = MailFolder(self._spool / work.key)
+        try:
+            _seal(folder.path)
+        except FileNotFoundError:
+            return Outcome(Verdict.NEVER, f"the mail is not in the spool any more: {folder.path}")
+        home = Path(os.environ.get("HOME", "/"))
+        with self._strays.tagged() as tag, self._private(tag) as temporary:
+            run = Run(work, program, folder, temporary, tag, home, settings)
+            ending = run_kind(run, self._stop)
+            success = ending.verdict in {Verdict.DONE, Verdict.STOP}
+            return _outcome(ending, _wishes(run.actions) if success else Wishes())
+
+    @contextmanager
+    def _private(self, tag: str) -> Iterator[Path]:
+        """A directory for one run."""
+        path = self._scratch / tag
+        try:
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise CannotStart(f"no directory for its temporary files: {error.strerror}: {path}") from error
+        try:
+            yield path
+        finally:
+            with suppress(OSError):  # a stray may still write there: it is tried again when that is gone
+                _discard(path)
+                _discard(path.with_suffix(".actions"))
+
+    def _keep_tidy(self) -> None:
+        while not self._over.is_set():
+            self._ended.wait(TIDY)
+            self._ended.clear()
+            self._over.wait(TOGETHER)
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """End what outlived its run, and remove what it left."""
+        self._hosts.retire(monotonic())
+        if killed := self._strays.sweep():
+            log.warning("killed %d processes that handlers had left behind", killed)
+        for path in self._scratch.iterdir():
+            if not self._strays.alive(path.stem):
+                try:
+                    _discard(path)
+                except OSError as error:
+                    log.warning("can't remove %s: %s", path, error.strerror)
+
+
+def _outcome(ending: Ending, wishes: Wishes | None = None) -> Outcome:
+    wishes = wishes or Wishes()
+    reason = one_line("; ".join(filter(None, (ending.reason, *wishes.notes))), 500)
+    return Outcome(ending.verdict, reason, ending.output, ending.delay, wishes.actions)
+
+
+def _check_ownership(program: Path) -> None:
+    try:
+        reason = objection(trail(program), os.geteuid())
+    except OSError as error:
+        raise CannotStart(f"{program} can't be reached: {error.strerror or error}") from error
+    if reason:
+        raise CannotStart(reason)
+
+
+def _wishes(actions: Path) -> Wishes:
+    """What stands in the actions file, if there is one. Raises ActionsRefused."""
+    try:
+        fd = os.open(actions, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Wishes()
+    except OSError as error:
+        raise ActionsRefused(f"the actions file can't be read: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ActionsRefused("the actions file is not a plain file any more")
+        return parse(os.read(fd, SIZE_LIMIT + 1))
+    finally:
+        os.close(fd)
+
+
+def _seal(folder: Path) -> None:
+    """Take the right to write from a mail folder, once: the next handler is to find the same mail."""
+    if not folder.stat().st_mode & stat.S_IWUSR:
+        return
+    for path, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            Path(path, name).chmod(0o400)
+        Path(path).chmod(0o500)
+
+
+def _discard(path: Path) -> None:
+    """Remove a file, or a directory even if a handler has locked parts of it. Raises OSError."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        for inner, _, _ in os.walk(path):
+            Path(inner).chmod(0o700)
+        shutil.rmtree(path)

@@ -1,0 +1,45 @@
+"""Handlers that are programs: a script in any language, or a binary. One process for each run."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from watcher.jobs.contract import Ending, Run, environment, exited
+from watcher.jobs.process import Child, Command, End, cut_off, follow, output_pipe
+
+__all__ = ["run_script"]
+
+
+def run_script(run: Run, stop: int) -> Ending:
+    """Run the program once; it is interrupted when `stop` becomes readable. Raises CannotStart, FileNotFoundError."""
+    command = Command([str(run.program)], run.folder.path, environment(run))
+    with output_pipe() as pipe:
+        with _opened(_stdin(run)) as stdin:
+            child = Child(command, stdin, pipe.writer, run.settings)
+        pipe.handed_over()
+        try:
+            end = follow(child, pipe, child.pidfd, run.settings, stop)
+        finally:
+            code = child.reap()
+        output = pipe.capture.text()
+    return exited(code, output) if end is End.OVER else cut_off(end, run.settings, output)
+
+
+def _stdin(run: Run) -> Path:
+    match run.settings.stdin:
+        case "mail":
+            return run.folder.raw
+        case "json":
+            return run.folder.facts
+    return Path(os.devnull)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The program reads the file itself: there is no pump that it could block by not reading."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
