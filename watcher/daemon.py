@@ -208,7 +208,7 @@ def open_control(house: House, pulses: Sequence[Pulse], *stages: Stage) -> None:
             stage.bell.ring()
 
     assert house.config.watcher.socket is not None
-    control = Control(house.config.watcher.socket, Counter(house.desk, pulses, ring))
+    control = Control(house.config.watcher.socket, Counter(house.desk, pulses, ring), house.ending.fail)
     house.at_end.callback(control.close)
 
 

@@ -59,6 +59,10 @@ class Roster:
         held = (name for name, until in self.held.items() if until > now)
         return [*full, *held]
 
+    def next_free(self, now: float) -> float:
+        """When the next hold ends."""
+        return min((until for until in self.held.values() if until > now), default=now + LONGEST_REST)
+
     def begin(self, name: str) -> None:
         self.running[name] += 1
 
@@ -152,8 +156,10 @@ class Stage:
     def pause(self) -> float:
         now = time.time()
         with self.lock:
-            due = self.ledger.next_due(self.kind, self.roster.unavailable(now))
-        return LONGEST_REST if due is None else min(LONGEST_REST, max(0.0, due - now))
+            without, free = self.roster.unavailable(now), self.roster.next_free(now)
+        due = self.ledger.next_due(self.kind, without)
+        soonest = free if due is None else min(free, due)
+        return min(LONGEST_REST, max(0.0, soonest - now))
 
     def do(self, works: Sequence[Work]) -> None:
         for work, outcome in self.act(works):

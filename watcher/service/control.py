@@ -32,11 +32,15 @@ class Refused(WatcherError):
 
 
 class Control:
-    """The daemon's end. `answer` gets the request and returns what can be written as JSON, or raises a WatcherError."""
+    """
+    The daemon's end. `answer` gets the request and returns what can be written as JSON, or raises a WatcherError;
+    anything else it raises is a bug and goes to `on_failure`.
+    """
 
-    def __init__(self, path: Path, answer: Answer) -> None:
+    def __init__(self, path: Path, answer: Answer, on_failure: Callable[[BaseException], None]) -> None:
         self.path = path
         self.answer = answer
+        self.on_failure = on_failure
         path.unlink(missing_ok=True)  # of a daemon that was killed; the lock on the state says that none is alive
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
@@ -60,8 +64,10 @@ class Control:
                 caller.settimeout(PATIENCE)
                 try:
                     self.talk(caller)
-                except (OSError, ValueError) as error:
+                except OSError as error:
                     log.debug("control: a caller went away: %s", error)
+                except BaseException as error:  # noqa: BLE001 - a bug or a failing disk ends the process
+                    self.on_failure(error)
 
     def talk(self, caller: socket.socket) -> None:
         _, user, _ = struct.unpack(
@@ -71,7 +77,7 @@ class Control:
             log.warning("control: user %d was turned away", user)
             return
         try:
-            reply = {"answer": self.answer(json.loads(receive_line(caller)))}
+            reply = {"answer": self.answer(read_request(receive_line(caller)))}
         except WatcherError as error:
             reply = {"refused": str(error)}
         caller.sendall(json.dumps(reply).encode() + b"\n")
@@ -100,6 +106,16 @@ def ask(path: Path, request: Mapping[str, Any]) -> Any:
     if "refused" in reply:
         raise Refused(reply["refused"])
     return reply["answer"]
+
+
+def read_request(line: bytes) -> Mapping[str, Any]:
+    try:
+        request = json.loads(line)
+    except ValueError as error:
+        raise Refused(f"the request is no JSON: {error}") from error
+    if not isinstance(request, dict):
+        raise Refused("the request is no JSON object")
+    return request
 
 
 def receive_line(line: socket.socket) -> bytes:

@@ -1,0 +1,160 @@
+"""A stage: takes its kind of work, does it at most so often at once, writes down what came of it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.store.conftest import Books, arrival
+from watcher.model import Kind, Outcome, Plan, Step, Verdict, Work
+from watcher.retry import RetryPolicy
+from watcher.stage import Bell, Stage
+
+PATIENCE = 15.0
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    opened = Books(tmp_path)
+    yield opened
+    opened.database.close()
+
+
+def fill(books: Books, *handlers: str, mails: int = 1) -> None:
+    for uid in range(1, mails + 1):
+        books.route(Plan(tuple(Step(name, f"chain {name}") for name in handlers)), uid)
+
+
+def stage(books: Books, act: Callable[[Work], Outcome], failures: list[BaseException], **given: object) -> Stage:
+    policy = RetryPolicy(attempts=3, first=0.05, jitter=0.0)
+    settings = {"threads": 4, "on_failure": failures.append, **given}
+    return Stage(Kind.JOB, books.ledger, lambda works: ((w, act(w)) for w in works), lambda _: policy, **settings)
+
+
+def wait(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_all_work_is_done_once(books: Books) -> None:
+    fill(books, "one", "two", mails=30)
+    ran: list[tuple[int, str]] = []
+    running = stage(books, lambda work: ran.append((work.mail, work.name)) or Outcome(Verdict.DONE), [])
+    running.start()
+    wait(lambda: books.desk.counts()["job"] == {"done": 60})
+    running.stop()
+    assert running.join(PATIENCE)
+    assert len(ran) == len(set(ran)) == 60
+
+
+def test_a_failure_is_tried_again_when_due_and_given_up_at_last(books: Books) -> None:
+    fill(books, "one")
+    attempts = []
+    running = stage(books, lambda work: attempts.append(work.attempt) or Outcome(Verdict.LATER, "not yet"), [])
+    running.start()
+    wait(lambda: books.desk.counts()["job"] == {"dead": 1})
+    running.stop()
+    running.join()
+    assert attempts == [1, 2, 3]
+    assert books.desk.entries(kind="job")[0].reason == "gave up after 3 attempts: not yet"
+
+
+def test_a_handler_runs_no_more_often_at_once_than_it_may_and_keeps_nobody_else_waiting(books: Books) -> None:
+    fill(books, "slow", "quick", mails=6)
+    lock, at_once, most = threading.Lock(), [0], [0]
+    release = threading.Event()
+
+    def act(work: Work) -> Outcome:
+        if work.name == "slow":
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+            assert release.wait(PATIENCE)
+            with lock:
+                at_once[0] -= 1
+        return Outcome(Verdict.DONE)
+
+    running = stage(books, act, [], limit=lambda name: 2)
+    running.start()
+    wait(lambda: books.desk.counts()["job"].get("done") == 6)
+    assert books.desk.counts()["job"] == {"done": 6, "running": 2, "waiting": 4}
+    release.set()
+    wait(lambda: books.desk.counts()["job"] == {"done": 12})
+    running.stop()
+    running.join()
+    assert most == [2]
+
+
+def test_a_handler_on_hold_uses_no_attempts_and_is_looked_at_by_one(books: Books) -> None:
+    fill(books, "broken", "fine", mails=5)
+    mended = threading.Event()
+    looks = []
+
+    def act(work: Work) -> Outcome:
+        if work.name == "broken" and not mended.is_set():
+            looks.append(work.id)
+            return Outcome(Verdict.HOLD, "not executable", delay=0.3)
+        return Outcome(Verdict.DONE)
+
+    running = stage(books, act, [], threads=1)
+    running.start()
+    wait(lambda: books.desk.counts()["job"].get("done") == 5)
+    assert len(looks) <= 3, "each mail tried the broken handler for itself"
+    mended.set()
+    wait(lambda: books.desk.counts()["job"] == {"done": 10})
+    running.stop()
+    running.join()
+
+
+def test_a_bug_ends_it_all(books: Books) -> None:
+    fill(books, "one")
+    failures: list[BaseException] = []
+    running = stage(books, lambda work: 1 / 0, failures)
+    running.start()
+    wait(lambda: failures)
+    running.stop()
+    running.join()
+    assert isinstance(failures[0], ZeroDivisionError)
+
+
+def test_stop_lets_what_runs_end(books: Books) -> None:
+    fill(books, "one", mails=3)
+    started, release = threading.Event(), threading.Event()
+
+    def act(work: Work) -> Outcome:
+        started.set()
+        release.wait(PATIENCE)
+        return Outcome(Verdict.DONE)
+
+    running = stage(books, act, [], threads=1)
+    running.start()
+    assert started.wait(PATIENCE)
+    running.stop()
+    assert not running.join(0.05)
+    release.set()
+    assert running.join(PATIENCE)
+    assert books.desk.counts()["job"] == {"done": 1, "waiting": 2}
+
+
+def test_work_that_comes_in_wakes_an_idle_stage(books: Books) -> None:
+    running = stage(books, lambda work: Outcome(Verdict.DONE), [])
+    running.start()
+    books.receive(arrival(1))
+    fill(books, "one")
+    running.bell.ring()
+    wait(lambda: books.desk.counts().get("job") == {"done": 1})
+    running.stop()
+    running.join()
+
+
+def test_a_ring_before_the_waiting_is_heard() -> None:
+    bell = Bell()
+    heard = bell.rings
+    bell.ring()
+    began = time.monotonic()
+    bell.wait(heard, PATIENCE)
+    assert time.monotonic() - began < PATIENCE
