@@ -113,6 +113,13 @@ class Session:
         for start in range(0, len(data), size):
             self.writer.write(data[start : start + size])
 
+    async def flush(self) -> None:
+        """Waits until the client has taken what was sent; the end of the session if the client is gone."""
+        await self.writer.drain()
+        await asyncio.sleep(0)
+        if self.reader.at_eof() or self.writer.is_closing():
+            raise ConnectionError("the client is gone")
+
     def ok(self, command: Command, text: str = "done") -> None:
         self.announce()
         self.send(f"{command.tag} OK {text}\r\n")
@@ -285,7 +292,7 @@ class Session:
         for mail in self.asked(sequence_set):
             number = self.seen_uids.index(mail.uid) + 1 if mail.uid in self.seen_uids else len(self.seen_uids) + 1
             self.send(b"* %d FETCH (" % number + b" ".join(self.items(mail, wanted)) + b")\r\n")
-            await self.writer.drain()
+            await self.flush()
         self.ok(command)
 
     def items(self, mail: Mail, wanted: str) -> list[bytes]:

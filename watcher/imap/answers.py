@@ -4,7 +4,7 @@ A ValueError means that the server does not speak IMAP as we understand it.
 """
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -46,20 +46,23 @@ class Head:
     data: bytes | None  #: None when the server says OK and sends no text: gone meanwhile, or a dialect of its own
 
 
-def found(plain: Sequence[bytes | None], extended: Sequence[bytes | None], low: int, high: int) -> list[int]:
+def found(plain: Sequence[Any], extended: Sequence[Any], low: int, high: int) -> list[int]:
     """UIDs of all SEARCH and ESEARCH lines of one answer, sorted, each once, none outside `low` to `high`."""
     uids: set[int] = set()
-    for line in plain:
-        if line is not None:
-            if (answer := _SEARCH.fullmatch(line)) is None:
-                raise ValueError("the answer to SEARCH makes no sense")
-            uids.update(uid for uid in map(int, answer["uids"].split()) if low <= uid <= high)
-    for line in extended:
-        if line is not None:
-            if (answer := _ESEARCH.fullmatch(line)) is None:
-                raise ValueError("the answer to SEARCH (ESEARCH) makes no sense")
-            uids.update(_members(answer["set"] or b"", low, high))
+    for answer in _matches(_SEARCH, plain):
+        uids.update(uid for uid in map(int, answer["uids"].split()) if low <= uid <= high)
+    for answer in _matches(_ESEARCH, extended):
+        uids.update(_members(answer["set"] or b"", low, high))
     return sorted(uids)
+
+
+def _matches(pattern: re.Pattern[bytes], lines: Sequence[Any]) -> Iterator[re.Match[bytes]]:
+    for line in lines:
+        if line is not None:  # imaplib's way to say that there are none
+            answer = pattern.fullmatch(line) if isinstance(line, bytes) else None
+            if answer is None:
+                raise ValueError("the answer to SEARCH makes no sense")
+            yield answer
 
 
 def _members(sequence_set: bytes, low: int, high: int) -> set[int]:

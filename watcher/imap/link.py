@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from imapclient.datetime_util import format_criteria_date
 from imapclient.imap_utf7 import encode
@@ -21,6 +21,8 @@ from watcher.imap.talk import Talk
 from watcher.imap.wire import Client, greeted
 
 __all__ = ["Endpoint", "Head", "Link", "Mailbox", "Summary", "connect"]
+
+_T = TypeVar("_T")
 
 _FLAG = re.compile(
     r"\\?[!#$&'+\-.0-9:;<=>?@A-Z^_`a-z|~]+", re.ASCII
@@ -121,34 +123,34 @@ class Link(Talk):
 
     def summaries(self, uids: Sequence[int]) -> list[Summary]:
         """What tells each of `uids` from other mails. A UID is missing if the server does not describe it wholly."""
-        with self._asking():
-            lines = self._fetch(uids, "RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
-            return answers.summaries(lines, frozenset(uids))
+        items = "RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
+        return self._fetch(uids, items, 0, lambda lines: answers.summaries(lines, frozenset(uids)))
 
     def heads(self, uids: Sequence[int], length: int) -> list[Head]:
         """The first `length` bytes of each of `uids`, in one question. A UID is missing if the server leaves it out."""
-        with self._asking(size=len(uids) * length):
-            lines = self._fetch(uids, f"RFC822.SIZE INTERNALDATE BODY.PEEK[]<0.{length:d}>")
-            return answers.heads(lines, frozenset(uids), length)
+        items = f"RFC822.SIZE INTERNALDATE BODY.PEEK[]<0.{length:d}>"
+        return self._fetch(uids, items, len(uids) * length, lambda lines: answers.heads(lines, frozenset(uids), length))
 
     def slice(self, uid: int, offset: int, length: int) -> bytes | None:
         """`length` bytes of a mail from `offset` on, fewer at its end, b"" after it; None if the server has no text."""
-        with self._asking(size=length):
-            return answers.piece(self._fetch([uid], f"BODY.PEEK[]<{offset:d}.{length:d}>"), uid, offset, length)
+        items = f"BODY.PEEK[]<{offset:d}.{length:d}>"
+        return self._fetch([uid], items, length, lambda lines: answers.piece(lines, uid, offset, length))
 
     def whole(self, uid: int, limit: int = 64 << 20) -> bytes | None:
         """A mail in one piece, for servers that answer `heads` badly; MailboxLost if it has more than `limit` bytes."""
-        with self._asking(size=limit):
-            return answers.piece(self._fetch([uid], "BODY.PEEK[]"), uid, 0, None)
+        return self._fetch([uid], "BODY.PEEK[]", limit, lambda lines: answers.piece(lines, uid, 0, None))
 
-    def _fetch(self, uids: Sequence[int], items: str) -> list[Any]:
-        status, lines = self._wire.uid("FETCH", _uid_set(uids), f"(UID {items})")
-        if status == "OK":
-            return lines
-        refusal = self._wire.tidings.reply
-        if refusal is None or passing(refusal):
-            raise self._wire.error(str(refusal))
-        return self._wire.response("FETCH")[1]  # RFC 2180 4.1.2: NO, as some of them are gone; the others are told
+    def _fetch(self, uids: Sequence[int], items: str, size: int, read: Callable[[list[Any]], _T]) -> _T:
+        """One FETCH with `size` bytes of text at most; `read` takes its lines apart."""
+        wanted = _uid_set(uids)
+        with self._asking(size=size):
+            status, lines = self._wire.uid("FETCH", wanted, f"(UID {items})")
+            if status != "OK":
+                refusal = self._wire.tidings.reply
+                if refusal is None or passing(refusal):
+                    raise self._wire.error(status)
+                _, lines = self._wire.response("FETCH")  # RFC 2180 4.1.2: some are gone, the others are told
+            return read(lines)
 
     # --- changing ---
 

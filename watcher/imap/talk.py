@@ -75,32 +75,29 @@ class Talk:
             self._idles += 1
             tag = self._idle = b"idle%d" % self._idles
             self._wire.send(tag + b" IDLE\r\n")
-            while (line := self._wire.take()) is None or not line.startswith(b"+"):
-                if line is None:
+            consent = False
+            while not consent:
+                consent = self._heed_all()
+                if self._idle is None:
+                    raise IdleRefused(f"{self._wire.host}: IDLE is refused ({self._wire.tidings.reply})")
+                if not consent:
                     self._wire.fill()
-                else:
-                    self._heed(line)
-                    if self._idle is None:
-                        raise IdleRefused(f"{self._wire.host}: IDLE is refused ({self._wire.tidings.reply})")
-            while (line := self._wire.take()) is not None:
-                self._heed(line)
 
     def hear(self) -> bool:
-        """Takes in what has come, without waiting; True if there was news.
+        """Takes in what has come, without waiting; True if there is `news`, also from before.
 
         Also True when the server has ended IDLE by itself: then `end_idle` does nothing and `idle_ended` is True at
         once, so the usual way out of IDLE, with its look for new mails, is right.
         """
-        news = False
+        idle = self._idle
         with self._guarded():
             self._wire.expect(0)
             while self._wire.listen():
-                while (line := self._wire.take()) is not None:
-                    news |= self._heed(line)
+                self._heed_all()
             told = self._wire.tidings.reply
             if told is not None and told.status != "OK":
                 raise self._wire.abort(str(told))
-        return news
+        return self.news or self._idle is not idle
 
     def end_idle(self) -> None:
         """Asks to leave IDLE; does not wait for the answer."""
@@ -115,19 +112,19 @@ class Talk:
             self.hear()
         return self._idle is None
 
-    def _heed(self, line: bytes) -> bool:
-        """One response while in IDLE; True if it is news."""
+    def _heed_all(self) -> bool:
+        """Notes the whole responses in the buffer; True if the server's consent to IDLE is among them."""
         tidings = self._wire.tidings
-        about_mails = tidings.take(line)
-        tidings.news |= about_mails
-        if self._idle is not None and line.startswith(self._idle + b" "):
-            self._idle = None
-            return True
-        if not line.startswith((b"* ", b"+")) or line[:5].upper() == b"* BYE":
-            raise self._wire.abort(str(reply(line) or printable(line)))
-        return about_mails
-
-    # --- leaving ---
+        consent = False
+        while (line := self._wire.take()) is not None:
+            tidings.news |= tidings.take(line)
+            if line.startswith(b"+"):
+                consent = True
+            elif self._idle is not None and line.startswith(self._idle + b" "):
+                self._idle = None
+            elif not line.startswith(b"* ") or line[:5].upper() == b"* BYE":
+                raise self._wire.abort(str(reply(line) or printable(line)))
+        return consent
 
     def logout(self) -> None:
         """Says goodbye, within two seconds, and closes. Never raises."""
@@ -137,8 +134,7 @@ class Talk:
                 self._wire.expect(GOODBYE)
                 while self._idle is not None:
                     self._wire.fill()
-                    while (line := self._wire.take()) is not None:
-                        self._heed(line)
+                    self._heed_all()
                 self._client.logout()
         self.close()
 
@@ -152,14 +148,14 @@ class Talk:
     @contextmanager
     def _asking(self, refusal: Callable[[str, str], WatcherError] | None = None, *, size: int = 0) -> Iterator[None]:
         """One command and its answer. `refusal` makes the error for a tagged NO; without it that is MailboxLost too."""
-        if self._idle is not None:
-            raise RuntimeError("a command within IDLE")
-        self._wire.expect(self._timeout + size / SLOWEST, size)
-        try:
-            with self._guarded(refusal):
+        with self._guarded(refusal):
+            if self._idle is not None:
+                raise RuntimeError("a command within IDLE")
+            self._wire.expect(self._timeout + size / SLOWEST, size)
+            try:
                 yield
-        finally:
-            self._wire.untagged_responses.clear()  # imaplib keeps every line until the next SELECT
+            finally:
+                self._wire.untagged_responses.clear()  # imaplib keeps every line until the next SELECT
 
     @contextmanager
     def _guarded(self, refusal: Callable[[str, str], WatcherError] | None = None) -> Iterator[None]:

@@ -124,6 +124,8 @@ class Wire(imaplib.IMAP4):
             if _LITERAL.search(line) and b" FETCH " not in line[:20].upper():
                 raise self.abort("the server sends a literal where none belongs")  # imaplib trips over it: TypeError
             self.tidings.take(line)
+            if line[:5].upper() == b"* BYE" and self.state != "LOGOUT":
+                raise self.abort(str(self.tidings.reply))  # imaplib would wait for more when it is in AUTHENTICATE
         self._rest = False
         return line
 
