@@ -95,7 +95,7 @@ class Link(Talk):
             with self._asking(ActionRefused):
                 self._client.create_folder(folder)
         except ActionRefused as refusal:
-            if refusal.code != "ALREADYEXISTS" and "exist" not in str(refusal).lower():
+            if refusal.code != "ALREADYEXISTS" and "already exists" not in str(refusal):
                 raise
 
     # --- looking ---
@@ -161,36 +161,34 @@ class Link(Talk):
     def flag(self, uids: Sequence[int], name: str) -> None:
         """Sets a flag or keyword. UIDs that are gone are passed over. ActionRefused if the server does not want to."""
         if not _FLAG.fullmatch(name):
-            raise ActionRefused(
-                f"{printable(name)} is no name for a flag: letters and digits only, a backslash may lead"
-            )
-        _uid_set(uids)
+            raise ActionRefused(f"{printable(name)!r} is no name for a flag")
+        wanted = _uid_set(uids)
         with self._asking(ActionRefused):
-            self._client.add_flags(uids, [name], silent=True)
+            self._client.add_flags(wanted, [name], silent=True)
 
     def move(self, uids: Sequence[int], folder: str) -> None:
         """Moves to `folder`. ActionRefused with code TRYCREATE if that is missing.
 
-        Without MOVE (RFC 6851) it is copied and deleted, skipping mails that are marked deleted already: so an attempt
-        that was cut off after its copy leaves a second copy, but one cut off later does not.
+        Without MOVE (RFC 6851) they are copied and deleted. What is marked deleted already is left alone: an attempt
+        that was cut off after it did that has the copy made. One cut off before that leaves a second copy.
         """
         _folder_name(folder, ActionRefused)
-        _uid_set(uids)
+        wanted = _uid_set(uids)
         if "MOVE" in self.capabilities:
             with self._asking(ActionRefused):
-                self._client.move(uids, folder)
+                self._client.move(wanted, folder)
             return
-        if uids := self._search(f"UID {_uid_set(uids)} NOT DELETED", min(uids), max(uids)):
+        if there := self._search(f"UID {wanted} NOT DELETED", min(uids), max(uids)):
             with self._asking(ActionRefused):
-                self._client.copy(uids, folder)
-            self.delete(uids)
+                self._client.copy(_uid_set(there), folder)
+            self.delete(there)
 
     def delete(self, uids: Sequence[int]) -> None:
         r"""Deletes. Without UIDPLUS (RFC 4315) they only get \Deleted: a plain EXPUNGE would take others' mails too."""
         self.flag(uids, "\\Deleted")
         if "UIDPLUS" in self.capabilities:
             with self._asking(ActionRefused):
-                self._client.uid_expunge(uids)
+                self._client.uid_expunge(_uid_set(uids))
 
     def noop(self) -> None:
         """Asks for nothing, so that the server tells its news and proves that it lives."""
