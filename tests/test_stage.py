@@ -29,7 +29,7 @@ def fill(books: Books, *handlers: str, mails: int = 1) -> None:
 
 def stage(books: Books, act: Callable[[Work], Outcome], failures: list[BaseException], **given: object) -> Stage:
     policy = RetryPolicy(attempts=3, first=0.05, jitter=0.0)
-    settings = {"threads": 4, "on_failure": failures.append, **given}
+    settings = {"workers": 4, "on_failure": failures.append, **given}
     return Stage(Kind.JOB, books.ledger, lambda works: ((w, act(w)) for w in works), lambda _: policy, **settings)
 
 
@@ -100,7 +100,7 @@ def test_a_handler_on_hold_uses_no_attempts_and_is_looked_at_by_one(books: Books
             return Outcome(Verdict.HOLD, "not executable", delay=0.3)
         return Outcome(Verdict.DONE)
 
-    running = stage(books, act, [], threads=1)
+    running = stage(books, act, [], workers=1)
     running.start()
     wait(lambda: books.desk.counts()["job"].get("done") == 5)
     assert len(looks) <= 3, "each mail tried the broken handler for itself"
@@ -130,7 +130,7 @@ def test_stop_lets_what_runs_end(books: Books) -> None:
         release.wait(PATIENCE)
         return Outcome(Verdict.DONE)
 
-    running = stage(books, act, [], threads=1)
+    running = stage(books, act, [], workers=1)
     running.start()
     assert started.wait(PATIENCE)
     running.stop()

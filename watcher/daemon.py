@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 CHORES = 60.0  #: seconds between two rounds of clearing away
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 SEARCHED = 64 * 1024  #: characters of the text that rules look at
+AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
 
@@ -116,7 +117,7 @@ def open_after(house: House) -> Stage:
         house.ledger,
         after.act,
         lambda _: ACTING,
-        threads=1,
+        workers=1,
         batch=100,
         rest=after.rest,
         on_failure=house.ending.fail,
@@ -134,7 +135,7 @@ def open_jobs(house: House, after: Stage) -> Stage:
         house.ledger,
         one_by_one(dispatcher.run),
         lambda work: config.handler(work.name).retry_policy,
-        threads=config.watcher.runners,
+        workers=config.watcher.runners,
         downstream=(after.bell,),
         limit=lambda name: config.handler(name).concurrency,
         on_failure=house.ending.fail,
@@ -169,7 +170,8 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         house.ledger,
         one_by_one(unpack),
         lambda _: UNPACKING,
-        threads=house.config.watcher.unpackers,
+        workers=house.config.watcher.unpackers,
+        ahead=AHEAD,
         downstream=[stage.bell for stage in downstream],
         on_failure=house.ending.fail,
     )

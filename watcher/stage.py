@@ -1,10 +1,11 @@
 """
-A stage: threads that take one kind of work from the ledger, do it, and write down what came of it.
+A stage: one thread that claims one kind of work from the ledger, and workers that do it and write down what came of it.
 
 Stages meet only at the ledger. Bells ring downstream; one that is lost costs a moment, never work.
 """
 
 import logging
+import queue
 import threading
 import time
 from collections import Counter
@@ -33,12 +34,7 @@ class Bell:
     def ring(self) -> None:
         with self.condition:
             self.rings += 1
-            self.condition.notify()
-
-    def pass_on(self) -> None:
-        """Wake one more: who found work says that there may be more of it."""
-        with self.condition:
-            self.condition.notify()
+            self.condition.notify_all()
 
     def wait(self, heard: int, timeout: float) -> None:
         """Until it has rung since `heard`, at most `timeout` seconds."""
@@ -47,40 +43,60 @@ class Bell:
 
 
 class Roster:
-    """Which names may not be claimed now: at their limit of runs at once, or on hold until a time."""
+    """How many runs of each name there are, how many there may be, and which names are on hold until a time."""
 
     def __init__(self, limit: Callable[[str], int]) -> None:
         self.limit = limit
+        self.lock = threading.Lock()
         self.running: Counter[str] = Counter()
         self.held: dict[str, float] = {}
 
+    def busy(self) -> int:
+        """All runs together."""
+        with self.lock:
+            return self.running.total()
+
+    def room(self, name: str) -> int:
+        """How many more runs of this name may begin."""
+        with self.lock:
+            return self.limit(name) - self.running[name]
+
     def unavailable(self, now: float) -> list[str]:
-        full = (name for name, runs in self.running.items() if runs >= self.limit(name))
-        held = (name for name, until in self.held.items() if until > now)
-        return [*full, *held]
+        """Names of which none may begin now."""
+        with self.lock:
+            full = (name for name, runs in self.running.items() if runs and runs >= self.limit(name))
+            held = (name for name, until in self.held.items() if until > now)
+            return [*full, *held]
 
     def next_free(self, now: float) -> float:
         """When the next hold ends."""
-        return min((until for until in self.held.values() if until > now), default=now + LONGEST_REST)
+        with self.lock:
+            return min((until for until in self.held.values() if until > now), default=now + LONGEST_REST)
 
     def begin(self, name: str) -> None:
-        self.running[name] += 1
+        with self.lock:
+            self.running[name] += 1
 
-    def end(self, name: str) -> None:
-        self.running[name] -= 1
-
-    def hold(self, name: str, until: float) -> bool:
-        """Keep a name back until a time; whether it was free before."""
-        fresh = name not in self.held
-        self.held[name] = until
-        return fresh
-
-    def free(self, name: str) -> None:
-        self.held.pop(name, None)
+    def end(self, name: str, held_until: float | None) -> bool:
+        """A run is over, with or without a hold; whether the name is newly on hold."""
+        with self.lock:
+            self.running[name] -= 1
+            if held_until is None:
+                self.held.pop(name, None)
+                return False
+            fresh = name not in self.held
+            self.held[name] = held_until
+            return fresh
 
 
 class Stage:
-    """One kind of work. `act` gets what was claimed and gives each its outcome; what it raises ends the process."""
+    """
+    One kind of work.
+
+    `act` gets what was claimed together (one piece, or up to `batch` of one folder) and gives each piece its outcome;
+    what it raises ends the process. `ahead` pieces are claimed before a worker is free: fewer commits, where being
+    claimed in vain costs nothing.
+    """
 
     def __init__(
         self,
@@ -89,37 +105,40 @@ class Stage:
         act: Act,
         policy: Callable[[Work], RetryPolicy],
         *,
-        threads: int,
+        workers: int,
+        on_failure: Callable[[BaseException], None],
         downstream: Sequence[Bell] = (),
         limit: Callable[[str], int] = lambda _: 1 << 30,
+        ahead: int = 0,
         batch: int = 1,
         rest: Callable[[], None] = lambda: None,
-        on_failure: Callable[[BaseException], None],
     ) -> None:
         self.kind = kind
         self.ledger = ledger
         self.act = act
         self.policy = policy
+        self.on_failure = on_failure
         self.downstream = downstream
+        self.most = workers + ahead
         self.batch = batch
         self.rest = rest
-        self.on_failure = on_failure
         self.bell = Bell()
         self.roster = Roster(limit)
-        self.lock = threading.Lock()
         self.stopping = False
-        names = (f"{kind} {number}" for number in range(threads))
-        self.threads = [threading.Thread(target=self.run, name=name, daemon=True) for name in names]
+        self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
+        names = [(f"{kind} claims", self.claim_loop), *((f"{kind} {number}", self.work) for number in range(workers))]
+        self.threads = [
+            threading.Thread(target=self.guard, args=(loop,), name=name, daemon=True) for name, loop in names
+        ]
 
     def start(self) -> None:
         for thread in self.threads:
             thread.start()
 
     def stop(self) -> None:
-        """Claim nothing more. What runs goes on; `join` waits for it."""
+        """Claim nothing more. What was claimed goes on; `join` waits for it."""
         self.stopping = True
-        for _ in self.threads:
-            self.bell.ring()
+        self.bell.ring()
 
     def join(self, timeout: float | None = None) -> bool:
         """Whether all has ended within `timeout` seconds in all."""
@@ -128,53 +147,73 @@ class Stage:
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self.threads)
 
-    # --- in each thread ---------------------------------------------------------------------------------------------
-
-    def run(self) -> None:
+    def guard(self, loop: Callable[[], None]) -> None:
         try:
-            while not self.stopping:
-                heard = self.bell.rings
-                if works := self.claim():
-                    self.bell.pass_on()
-                    self.do(works)
-                else:
-                    self.rest()
-                    self.bell.wait(heard, self.pause())
+            loop()
         except BaseException as error:  # noqa: BLE001 - a bug or a failing disk: the whole process ends
             self.on_failure(error)
 
-    def claim(self) -> list[Work]:
-        """Claiming and counting are one step, so that a name never runs more often at once than it may."""
-        now = time.time()
-        with self.lock:
+    # --- the claiming thread ----------------------------------------------------------------------------------------
+
+    def claim_loop(self) -> None:
+        while not self.stopping:
+            heard = self.bell.rings
+            if not self.claim():
+                self.bell.wait(heard, self.pause())
+        for _ in self.threads:
+            self.claimed.put(None)
+
+    def claim(self) -> bool:
+        """Take what is due and what there is room for; whether there was any."""
+        now, free = time.time(), self.most - self.roster.busy()
+        if free <= 0:
+            return False
+        if self.batch > 1:
+            lots = [self.ledger.claim_folder(self.kind, now, self.batch)] if not self.roster.busy() else []
+        else:
             without = self.roster.unavailable(now)
-            works = self.ledger.claim(self.kind, now, without=without, limit=self.batch, same_folder=self.batch > 1)
-            for work in works:
+            works = self.ledger.claim(self.kind, now, limit=free, without=without, room=self.roster.room)
+            lots = [[work] for work in works]
+        for lot in lots:
+            for work in lot:
                 self.roster.begin(work.name)
-        return works
+            if lot:
+                self.claimed.put(lot)
+        return any(lots)
 
     def pause(self) -> float:
+        """Seconds until something falls due; the bell ends the wait when a worker is free or work comes in."""
         now = time.time()
-        with self.lock:
-            without, free = self.roster.unavailable(now), self.roster.next_free(now)
-        due = self.ledger.next_due(self.kind, without)
-        soonest = free if due is None else min(free, due)
-        return min(LONGEST_REST, max(0.0, soonest - now))
+        if self.roster.busy() >= self.most:
+            return LONGEST_REST
+        due = self.ledger.next_due(self.kind, self.roster.unavailable(now))
+        free = self.roster.next_free(now)
+        return min(LONGEST_REST, max(0.0, (free if due is None else min(free, due)) - now))
 
-    def do(self, works: Sequence[Work]) -> None:
-        for work, outcome in self.act(works):
-            now = time.time()
-            decision = decide(outcome, work, self.policy(work), now)
-            accepted = self.ledger.finish(work, outcome, decision, now)
-            with self.lock:
-                self.roster.end(work.name)
-                if outcome.verdict is not Verdict.HOLD:
-                    self.roster.free(work.name)
-                elif self.roster.hold(work.name, decision.due or now) and not self.stopping:
-                    log.error("%s %s is on hold, its mail waits: %s", self.kind, work.name, outcome.reason)
-            report(work, outcome, decision.status, decision.reason if accepted else "late: another attempt has run")
-            for bell in (self.bell, *self.downstream):
-                bell.ring()
+    # --- the workers ------------------------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        while True:
+            try:
+                works = self.claimed.get(timeout=LONGEST_REST)
+            except queue.Empty:
+                self.rest()
+                continue
+            if works is None:
+                return
+            for work, outcome in self.act(works):
+                self.settle(work, outcome)
+
+    def settle(self, work: Work, outcome: Outcome) -> None:
+        now = time.time()
+        decision = decide(outcome, work, self.policy(work), now)
+        accepted = self.ledger.finish(work, outcome, decision, now)
+        held_until = decision.due if outcome.verdict is Verdict.HOLD else None
+        if self.roster.end(work.name, held_until) and not self.stopping:
+            log.error("%s %s is on hold, its mail waits: %s", self.kind, work.name, outcome.reason)
+        report(work, outcome, decision.status, decision.reason if accepted else "late: another attempt has run")
+        for bell in (self.bell, *self.downstream):
+            bell.ring()
 
 
 def report(work: Work, outcome: Outcome, status: Status, reason: str) -> None:

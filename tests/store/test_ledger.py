@@ -109,10 +109,17 @@ def test_names_can_be_left_out_of_a_claim(books: Books) -> None:
     assert books.ledger.next_due(Kind.JOB) is not None
 
 
+def test_no_more_of_a_name_is_claimed_than_there_is_room_for(books: Books) -> None:
+    for uid in (1, 2, 3):
+        books.route(Plan((Step("a", "a"), Step("b", "b"))), uid)
+    works = books.ledger.claim(Kind.JOB, 30.0, limit=5, room={"a": 1, "b": 2}.__getitem__)
+    assert sorted(work.name for work in works) == ["a", "b", "b"]
+
+
 def test_claims_of_one_folder_stay_in_it(books: Books) -> None:
     for uid, folder in ((1, "INBOX"), (2, "Other"), (3, "INBOX")):
         books.receive(arrival(uid, folder=folder))
-    works = books.ledger.claim(Kind.UNPACK, 10.0, limit=10, same_folder=True)
+    works = books.ledger.claim_folder(Kind.UNPACK, 10.0, limit=10)
     assert [(work.place.folder, work.place.uid) for work in works] == [("INBOX", 1), ("INBOX", 3)]
 
 

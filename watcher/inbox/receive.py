@@ -6,6 +6,7 @@ rest of the big ones in slices straight to their files.
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from watcher.cursor import Arrival, Blank, Cursor
 from watcher.imap.link import Head, Link
 from watcher.inbox.post import Reception
 from watcher.model import Place, identity
-from watcher.store.spool import Draft, Spool
+from watcher.store.spool import Draft
 
 __all__ = ["chunks", "receive"]
 
@@ -35,27 +36,24 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
     Raises MailboxLost, Superseded, StorageFailed; then nothing was entered, and all is asked for again.
     """
     folders, spool = reception.folders, reception.spool
-    heads = {head.uid: head for head in link.heads(uids, HEAD)}
     arrivals: list[Arrival] = []
-    blanks: list[Blank] = []
-    for uid in uids:
-        arrival = store(link, cursor, heads[uid], spool, now) if uid in heads else None
-        if arrival:
-            arrivals.append(arrival)
-        elif uid in link.search(uid, uid):  # else it was expunged meanwhile
-            tries = folders.tries(cursor, uid)
-            blanks.append(blank(cursor, uid, tries + 1, now + reception.patience.fetch_again * 2**tries))
-    if arrivals:
-        spool.settle()
-    moved = replace(cursor, next_uid=max(cursor.next_uid, uids[-1] + 1))
-    doubles = folders.receive(moved, arrivals, blanks, now)
+    with ExitStack() as unless_entered:
+        for head in link.heads(uids, HEAD):
+            if data := head.data or link.whole(head.uid):
+                draft = spool.draft(key(cursor, head.uid))
+                unless_entered.callback(draft.discard)
+                arrivals.append(store(link, cursor, replace(head, data=data), draft, now))
+        spool.settle(arrival.key for arrival in arrivals)
+        moved = replace(cursor, next_uid=max(cursor.next_uid, uids[-1] + 1))
+        empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
+        blanks = [blank(cursor, uid, reception, now) for uid in empty if uid in link.search(uid, uid)]
+        doubles = folders.receive(moved, arrivals, blanks, now)
+        unless_entered.pop_all()
     reception.arrived()
     spool.remove(double.key for double in doubles)
     for arrival in arrivals:
         known = ", known already and not handled again" if arrival in doubles else ""
-        log.info(
-            "%s/%s: mail UID %d, %d bytes%s", cursor.account, cursor.folder, arrival.place.uid, arrival.size, known
-        )
+        log.info("%s/%s: UID %d, %d bytes%s", cursor.account, cursor.folder, arrival.place.uid, arrival.size, known)
     return moved
 
 
@@ -65,24 +63,22 @@ def chunks(uids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield uids[start : start + CHUNK]
 
 
-def store(link: Link, cursor: Cursor, head: Head, spool: Spool, now: float) -> Arrival | None:
-    """One mail to the disk; None if the server sends no bytes of it."""
-    place = Place(cursor.account, cursor.folder, cursor.uidvalidity, head.uid)
-    data = head.data or link.whole(head.uid)
-    if not data:
-        return None
-    key = identity(cursor.account, cursor.folder, cursor.epoch, cursor.uidvalidity, head.uid)
-    draft = spool.draft(key)
-    try:
-        draft.write(data)
-        if head.data and len(head.data) >= HEAD:
-            fetch_rest(link, head.uid, draft)
-        draft.finish()
-    except BaseException:
-        draft.discard()
-        raise
-    received = head.received or datetime.fromtimestamp(now, UTC)
-    return Arrival(place, key, received, draft.size, message_id(data), draft.whole.hexdigest(), draft.body.hexdigest())
+def store(link: Link, cursor: Cursor, head: Head, draft: Draft, now: float) -> Arrival:
+    """Write one mail down, from its first bytes on."""
+    assert head.data
+    draft.write(head.data)
+    if len(head.data) >= HEAD:
+        fetch_rest(link, head.uid, draft)
+    draft.finish()
+    return Arrival(
+        place=place_of(cursor, head.uid),
+        key=key(cursor, head.uid),
+        received=head.received or datetime.fromtimestamp(now, UTC),
+        size=draft.size,
+        message_id=message_id(head.data),
+        digest=draft.whole.hexdigest(),
+        body_digest=draft.body.hexdigest(),
+    )
 
 
 def fetch_rest(link: Link, uid: int, draft: Draft) -> None:
@@ -93,6 +89,15 @@ def fetch_rest(link: Link, uid: int, draft: Draft) -> None:
             break
 
 
+def key(cursor: Cursor, uid: int) -> str:
+    """Name of the mail for ever: of its spool folder, and the root of what handlers get."""
+    return identity(cursor.account, cursor.folder, cursor.epoch, cursor.uidvalidity, uid)
+
+
+def place_of(cursor: Cursor, uid: int) -> Place:
+    return Place(cursor.account, cursor.folder, cursor.uidvalidity, uid)
+
+
 def message_id(data: bytes) -> str:
     """The Message-ID as sent, "" if there is none in the header."""
     end = HEADER_END.search(data)
@@ -100,11 +105,12 @@ def message_id(data: bytes) -> str:
     return found[1].decode("ascii", "backslashreplace") if found else ""
 
 
-def blank(cursor: Cursor, uid: int, tries: int, due: float) -> Blank:
+def blank(cursor: Cursor, uid: int, reception: Reception, now: float) -> Blank:
     """A UID that is listed but brings no bytes is asked for again later; it neither blocks the folder nor vanishes."""
+    tries = reception.folders.tries(cursor, uid) + 1
     where = f"{cursor.account}/{cursor.folder}: UID {uid}"
     if tries >= FETCHES:
         log.error("%s: the server lists this mail but sends no bytes of it, %d times; given up", where, tries)
         return Blank(uid, "unreadable: listed, but no bytes came", None)
     log.warning("%s: the server lists this mail but sends no bytes of it; asked again later", where)
-    return Blank(uid, "listed, but no bytes came", due)
+    return Blank(uid, "listed, but no bytes came", now + reception.patience.fetch_again * 2 ** (tries - 1))

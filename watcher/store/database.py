@@ -72,7 +72,7 @@ class Database:
         database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         database.close()
         fresh.rename(self.path)
-        sync_directory(self.path.parent)
+        sync(self.path.parent)
 
     def open_checked(self) -> sqlite3.Connection:
         if self.path.stat().st_size == 0:
@@ -98,7 +98,7 @@ class Database:
         """The file that proves, should the database vanish, that there was one."""
         if not self.marker.exists():
             self.marker.write_text(instance + "\n", "ascii")
-            sync_directory(self.marker.parent)
+            sync(self.marker.parent)
         elif self.marker.read_text("ascii", "replace").strip() != instance:
             raise DatabaseRefused(
                 f"{self.path} does not belong to this state directory ({self.marker} names another one): "
@@ -203,9 +203,9 @@ def connect(uri: str) -> sqlite3.Connection:
     return database
 
 
-def sync_directory(path: Path) -> None:
-    """Make names in this directory durable. Raises OSError, which must not be retried."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make a file, or the names in a directory, durable. Raises OSError, which must not be retried."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

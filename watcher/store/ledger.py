@@ -7,7 +7,7 @@ Rule 3: what follows from an outcome is written in the same transaction as the o
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from watcher.model import (
@@ -39,6 +39,12 @@ WORK = """
     mail.received, mail.digest, work.attempts, work.pardoned, work.crashes, work.first_at
 """
 
+DUE = f"""
+    SELECT {WORK} FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
+    WHERE kind = ? AND status = 'waiting' AND due <= ?
+"""
+OLDEST = "ORDER BY due, work.id LIMIT ?"
+
 
 class Ledger:
     """Verbs on work. Each call is one durable transaction; `boot` names this run of the daemon."""
@@ -61,43 +67,61 @@ class Ledger:
         return self.database.write(change)
 
     def claim(
-        self, kind: Kind, now: float, *, without: Collection[str] = (), limit: int = 1, same_folder: bool = False
+        self,
+        kind: Kind,
+        now: float,
+        *,
+        limit: int = 1,
+        without: Collection[str] = (),
+        room: Callable[[str], int] = lambda _: 1 << 30,
     ) -> list[Work]:
         """
-        Take the longest due work of a kind, but not of the names in `without`; its attempt is counted.
+        Take the longest due work of a kind, `limit` pieces at most; the attempt of each is counted.
 
-        With `same_folder` all of it belongs to the folder of the first.
+        None of the names in `without`, and of each other name no more than it has `room` for.
         """
 
         def change(db: sqlite3.Connection) -> list[Work]:
-            names = ", ".join("?" * len(without))
-            rows = db.execute(
-                f"SELECT {WORK} FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder "
-                f"WHERE kind = ? AND status = 'waiting' AND due <= ? AND work.name NOT IN ({names}) "
-                "ORDER BY due, work.id LIMIT ?",
-                (kind, now, *without, limit),
-            ).fetchall()
-            if same_folder:
-                rows = [
-                    row for row in rows if (row["account"], row["folder"]) == (rows[0]["account"], rows[0]["folder"])
-                ]
+            works: list[Work] = []
+            left: dict[str, int] = dict.fromkeys(without, 0)
+            while len(works) < limit:
+                full = [name for name, number in left.items() if number <= 0]
+                row = db.execute(
+                    f"{DUE} AND work.name NOT IN ({marks(full)}) {OLDEST}", (kind, now, *full, 1)
+                ).fetchone()
+                if row is None:
+                    break
+                move(db, row["id"], Status.RUNNING, now, boot=self.boot)
+                works.append(as_work(row, now))
+                left[row["name"]] = left.get(row["name"], room(row["name"])) - 1
+            return works
+
+        return self.database.write(change) if self.is_due(kind, now, without) else []
+
+    def claim_folder(self, kind: Kind, now: float, limit: int) -> list[Work]:
+        """Take the longest due work of a kind, `limit` pieces at most, all of the folder of the first."""
+
+        def change(db: sqlite3.Connection) -> list[Work]:
+            rows = db.execute(f"{DUE} {OLDEST}", (kind, now, limit)).fetchall()
+            rows = [row for row in rows if (row["account"], row["folder"]) == (rows[0]["account"], rows[0]["folder"])]
             for row in rows:
                 move(db, row["id"], Status.RUNNING, now, boot=self.boot)
             return [as_work(row, now) for row in rows]
 
+        return self.database.write(change) if self.is_due(kind, now) else []
+
+    def is_due(self, kind: Kind, now: float, without: Collection[str] = ()) -> bool:
         due = self.next_due(kind, without)
-        return self.database.write(change) if due is not None and due <= now else []
+        return due is not None and due <= now
 
     def next_due(self, kind: Kind, without: Collection[str] = ()) -> float | None:
         """When the next work of a kind, but not of these names, falls due; None if none waits for a time."""
-        names = ", ".join("?" * len(without))
         rows = self.database.read(
-            "SELECT min(due) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL "
-            f"AND name NOT IN ({names})",
+            "SELECT due FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL "
+            f"AND name NOT IN ({marks(without)}) ORDER BY due LIMIT 1",
             (kind, *without),
         )
-        due: float | None = rows[0][0]
-        return due
+        return rows[0]["due"] if rows else None
 
     def backlog(self, kind: Kind) -> int:
         """How much work of a kind waits for a time."""
@@ -252,6 +276,11 @@ def release(db: sqlite3.Connection, mail: int, chain: str, now: float) -> None:
         "WHERE mail = ? AND kind = 'after' AND chain = ? AND status IN ('waiting', 'running'))",
         (now, mail, chain, mail, chain),
     )
+
+
+def marks(values: Collection[object]) -> str:
+    """As many question marks as there are values."""
+    return ", ".join("?" * len(values))
 
 
 def as_work(row: Row, now: float) -> Work:

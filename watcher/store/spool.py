@@ -14,7 +14,7 @@ from pathlib import Path
 
 from watcher.errors import StorageFailed
 from watcher.model import MailFolder
-from watcher.store.database import sync_directory
+from watcher.store.database import sync
 
 __all__ = ["Draft", "Spool", "storage"]
 
@@ -63,13 +63,10 @@ class Draft:
             self.head = None
 
     def finish(self) -> None:
-        """The bytes and their name are durable; the folder itself once `Spool.settle` was called."""
+        """All is written; durable it is once `Spool.settle` was called with it."""
         with storage(f"{self.folder.raw}"):
-            self.file.flush()
-            os.fsync(self.file.fileno())
             self.file.close()
             self.folder.raw.chmod(0o400)
-            sync_directory(self.folder.path)
 
     def discard(self) -> None:
         """Forget it: the fetch was cut short."""
@@ -91,10 +88,13 @@ class Spool:
     def draft(self, key: str) -> Draft:
         return Draft(self.folder(key))
 
-    def settle(self) -> None:
-        """Make the folders of all finished drafts durable."""
+    def settle(self, keys: Iterable[str]) -> None:
+        """Make finished drafts durable: bytes, folders, then the list of folders. Together, as that costs least."""
         with storage(f"{self.path}"):
-            sync_directory(self.path)
+            for folder in map(self.folder, keys):
+                sync(folder.raw)
+                sync(folder.path)
+            sync(self.path)
 
     def free(self) -> int:
         """Bytes that may still be written; 0 also when there is no room for another file name."""
