@@ -38,7 +38,7 @@ class HandlerSettings:
     give_up_after: Duration = 48 * 3600.0  #: age of the first attempt at which no other is made
     stdin: Literal["mail", "json", "none"] = "mail"  #: the raw mail, message.json or nothing
     concurrency: Count = 2  #: runs of this handler at once
-    memory: Size = 1 << 30  #: address space of each of its processes
+    memory: Size = 1 << 30  #: of each of its processes
     output: Size = 64 << 20  #: printed more than this, it is killed
     file_size: Size = 1 << 30  #: of any file it writes
     processes: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = (

@@ -1,0 +1,96 @@
+"""`docs/configuration.md` tells every key, its true default and examples that work."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.config.conftest import ACCOUNT
+from watcher.config import Account, Condition, HandlerSettings, Rule, WatcherSettings
+from watcher.config.problems import known_keys
+
+TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+SECTIONS = {
+    "## `[account.NAME]`": Account,
+    "## `[[rule]]`": Rule,
+    "### Conditions": Condition,
+    "## `[handler.NAME]`": HandlerSettings,
+    "## `[watcher]`": WatcherSettings,
+}
+LATER = ("trust", "kind", "reply")
+
+
+def rows(heading):
+    """The rows of the first table of keys below a heading: key -> default."""
+    section = TEXT.split(f"\n{heading}\n", 1)[1]
+    table = section.split("| Key | Default | Allowed | Meaning |\n", 1)[1].split("\n\n", 1)[0]
+    cells = [row.strip("|").split(" | ") for row in table.splitlines()[1:]]
+    assert all(len(row) == 4 for row in cells)
+    return {key.strip(" `"): default for key, default, _, _ in cells}
+
+
+@pytest.mark.parametrize(("heading", "shape"), SECTIONS.items())
+def test_every_key_is_told_and_no_other(heading, shape):
+    assert sorted(rows(heading)) == sorted(known_keys(shape))
+
+
+WRITTEN = [
+    (heading, key, default.strip("`"))
+    for heading in SECTIONS
+    for key, default in rows(heading).items()
+    if re.fullmatch(r'`("[^`]*"|[\d\[\]{}"A-Z]+|true|false)`', default)
+]
+
+
+def test_most_defaults_are_written_as_values():
+    assert len(WRITTEN) == 29
+
+
+@pytest.mark.parametrize(("heading", "key", "default"), WRITTEN)
+def test_writing_a_default_is_the_same_as_leaving_it_out(file, heading, key, default):
+    section = {"## `[account.NAME]`": "", "### Conditions": "[[rule]]\n[rule.when]\n"}.get(heading)
+    if section is None:
+        section = heading.strip("#` ").replace("NAME", "x") + "\n"
+    without, given = (
+        dataclasses.replace(file.load(section + line), warnings=()) for line in ("", f"{key} = {default}\n")
+    )
+    assert given == without
+
+
+BLOCKS = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_examples_work(file, block):
+    for rule in tomllib.loads(block).get("rule", []):
+        for name in rule.get("run", []):
+            (file.handlers / name).touch()
+    block = block.replace('handlers = "/etc/imap-watcher/handlers"', 'handlers = "handlers"')
+    config = file.load(block, account="" if "[account." in block else ACCOUNT, strict=True)
+    assert config.warnings == ()
+
+
+def test_each_way_to_write_a_password_works(file):
+    section = TEXT.split("### Passwords\n", 1)[1].split("\n## ", 1)[0]
+    ways = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
+    assert len(ways) == 6
+    for way in ways:
+        assert file.load("", account=f'[account.a]\naddress = "a@b"\npassword = {way}\n').accounts
+
+
+def test_each_action_works(file):
+    section = TEXT.split("### Actions\n", 1)[1].split("\n## ", 1)[0]
+    ways = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
+    assert len(ways) == 5
+    for way in ways:
+        assert file.load(f"[[rule]]\nthen = [{way}]\n").rules[0].then
+
+
+def test_what_comes_later_is_told():
+    assert all(f"`{key}`" in TEXT for key in LATER)
+
+
+def test_lines_of_prose_are_short_enough_to_read():
+    assert [line for line in TEXT.splitlines() if len(line) > 130 and not line.startswith(("|", "when"))] == []
