@@ -4,17 +4,15 @@ Contract 1, the pure part: what a handler is told and what its exit means. `docs
 Every kind of handler (script, warm Python) is given the same `Run` and gives back one `Ending`.
 """
 
-from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from signal import Signals
 
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.output import one_line
-from watcher.model import MailFolder, Verdict, Work
+from watcher.model import MailFolder, Verdict, Work, identity
 
 __all__ = [
     "CONTRACT",
@@ -105,9 +103,7 @@ INTERRUPTED = Ending(Verdict.HOLD, "interrupted: the daemon is stopping", delay=
 
 def key(work: Work) -> str:
     """Name of this handler's work on this mail: the same for all attempts, another for each handler. 32 characters."""
-    place = work.place
-    parts = (place.account, place.folder, str(place.uidvalidity), str(place.uid), work.name)
-    return b32encode(sha256("\0".join(parts).encode()).digest()).decode()[:32]
+    return identity(work.key, work.name)
 
 
 def standing(run: Run) -> dict[str, str]:
