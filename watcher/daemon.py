@@ -20,6 +20,7 @@ from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.retry import RetryPolicy
+from watcher.rules.match import BODY_LIMIT
 from watcher.rules.route import route
 from watcher.service.control import Control
 from watcher.service.counter import Counter
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 
 CHORES = 60.0  #: seconds between two rounds of clearing away
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
-SEARCHED = 64 * 1024  #: characters of the text that rules look at
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
@@ -162,7 +162,7 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         body = ""
         if message.text:
             with (folder.path / message.text).open(encoding="utf-8", errors="replace") as text:
-                body = text.read(SEARCHED)
+                body = text.read(BODY_LIMIT)
         return Outcome(Verdict.DONE, plan=route(house.config.rules, message, body))
 
     stage = Stage(
