@@ -38,29 +38,33 @@ class _Item:
         if len(words) > 1 and len(where) == 1:  # a name and an address without brackets
             address = words.pop(where[0])
             return Address(_decoded([" ".join(words)], charset).strip('"'), _spec([address]))
-        if where or len(words) == 1:
+        if where:
             return Address(_decoded(self.comment, charset).strip(), _spec(words))
         return Address(phrase, "") if phrase else None
 
 
 def lenient_addresses(value: bytes, charset: str | None) -> Iterator[Address]:
     """The addresses of an unfolded field. Octets that are not UTF-8 are read as `charset`. Groups lose their names."""
-    unfinished = ""  # a name that was cut at a comma: the address follows
+    names: list[str] = []  # pieces of a name that was cut at its commas, if an address in brackets follows
     for item in _items(value.decode("utf-8", "surrogateescape")):
         address = item.address(charset)
         if address is None:
             continue
         if not address.address:
-            unfinished += address.name + ", "
-            continue
-        if unfinished and item.angle is not None:
-            address = Address(unfinished + address.name, address.address)
-        elif unfinished:
-            yield Address(unfinished.removesuffix(", "), "")
-        unfinished = ""
-        yield address
-    if unfinished:
-        yield Address(unfinished.removesuffix(", "), "")
+            names.append(address.name)
+        elif item.angle is not None:
+            yield Address(", ".join([*names, address.name]), address.address)
+            names = []
+        else:
+            yield from map(_nobody, names)
+            yield address
+            names = []
+    yield from map(_nobody, names)
+
+
+def _nobody(name: str) -> Address:
+    """Words without an address; a lone one may be that of a local mailbox."""
+    return Address(name, "") if " " in name else Address("", name)
 
 
 def _items(value: str) -> Iterator[_Item]:
@@ -84,7 +88,7 @@ def _items(value: str) -> Iterator[_Item]:
             item = _Item()
         elif mark == ":":  # the name of a group ends
             item = _Item()
-        elif mark is None:
+        elif mark is None and token[0] != '"':
             quoted = token["quoted"]
             item.phrase.append(_QUOTED_PAIR.sub(r"\1", quoted) if quoted is not None else token["escaped"] or token[0])
             item.literal.append(token[0])

@@ -92,8 +92,10 @@ class _Body:
         if found.remark:
             self._defects.add(found.remark)
         decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(found.codec)(found.errors), translate=True)
+        mark = "\ufeff"  # a byte order mark is part of the encoding, not of the text
         for octets in text.pieces():
-            yield self._noted(text, legible(decoder.decode(octets)))
+            yield self._noted(text, legible(decoder.decode(octets)).removeprefix(mark))
+            mark = ""
         yield self._noted(text, legible(decoder.decode(b"", final=True)))
 
     def _noted(self, text: Text, piece: str) -> str:

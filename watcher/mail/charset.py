@@ -7,8 +7,9 @@ stand in a list are ever used, as Python knows some that are no charsets or take
 
 import codecs
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import chardet
 
@@ -92,6 +93,7 @@ _LABEL = 60
 #: With at least so many good letters for a bad one a declared charset is believed, and the bad ones are marked.
 _GOOD_PER_BAD = 4
 
+_ASCII = re.compile(r"[\0-\x7f]")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _HIGH_IN_ASCII = re.compile(rb"[A-Za-z][\x80-\xff]{1,2}(?![\x80-\xff])|(?<![\x80-\xff])[\x80-\xff]{1,2}[A-Za-z]")
 
@@ -136,17 +138,28 @@ def reading(
     """
     start = _beginning(pieces(), sample)
     declared = codec_of(label)
-    if declared and not _lies(declared, start) and _fits(pieces, declared):
-        return Reading(declared)
-    remark = f"charset {'is unknown' if declared is None else 'does not fit the text'}" if label else None
-    if declared and declared != "utf-8" and _fits(pieces, "utf-8"):
-        return Reading("utf-8", remark=remark and f"{remark}: read as utf-8")
-    if declared and _mostly(pieces, declared):
-        return Reading(declared, "replace", "some bytes are no letters of the declared charset: marked with U+FFFD")
-    for codec in (_escaped(start), "utf-8", codec_of(hint), _guessed(start), "cp1252"):
-        if codec and _fits(pieces, codec):
-            return Reading(codec, remark=remark and f"{remark}: read as {codec}")
-    return Reading("latin-1", remark=remark and f"{remark}: read as iso-8859-1")
+    if declared and not _lies(declared, start):
+        if _fits(pieces, declared):
+            return Reading(declared)
+        if declared == "cp1252" and not _fits(pieces, "utf-8"):  # the five bytes that cp1252 leaves out
+            return Reading("latin-1")
+        if declared != "cp1252" and _mostly(pieces, declared):
+            return Reading(declared, "replace", "some bytes are no letters of the declared charset: marked with U+FFFD")
+    codec = next(codec for codec in _candidates(start, hint) if codec and _fits(pieces, codec))
+    if not label:
+        return Reading(codec)
+    fault = "is unknown" if declared is None else "does not fit the text"
+    return Reading(codec, remark=f"charset {fault}: read as {codec}")
+
+
+def _candidates(start: bytes, hint: str | None) -> Iterator[str | None]:
+    """The codecs that a text without a true label may have, the surest first; the last one can read anything."""
+    yield _escaped(start)
+    yield "utf-8"
+    yield codec_of(hint)
+    yield _guessed(start)
+    yield "cp1252"
+    yield "latin-1"
 
 
 def _looked_up(label: str) -> str | None:
@@ -186,12 +199,12 @@ def _fits(pieces: Callable[[], Iterable[bytes]], codec: str) -> bool:
 def _mostly(pieces: Callable[[], Iterable[bytes]], codec: str) -> bool:
     decoder = codecs.getincrementaldecoder(codec)("replace")
     bad = good = 0
-    for piece in pieces():
-        text = decoder.decode(piece)
+    for piece in chain(pieces(), (None,)):
+        text = decoder.decode(piece) if piece is not None else decoder.decode(b"", final=True)
         missed = text.count("\ufffd")
         bad += missed
-        good += len(text) - missed - len(re.findall(r"[\0-\x7f]", text))
-    return good >= _GOOD_PER_BAD * bad
+        good += len(text) - missed - len(_ASCII.findall(text))
+    return bad > 0 and good >= _GOOD_PER_BAD * bad
 
 
 def _escaped(start: bytes) -> str | None:

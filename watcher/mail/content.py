@@ -14,8 +14,9 @@ from watcher.mail.words import printable, words_decoded
 __all__ = ["Content", "described"]
 
 #: A parameter: its name and a quoted or plain value. In quotes a backslash stands only before a quote or itself, as
-#: some mailers write Windows paths there; a quote that is never closed is part of the value.
-_PARAMETER = re.compile(rb';[\s;]*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))', re.DOTALL)
+#: some mailers write Windows paths there; a quote that is never closed is part of the value. A run of semicolons is
+#: taken as a whole also if no parameter follows, else looking for one from each of them would take quadratic time.
+_PARAMETER = re.compile(rb';[\s;]*+(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*)))?', re.DOTALL)
 _VALUE = re.compile(rb"[^;]*")
 _TYPE = re.compile(rb"[\w!#$&^.+-]+/[\w!#$&^.+-]+")
 _ESCAPED = re.compile(rb'\\(["\\])')
@@ -85,6 +86,8 @@ def _parameters(field: bytes) -> Mapping[str, bytes]:
     """All parameters, names in lower case; the first of a name counts."""
     found: dict[str, bytes] = {}
     for match in _PARAMETER.finditer(field):
+        if match[1] is None:
+            continue
         name = match[1].decode("latin-1").lower()
         value = match[2] if match[2] is not None else match[3].strip().strip(b'"')
         found.setdefault(name, _ESCAPED.sub(rb"\1", value))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from watcher.mail.defects import Defects
-from watcher.mail.limits import Limits
+from watcher.mail.limits import KIB, Limits
 from watcher.mail.raw import Raw
 from watcher.mail.words import unfolded
 
@@ -18,6 +18,9 @@ _NAME = re.compile(rb"([^\s:\x00-\x1f]{1,200})[ \t]*:")
 _KNOWN = re.compile(
     rb"(?:content-[a-z-]+|mime-version|subject|from|to|cc|date|message-id|received)[ \t]*:", re.IGNORECASE
 )
+
+#: Bytes that hold nearly every header block.
+_USUAL = 8 * KIB
 
 #: Lines that mbox files and some mailers put above the header.
 _ENVELOPE_LINE = re.compile(rb">?From ")
@@ -48,40 +51,44 @@ class Header:
 
 def read_header(raw: Raw, start: int, stop: int, limits: Limits, defects: Defects) -> tuple[Header, int]:
     """The header block that begins at `start`, and where the body behind it begins. There may be none."""
-    block = raw[start : min(stop, start + limits.header)]
-    lines = _lines(block, raw.newline)
-    kept, length = _header_lines(lines, defects)
-    if length == len(block) and start + length < stop:
+    block = raw[start : min(stop, start + _USUAL)]
+    if not any(blank in block for blank in _blank_lines(raw)):
+        block = raw[start : min(stop, start + limits.header)]
+    if start + len(block) < stop:  # what is left of the last line is no field
+        block = block[: block.rfind(raw.newline) + 1] or block
+    kept, length, ended = _header_lines(block.split(raw.newline), defects)
+    if not ended and start + length < stop:
         defects.add(f"header over {limits.header} bytes: its later fields were not read")
-        kept = kept[:-1]
-        length = _blank_line(raw, start + length, stop) - start
-    return Header(tuple(_fields(kept, limits, defects))), start + length
+        length = _behind_blank_line(raw, start + length - 1, stop) - start
+    return Header(tuple(_fields(kept, limits, defects))), min(start + length, stop)
 
 
-def _lines(block: bytes, newline: bytes) -> list[bytes]:
-    return [line + newline for line in block.split(newline)[:-1]] + [line for line in block.split(newline)[-1:] if line]
-
-
-def _header_lines(lines: list[bytes], defects: Defects) -> tuple[list[bytes], int]:
-    """The lines that make up the header, one field a line, and the length of the block with the blank line."""
+def _header_lines(lines: list[bytes], defects: Defects) -> tuple[list[bytes], int, bool]:
+    """The header's lines, one field a line; the length of the block with the blank line; whether its end was seen."""
     fields: list[list[bytes]] = []
     length = 0
-    for number, line in enumerate(lines):
-        if not line.strip(b"\r\n"):
-            return [b"".join(field) for field in fields], length + len(line)
+    ended = False
+    for number, line in enumerate(lines[:-1] if not lines[-1] else lines):
+        if not line.strip(b"\r"):
+            length += len(line) + 1
+            ended = True
+            break
         if line[:1] in b" \t":
             if fields:
                 fields[-1].append(line)
         elif _NAME.match(line):
             fields.append([line])
-        elif not (number == 0 and _ENVELOPE_LINE.match(line)):
-            if not _goes_on(lines, number + 1):
-                if fields:
-                    defects.add("the header ends without a blank line")
-                break
+        elif number == 0 and _ENVELOPE_LINE.match(line):
+            pass
+        elif fields and _goes_on(lines, number + 1):
             defects.add("the header has a line that is no field")
-        length += len(line)
-    return [b"".join(field) for field in fields], length
+        else:
+            if fields:
+                defects.add("the header ends without a blank line")
+            ended = True
+            break
+        length += len(line) + 1
+    return [b"\n".join(field) for field in fields], length, ended
 
 
 def _goes_on(lines: list[bytes], number: int) -> bool:
@@ -93,15 +100,15 @@ def _goes_on(lines: list[bytes], number: int) -> bool:
     return False
 
 
-def _blank_line(raw: Raw, start: int, stop: int) -> int:
+def _behind_blank_line(raw: Raw, start: int, stop: int) -> int:
     """Offset behind the first blank line."""
-    line_end = raw.newline
-    ends = [
-        at + len(blank)
-        for blank in (line_end + line_end, line_end + b"\r" + line_end)
-        if (at := raw.find(blank, start, stop)) >= 0
-    ]
-    return min(ends, default=stop)
+    found = ((raw.find(blank, start, stop), len(blank)) for blank in _blank_lines(raw))
+    return min((at + length for at, length in found if at >= 0), default=stop)
+
+
+def _blank_lines(raw: Raw) -> tuple[bytes, bytes]:
+    """A blank line with the line end before it, without and with CR."""
+    return raw.newline * 2, raw.newline + b"\r" + raw.newline
 
 
 def _fields(lines: list[bytes], limits: Limits, defects: Defects) -> Iterator[Field]:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 
 from inscriptis import get_text
 from inscriptis.css_profiles import CSS_PROFILES
@@ -13,8 +14,7 @@ from watcher.mail.defects import Defects
 __all__ = ["text_of_html"]
 
 _CONFIG = ParserConfig(css=CSS_PROFILES["strict"])
-_UNSEEN = re.compile(r"<(script|style|head|title)\b.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^<>]*>")
+_UNSEEN = re.compile(r"(script|style|title)\b", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
 
 
@@ -25,7 +25,25 @@ def text_of_html(page: str, defects: Defects) -> str:
     except (LxmlError, RecursionError, ValueError):
         text = ""
     if not text.strip() and page.strip():
-        text = html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", page)))
+        text = html.unescape(" ".join(_between_tags(page)))
         if text.strip():
             defects.add("HTML that no renderer can read: its text was made by leaving out the tags")
     return _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+
+
+def _between_tags(page: str) -> Iterator[str]:
+    """The text outside of tags, comments, scripts and styles. Takes linear time, whatever is left unclosed."""
+    first, *pieces = page.split("<")
+    yield first
+    end = ""  # what ends the part that nobody sees
+    for piece in pieces:
+        if end and end not in piece.lower():
+            continue
+        unseen = _UNSEEN.match(piece)
+        if piece.startswith("!--") and "-->" not in piece:
+            end = "-->"
+        elif unseen and not end:
+            end = "/" + unseen[1].lower()
+        else:
+            yield piece.rpartition("-->")[2] if "-->" in piece else piece.partition(">")[2]
+            end = ""

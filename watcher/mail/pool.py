@@ -5,7 +5,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from threading import BoundedSemaphore, Lock
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from watcher.errors import Unreadable
 from watcher.mail.child import prepare, take_apart
@@ -33,7 +33,8 @@ class UnpackPool:
         self._turns = BoundedSemaphore(workers)  # the time of a mail runs only while a child has it
         self._changing = Lock()
         self._closed = False
-        self._pool = self._fresh()
+        self._running: set[ProcessFuture[Message]] = set()
+        self._start()
 
     def unpack(self, folder: MailFolder, envelope: Envelope) -> Message:
         """
@@ -41,8 +42,7 @@ class UnpackPool:
         threads. Raises Unreadable: with `crashed` if the child died, or ran out of memory or time.
         """
         with self._turns:
-            pool = self._working()
-            future = pool.schedule(take_apart, args=(folder.path, envelope, self._limits), timeout=self._limits.seconds)
+            future = self._schedule(folder, envelope)
             try:
                 return future.result(self._limits.seconds + _GRACE)
             except Unreadable:
@@ -55,35 +55,48 @@ class UnpackPool:
             except (BrokenProcessPool, CancelledError) as error:
                 raise Unreadable("its process died", crashed=True) from error
             except MemoryError as error:
-                raise Unreadable(f"it needs more than {self._limits.memory} bytes", crashed=True) from error
+                raise Unreadable(f"it needs more than {self._limits.memory} bytes of memory", crashed=True) from error
             except Exception as error:  # a bug of ours: this mail shows it, the others must go on
                 log.exception("bug in taking %s apart", folder.path)
                 raise Unreadable(f"a bug in taking it apart: {type(error).__name__}") from error
+            finally:
+                self._running.discard(future)
 
     def close(self) -> None:
         """End all children at once. A mail that is in work is given up."""
         with self._changing:
             self._closed = True
-            self._pool.stop()  # type: ignore[no-untyped-call]
-            self._pool.join()
+            self._stop()
+            for future in list(self._running):
+                future.cancel()  # type: ignore[no-untyped-call]
 
-    def _working(self) -> ProcessPool:
-        """The pool; a new one if the old one broke, as it does when its processes are killed from outside."""
+    def _schedule(self, folder: MailFolder, envelope: Envelope) -> ProcessFuture[Message]:
+        """Hand the mail to a child. Children that were killed while idle end a pebble pool: then it is made anew."""
         with self._changing:
             if not self._closed and not self._pool.active:
-                self._pool.stop()  # type: ignore[no-untyped-call]
-                self._pool.join()
-                self._pool = self._fresh()
-            return self._pool
+                self._stop()
+                self._start()
+            if self._closed:
+                raise Unreadable("the daemon stops", crashed=True)
+            arguments = (folder.path, envelope, self._limits)
+            future = self._pool.schedule(take_apart, args=arguments, timeout=self._limits.seconds)
+            self._running.add(future)
+            return future
 
-    def _fresh(self) -> ProcessPool:
-        return ProcessPool(
+    def _start(self) -> None:
+        self._context = LeanContext()
+        self._pool = ProcessPool(
             max_workers=self._workers,
             max_tasks=_MAILS,
             initializer=prepare,
             initargs=(self._limits,),
-            context=LeanContext(),
+            context=self._context,
         )
+
+    def _stop(self) -> None:
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._context.kill()  # else one that is just starting complains about the locks that `join` takes away
+        self._pool.join()
 
 
 def _ending(code: int) -> str:

@@ -11,6 +11,8 @@ from multiprocessing.popen_spawn_posix import Popen
 from multiprocessing.process import BaseProcess
 from threading import Lock
 from types import ModuleType
+from typing import Any
+from weakref import WeakSet
 
 __all__ = ["LeanContext"]
 
@@ -36,6 +38,19 @@ class _LeanProcess(SpawnProcess):
 
 
 class LeanContext(SpawnContext):
-    """As `multiprocessing.get_context("spawn")`, but its children don't import our main program."""
+    """As `multiprocessing.get_context("spawn")`, but its children don't import our main program, and can be killed."""
 
-    Process = _LeanProcess
+    def __init__(self) -> None:
+        self._children: WeakSet[_LeanProcess] = WeakSet()
+
+    def Process(self, **how: Any) -> _LeanProcess:  # type: ignore[override]  # noqa: N802 - stands for the class
+        """A child that is not yet started."""
+        child = _LeanProcess(**how)
+        self._children.add(child)
+        return child
+
+    def kill(self) -> None:
+        """Kill all children at once, those too that are just starting."""
+        for child in list(self._children):
+            if child.pid is not None:
+                child.kill()

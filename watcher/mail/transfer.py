@@ -78,10 +78,10 @@ def _base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Padding ends a segment, not the text: some mailers encode block by block and join the results."""
     rest = b""
     for piece in pieces:
-        *closed, rest = (rest + piece.translate(None, _NOT_BASE64)).split(b"=")
-        for segment in closed:
-            if segment:
-                yield _segment(segment)
+        rest += piece.translate(None, _NOT_BASE64)
+        if b"=" in rest:
+            *closed, rest = rest.split(b"=")
+            yield from (_segment(letters) for letters in closed if letters)
         whole = len(rest) & ~3
         if whole:
             yield binascii.a2b_base64(rest[:whole])

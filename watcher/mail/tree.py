@@ -106,8 +106,8 @@ def _children(part: Part, limits: Limits, defects: Defects) -> Iterator[Part]:
         found = _cut(part, defects)
     if found is None:
         defects.add("a multipart without its boundary: taken as text")
-        content = replace(part.content, type="text/plain", disposition="")
-        yield replace(part, content=content)
+        if part.raw[part.start : part.stop if part.size < _LONGEST_TAIL else part.start + 1].strip():
+            yield replace(part, content=replace(part.content, type="text/plain", disposition=""))
         return
     for start, stop in found:
         if start < stop:

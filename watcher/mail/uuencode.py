@@ -35,7 +35,10 @@ def files_within(raw: Raw, start: int, stop: int) -> Iterator[Span]:
         if at == start or raw[at - 1 : at] in (b"\n", b"\r"):
             head = raw[at : min(stop, at + _LONGEST_START)]
             begin = _BEGIN.match(head)
-            if begin and _is_data(head[begin.end() :]) and (end := _end(raw, at + begin.end(), stop)):
+            if begin and _is_data(head[begin.end() :]):
+                end = _end(raw, at + begin.end(), stop)
+                if end is None:  # nor has any later one an end
+                    return
                 yield Span(words_decoded(begin[1]) or None, at, end)
                 at = end
                 continue

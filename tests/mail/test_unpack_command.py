@@ -1,0 +1,72 @@
+"""`imap-watcher unpack`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mail.mails import lines, multipart, part
+
+PROGRAM = "import typer; from watcher.cli.unpack import unpack; typer.run(unpack)"
+
+
+def unpack(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def mail(tmp_path) -> Path:
+    path = tmp_path / "mail.eml"
+    path.write_bytes(
+        lines("Subject: x") + multipart(part("text", "Content-Type: text/plain"), part("y", "Content-Type: a/b"))
+    )
+    return path
+
+
+def test_mails_become_folders(tmp_path, mail):
+    other = tmp_path / "sub" / "other.txt"
+    other.parent.mkdir()
+    other.write_bytes(lines("Subject: y", "", "text"))
+    done = unpack("--to", tmp_path / "out", mail, other)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["mail", "other"]
+    folder = tmp_path / "out" / "mail"
+    assert (folder / "message.eml").read_bytes() == mail.read_bytes()
+    assert json.loads((folder / "message.json").read_text())["subject"] == "x"
+    assert (folder / "body.txt").read_text() == "text"
+    assert (folder / "attachments" / "part-1.bin").read_text() == "y"
+
+
+def test_doing_it_again_replaces_it(tmp_path, mail):
+    unpack("--to", tmp_path / "out", mail)
+    mail.write_bytes(lines("Subject: new", "", "text"))
+    assert unpack("--to", tmp_path / "out", mail).returncode == 0
+    assert json.loads((tmp_path / "out/mail/message.json").read_text())["subject"] == "new"
+    assert not (tmp_path / "out/mail/attachments").exists()
+
+
+def test_a_mail_that_fails_gets_a_line_and_the_others_go_on(tmp_path, mail):
+    done = unpack("--to", tmp_path / "out", tmp_path / "none\x1b.eml", mail)
+    assert done.returncode == 1
+    assert done.stderr == f"imap-watcher: {tmp_path}/none\\x1b.eml: No such file or directory\n"
+    assert (tmp_path / "out/mail/message.json").exists()
+    assert not (tmp_path / "out/none\x1b").exists()
+
+
+def test_a_link_in_the_place_of_the_copy_is_replaced(tmp_path, mail):
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    (tmp_path / "out/mail").mkdir(parents=True)
+    (tmp_path / "out/mail/message.eml").symlink_to(kept)
+    assert unpack("--to", tmp_path / "out", mail).returncode == 0
+    assert kept.read_text() == "kept"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--to", "out"], ["x.eml"], ["--to", "out", "a/x.eml", "b/x.eml"]])
+def test_wrong_use(arguments):
+    done = unpack(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
