@@ -112,8 +112,8 @@ def test_an_exception_leaves_its_trace_and_the_process(room):
         ("1 / 0\n", "can't be loaded: ZeroDivisionError: division by zero"),
         ("x = 1\n", "can't be loaded: TypeError: book.py has no function handle(message), and is no executable script"),
         ("import sys\nsys.exit(0)\n", "can't be loaded: SystemExit: 0"),
-        ("import os\nos.abort()\n", "can't be loaded: it killed by SIGABRT"),
-        ("import time\ntime.sleep(60)\n", "can't be loaded: it ran longer than 1 s and was ended"),
+        ("import os\nos.abort()\n", "can't be loaded: killed by SIGABRT"),
+        ("import time\ntime.sleep(60)\n", "can't be loaded: ran longer than 1 s and was ended"),
     ],
 )
 def test_one_that_can_not_be_loaded_holds_its_mail(room, text, reason):
@@ -192,21 +192,23 @@ def test_one_that_waits_too_long_is_ended(room):
     assert not Path(f"/proc/{first}").exists()
 
 
-def test_runs_at_once_have_a_process_each(room, tmp_path):
-    os.mkfifo(tmp_path / "gate")
+def test_runs_at_once_have_a_process_each(room, tmp_path, wait_until):
     room.python(
-        "book", f"import os\ndef handle(message):\n    open('{tmp_path}/gate').read()\n    print(os.getpid())\n"
+        "book",
+        f"import os, time\nfrom pathlib import Path\ndef handle(message):\n"
+        f"    Path('{tmp_path}/begun-' + str(os.getpid())).touch()\n"
+        f"    while not Path('{tmp_path}/go').exists(): time.sleep(0.01)\n",
     )
     room.mail()
-    pids = []
-    threads = [threading.Thread(target=lambda: pids.append(pid(room))) for _ in range(3)]
+    verdicts = []
+    threads = [threading.Thread(target=lambda: verdicts.append(room.run("book").verdict)) for _ in range(3)]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        with (tmp_path / "gate").open("w"):
-            pass
-        threads[0].join(0.02)
-    assert len(pids) == 3
+    wait_until(lambda: len(list(tmp_path.glob("begun-*"))) == 3)
+    (tmp_path / "go").touch()
+    for thread in threads:
+        thread.join()
+    assert verdicts == [Verdict.DONE] * 3
 
 
 def test_variables_and_directories_of_one_run_are_not_those_of_the_next(room):

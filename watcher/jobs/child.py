@@ -22,6 +22,9 @@ __all__ = ["Handle", "attempt", "load", "main"]
 Handle = Callable[[Message], object]
 Answer = dict[str, object]  #: as JSON: `verdict` or `exit`, `reason`, `delay`
 
+#: The module of the handler: no library has this name, whatever the handler is called.
+NAME = "__handler__"
+
 #: Code whose lines tell an author nothing.
 OURS = (__file__, "<frozen importlib")
 
@@ -46,12 +49,11 @@ def main() -> None:
 
 def load(program: Path) -> Handle:
     """The function `handle` of a handler's file. Raises whatever the file raises, or TypeError if it has none."""
-    sys.path.insert(0, str(program.parent))  # a handler may import its neighbours, as a script may
-    name = program.stem.replace("-", "_")
-    module = ModuleType(name)
+    sys.path.append(str(program.parent))  # it may import its neighbours; last, so that they can't hide a library
+    module = ModuleType(NAME)
     module.__file__ = str(program)
-    sys.modules[name] = module
-    SourceFileLoader(name, str(program)).exec_module(module)
+    sys.modules[NAME] = module
+    SourceFileLoader(NAME, str(program)).exec_module(module)
     handle = getattr(module, "handle", None)
     if not callable(handle):
         raise TypeError(f"{program.name} has no function handle(message), and is no executable script")

@@ -210,6 +210,9 @@ def _discard(path: Path) -> None:
     try:
         shutil.rmtree(path)
     except PermissionError:
-        for inner, _, _ in os.walk(path):
-            Path(inner).chmod(0o700)
+        path.chmod(0o700)
+        for inner, names, _ in os.walk(path):  # each is opened before the walk goes into it
+            for name in names:
+                if not Path(inner, name).is_symlink():
+                    Path(inner, name).chmod(0o700)
         shutil.rmtree(path)

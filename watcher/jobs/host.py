@@ -173,7 +173,7 @@ class Hosts:
             self._strays.gone(tag)
             raise
         if loading.verdict is Verdict.CRASHED:
-            loading = replace(loading, verdict=Verdict.HOLD, reason=f"can't be loaded: it {loading.reason}")
+            loading = replace(loading, verdict=Verdict.HOLD, reason=f"can't be loaded: {loading.reason}")
         return host, loading
 
     def _give_back(self, name: str, host: Host) -> None:

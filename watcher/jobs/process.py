@@ -111,6 +111,8 @@ class Child:
         except OSError as error:
             raise CannotStart(f"can't start {command.argv[0]}: {error.strerror}: {error.filename}") from error
         self.pidfd = os.pidfd_open(self._process.pid)
+        with suppress(OSError):  # it may be over by now; where memory runs out, let it be killed before the daemon
+            Path(f"/proc/{self._process.pid}/oom_score_adj").write_text("500")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole group. Call it before `reap` only: later the number may be another's."""
