@@ -52,7 +52,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"  #: not needed any more, with the reason
 
 
-#: The moves a piece of work may make. What is not here can't happen; `store/ledger.py` refuses it.
+#: The moves a piece of work may make. What is not here can't happen; `store/moves.py` refuses it.
 MOVES: Mapping[Status, frozenset[Status]] = {
     Status.WAITING: frozenset({Status.RUNNING, Status.SKIPPED}),
     Status.RUNNING: frozenset({Status.DONE, Status.WAITING, Status.DEAD, Status.SKIPPED}),

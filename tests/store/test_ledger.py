@@ -7,7 +7,7 @@ import pytest
 from tests.store.conftest import Books, arrival
 from watcher.model import MOVES, Action, Decision, Kind, Outcome, Plan, Status, Step, Verb, Verdict
 from watcher.store.desk import NotPossible
-from watcher.store.ledger import move
+from watcher.store.moves import move
 
 SEEN, DONE_FOLDER, FAILED = Action(Verb.SEEN), Action(Verb.MOVE, "Done"), Action(Verb.MOVE, "Failed")
 TWO = Plan((Step("one", "r"), Step("two", "r")), (SEEN, DONE_FOLDER), (("r", FAILED),))

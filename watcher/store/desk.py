@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from watcher.errors import WatcherError
 from watcher.model import Status
 from watcher.store.database import Database
-from watcher.store.ledger import move, settle
+from watcher.store.moves import move, settle
 
 __all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
 

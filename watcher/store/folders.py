@@ -13,7 +13,7 @@ from watcher.cursor import Anchor, Arrival, Blank, Cursor, Likeness
 from watcher.errors import Superseded
 from watcher.model import Kind
 from watcher.store.database import Database
-from watcher.store.ledger import add
+from watcher.store.moves import add
 
 __all__ = ["Folders"]
 

@@ -1,37 +1,15 @@
-"""
-The ledger: every move of every piece of work, in the order of its life.
-
-Rule 1: every change of a status is in this file, by the table MOVES of model.py; the operator's own are in desk.py.
-Rule 2: it knows no IMAP, no process, no SMTP and no clock: what time it is comes in as `now`.
-Rule 3: what follows from an outcome is written in the same transaction as the outcome.
-"""
+"""The ledger: work is claimed, finished, recovered, each verb one durable transaction; `moves.py` makes the moves."""
 
 import sqlite3
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from watcher.model import (
-    MOVES,
-    Action,
-    Decision,
-    Kind,
-    Outcome,
-    Place,
-    Plan,
-    Status,
-    Verb,
-    Verdict,
-    Work,
-)
+from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Row
+from watcher.store.moves import enqueue, follow_job, move, settle
 
-__all__ = ["Ledger", "settle"]
-
-#: Flags first: a mail that was moved away can't be flagged any more.
-RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 1}
-THEN = "then"  #: chain of the after-actions that wait for all handlers
-ON_DEAD = "on_dead:"  #: and of those that wait for a dead handler of the chain named behind
+__all__ = ["Ledger"]
 
 WORK = """
     work.id, work.kind, work.name, work.target, work.mail, mail.key, mail.account, folder.name AS folder,
@@ -47,7 +25,7 @@ OLDEST = "ORDER BY due, work.id LIMIT ?"
 
 
 class Ledger:
-    """Verbs on work. Each call is one durable transaction; `boot` names this run of the daemon."""
+    """Verbs on work; `boot` names this run of the daemon."""
 
     def __init__(self, database: Database, boot: str) -> None:
         self.database = database
@@ -153,129 +131,6 @@ class Ledger:
             return True
 
         return self.database.write(change)
-
-
-# --- moves ----------------------------------------------------------------------------------------------------------
-
-
-def move(
-    db: sqlite3.Connection,
-    work: int,
-    status: Status,
-    now: float,
-    *,
-    due: float | None = None,
-    reason: str = "",
-    boot: str | None = None,
-) -> None:
-    """The one place where a status changes. A move that MOVES does not know is a bug."""
-    before = Status(db.execute("SELECT status FROM work WHERE id = ?", (work,)).fetchone()[0])
-    if status not in MOVES[before]:
-        raise AssertionError(f"work {work} can't go from {before} to {status}")
-    claimed = status is Status.RUNNING
-    db.execute(
-        "UPDATE work SET status = ?, due = ?, reason = ?, boot = ?, changed_at = ?, attempts = attempts + ?, "
-        "first_at = CASE WHEN ? THEN ifnull(first_at, ?) ELSE first_at END WHERE id = ?",
-        (status, due, reason, boot, now, claimed, claimed, now, work),
-    )
-    db.execute(
-        "INSERT INTO history (work, attempt, status, at, reason) SELECT id, attempts, ?, ?, ? FROM work WHERE id = ?",
-        (status, now, reason, work),
-    )
-
-
-def add(
-    db: sqlite3.Connection,
-    mail: int,
-    kind: Kind,
-    now: float,
-    *,
-    chain: str,
-    step: int,
-    name: str,
-    target: str = "",
-    due: float | None = None,
-) -> None:
-    """A new piece of work; one that is there already stays as it is."""
-    db.execute(
-        "INSERT OR IGNORE INTO work (mail, kind, chain, step, name, target, due, changed_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (mail, kind, chain, step, name, target, due, now),
-    )
-
-
-# --- what follows ---------------------------------------------------------------------------------------------------
-
-
-def enqueue(db: sqlite3.Connection, mail: int, plan: Plan, now: float) -> None:
-    """The jobs of a mail, and its after-actions, which wait for their turn."""
-    steps: dict[str, int] = {}
-    for step in plan.steps:
-        number = steps.setdefault(step.chain, 0)
-        steps[step.chain] += 1
-        due = now if number == 0 else None
-        add(db, mail, Kind.JOB, now, chain=step.chain, step=number, name=step.handler, due=due)
-    for action in plan.then:
-        add_action(db, mail, THEN, action, now)
-    for chain, action in plan.on_dead:
-        add_action(db, mail, ON_DEAD + chain, action, now)
-
-
-def add_action(db: sqlite3.Connection, mail: int, chain: str, action: Action, now: float) -> None:
-    add(db, mail, Kind.AFTER, now, chain=chain, step=RANK[action.verb], name=action.verb, target=action.target)
-
-
-def follow_job(db: sqlite3.Connection, work: Work, outcome: Outcome, status: Status, now: float) -> None:
-    """A handler has ended an attempt: the next one of its chain may start, unless it said that none shall."""
-    chain, step = db.execute("SELECT chain, step FROM work WHERE id = ?", (work.id,)).fetchone()
-    later = db.execute(
-        "SELECT id FROM work WHERE mail = ? AND kind = 'job' AND chain = ? AND step > ? AND status = 'waiting' "
-        "ORDER BY step",
-        (work.mail, chain, step),
-    ).fetchall()
-    if status is Status.DONE:
-        for action in outcome.actions:
-            add_action(db, work.mail, THEN, action, now)
-    if status is Status.DONE and outcome.verdict is Verdict.STOP:
-        for other in later:
-            move(db, other["id"], Status.SKIPPED, now, reason=f"{work.name} ended the chain")
-    elif later:
-        db.execute("UPDATE work SET due = ifnull(due, ?) WHERE id = ?", (now, later[0]["id"]))
-    if status is Status.DEAD:
-        release(db, work.mail, ON_DEAD + chain, now)
-
-
-def settle(db: sqlite3.Connection, mail: int, now: float) -> None:
-    """Let the after-actions go once every handler has succeeded, and note when nothing is left to do."""
-    handlers = count(db, mail, "kind <> 'after'")
-    if not handlers["open"] and not handlers["dead"]:
-        release(db, mail, THEN, now)
-    chains = "SELECT DISTINCT chain FROM work WHERE mail = ? AND kind = 'after' AND chain <> ? AND due IS NOT NULL"
-    for row in db.execute(chains, (mail, THEN)).fetchall():
-        release(db, mail, row["chain"], now)
-    left = count(db, mail, "(status <> 'waiting' OR due IS NOT NULL)")
-    settled = None if left["open"] else now
-    db.execute("UPDATE mail SET settled_at = ?, dead = ? WHERE id = ?", (settled, left["dead"] > 0, mail))
-
-
-def count(db: sqlite3.Connection, mail: int, which: str) -> Row:
-    """How much of a mail's work is still open, and how much is dead."""
-    row: Row = db.execute(
-        "SELECT count(*) FILTER (WHERE status IN ('waiting', 'running')) AS open, "
-        f"count(*) FILTER (WHERE status = 'dead') AS dead FROM work WHERE mail = ? AND {which}",
-        (mail,),
-    ).fetchone()
-    return row
-
-
-def release(db: sqlite3.Connection, mail: int, chain: str, now: float) -> None:
-    """Give the lowest unfinished step of a chain of after-actions its turn."""
-    db.execute(
-        "UPDATE work SET due = ? WHERE mail = ? AND kind = 'after' AND chain = ? "
-        "AND status = 'waiting' AND due IS NULL AND step = (SELECT min(step) FROM work "
-        "WHERE mail = ? AND kind = 'after' AND chain = ? AND status IN ('waiting', 'running'))",
-        (now, mail, chain, mail, chain),
-    )
 
 
 def marks(values: Collection[object]) -> str:
