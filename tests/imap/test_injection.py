@@ -84,3 +84,10 @@ def test_a_login_is_one_line(server, user, secret):
         assert len(server.lines) <= 1
     else:
         assert [line.split(b" ")[1].strip() for line in server.lines] == [b"CAPABILITY", b"LOGIN"]
+
+
+@pytest.mark.parametrize("data", [b"W1 NOOP\r\nW2 LOGOUT\r\n", b"a\n", b"a\r", b"a\0b\r\n", b"\r\n\r\n"])
+def test_the_last_door_is_shut_too(server, link, data):
+    """What would slip through the checks of every verb."""
+    with pytest.raises(ValueError, match="line break"):
+        link._wire.send(data)

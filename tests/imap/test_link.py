@@ -240,6 +240,7 @@ def test_whole_has_a_limit(server, link):
             b"* 1 FETCH (FLAGS (\\Seen))\r\n* 2 FETCH (UID 1 RFC822.SIZE 3 BODY[]<0> abc)\r\n",
             [Head(1, None, 3, b"abc")],
         ),
+        (b"* 1 FETCH (UID 1 X {2}\r\nab RFC822.SIZE 3 BODY[]<0> {3}\r\nabc)\r\n", [Head(1, None, 3, b"abc")]),
         (b"* 1 FETCH (RFC822.SIZE 3 BODY[]<0> abc)\r\n", []),
         (b"* 1 FETCH (UID 9 RFC822.SIZE 3 BODY[]<0> abc)\r\n", []),
         (b"* 1 EXPUNGE\r\n* 1 FETCH (UID 1 RFC822.SIZE 3 BODY[]<0> abc)\r\n", [Head(1, None, 3, b"abc")]),

@@ -102,6 +102,13 @@ def test_a_certificate_may_be_its_own_ca_file(tmp_path):
         connect(endpoint(server, ca_file=tmp_path / "cert"), "me", "secret").close()
 
 
+def test_one_certificate_may_be_trusted_without_its_issuer(tmp_path):
+    leaf = trustme.CA().issue_cert("127.0.0.1")
+    leaf.cert_chain_pems[0].write_to_path(str(tmp_path / "leaf"))
+    with ImapServer(context=served(leaf)) as server:
+        connect(endpoint(server, ca_file=tmp_path / "leaf"), "me", "secret").close()
+
+
 def test_a_plain_server_where_tls_is_expected():
     with ImapServer(starttls=True) as server, pytest.raises(ServerUntrusted, match=r"check port and tls"):
         connect(endpoint(server, tls="implicit"), "me", "secret")

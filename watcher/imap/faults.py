@@ -15,6 +15,8 @@ FOREIGN = (imaplib.IMAP4.error, OSError, ValueError, RecursionError)
 
 def lost(where: str, error: Exception, told: Reply | None = None) -> MailboxLost:
     """The MailboxLost for `error`, one of FOREIGN; raise it `from` that. `told`: what the server said of it."""
+    if isinstance(error, imaplib.IMAP4.abort) and isinstance(error.__context__, OSError):
+        error = error.__context__  # imaplib wraps what goes wrong in sending, but not in reading
     if isinstance(error, TimeoutError):
         words = "no answer in time"
     elif isinstance(error, ssl.SSLError):

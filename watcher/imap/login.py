@@ -3,7 +3,7 @@
 import ssl
 
 from watcher.errors import LoginRefused, MailboxLost, ServerUntrusted
-from watcher.imap.signals import passing
+from watcher.imap.signals import passing, printable
 from watcher.imap.wire import Client, Wire
 from watcher.version import __version__
 
@@ -12,7 +12,7 @@ __all__ = ["introduce", "login", "quoted"]
 
 def login(wire: Wire, user: str, secret: str) -> None:
     """Logs in. LoginRefused if the server does not want this user, MailboxLost if it has other troubles."""
-    where = f"{user} at {wire.host}"
+    where = f"{printable(user)} at {wire.host}"
     for value, what in ((user, "user name"), (secret, "password")):
         if set(value) & {"\r", "\n", "\0"}:
             raise LoginRefused(f"{where}: the {what} holds a line break or NUL: is there one at the end of its file?")
