@@ -11,6 +11,7 @@ from watcher.config.accounts import Account
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused, Unreadable
 from watcher.imap.link import Endpoint, Link, connect
+from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Post, Reception
 from watcher.inbox.pulse import Pulse
@@ -190,7 +191,16 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
     def full() -> bool:
         return house.ledger.backlog(Kind.UNPACK) > BACKLOG
 
-    reception = Reception(house.folders, house.spool, open_link, held, full, unpack.bell.ring)
+    hall = Hall(room=max(1, house.config.watcher.links // 2))
+    reception = Reception(
+        house.folders,
+        house.spool,
+        connect=open_link,
+        door=lambda account: hall.door(account.host),
+        held=held,
+        full=full,
+        arrived=unpack.bell.ring,
+    )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)
     pulses = []

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.imap_server import ImapServer
 from watcher.config import load
 from watcher.daemon import open_link
+from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.patience import Patience
 from watcher.inbox.post import Post, Reception
@@ -53,10 +54,12 @@ class Room:
         self.database = Database(self.state)
         self.spool = Spool(self.state)
         self.lounge = Lounge(4, self.failures.append)
+        self.door = Hall(2, rnd=lambda: 0.0).door(self.server.host)
         reception = Reception(
             Folders(self.database),
             self.spool,
             open_link,
+            door=lambda _: self.door,
             held=lambda: self.trouble,
             full=lambda: False,
             arrived=lambda: None,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from watcher.inbox.door import Turn
 from watcher.inbox.lounge import Lounge, Wait
 
 FAR = 3600.0
@@ -57,6 +58,25 @@ def test_a_guest_is_woken_by_its_time(lounge: Lounge) -> None:
     assert told == [False, False]
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_guest_is_woken_by_its_turn(lounge: Lounge, early: bool) -> None:
+    turn, woken, waiting = Turn(), threading.Event(), threading.Event()
+
+    def guest():
+        waiting.set()
+        if early:
+            turn.grant()
+        yield Wait(time.monotonic() + FAR, turn=turn)
+        assert turn.granted
+        woken.set()
+
+    lounge.admit(guest())
+    assert waiting.wait(10)
+    if not early:
+        turn.grant()
+    assert woken.wait(10)
 
 
 def test_a_hundred_guests_need_two_threads(lounge: Lounge) -> None:

@@ -8,6 +8,7 @@ True when its link became readable, with False when its time has come. Between t
 """
 
 import contextlib
+import functools
 import heapq
 import itertools
 import os
@@ -20,16 +21,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from watcher.imap.link import Link
+from watcher.inbox.door import Turn
 
 __all__ = ["Guest", "Lounge", "Wait"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Resume me when `link` is readable, or at `until` (monotonic seconds), whichever comes first."""
+    """Resume me when `link` is readable, `turn` is granted or it is `until` (monotonic seconds), as comes first."""
 
     until: float
     link: Link | None = None
+    turn: Turn | None = None
 
 
 Guest = Generator[Wait, bool, None]
@@ -55,6 +58,7 @@ class Lounge:
         self.seats: set[Seat] = set()
         self.ready: queue.SimpleQueue[tuple[Seat, bool] | None] = queue.SimpleQueue()
         self.arriving: deque[tuple[Seat, Wait]] = deque()
+        self.called: deque[tuple[Seat, int]] = deque()  #: whose turn was granted, with the number of that wait
         self.selector = selectors.DefaultSelector()
         self.bell, self.rope = os.pipe()
         os.set_blocking(self.bell, False)
@@ -102,6 +106,11 @@ class Lounge:
             self.arriving.append((seat, wait))
             self.ring()
 
+    def call(self, seat: Seat, number: int) -> None:
+        """The turn that a guest waits for was granted; from any thread."""
+        self.called.append((seat, number))
+        self.ring()
+
     def ring(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full of calls that were not heard yet: enough
             os.write(self.rope, b"!")
@@ -122,6 +131,10 @@ class Lounge:
                 seat, wait = self.arriving.popleft()
                 self.seat(seat, wait)
                 heapq.heappush(alarms, (wait.until, next(order), seat, seat.number))
+            while self.called:
+                seat, number = self.called.popleft()
+                if seat.number == number:
+                    self.wake(seat, readable=False)
             now = time.monotonic()
             while alarms and alarms[0][0] <= now:
                 _, _, seat, number = heapq.heappop(alarms)
@@ -132,6 +145,10 @@ class Lounge:
         if wait.link is not None:
             seat.descriptor = wait.link.fileno()
             self.selector.register(seat.descriptor, selectors.EVENT_READ, seat)
+        if wait.turn is not None:
+            wait.turn.wake = functools.partial(self.call, seat, seat.number)
+            if wait.turn.granted:  # between the guest's last look and this line
+                self.call(seat, seat.number)
 
     def wake(self, seat: Seat, *, readable: bool) -> None:
         if seat.descriptor >= 0:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from watcher.config.accounts import Account
 from watcher.imap.link import Link
+from watcher.inbox.door import Door
 from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import Pulse
 from watcher.store.folders import Folders
@@ -20,6 +21,7 @@ class Reception:
     folders: Folders
     spool: Spool
     connect: Callable[[Account], Link]
+    door: Callable[[Account], Door]  #: of the account's host
     held: Callable[[], str]  #: why nothing may be received until a person acts, in words; "" if it may
     full: Callable[[], bool]  #: the stages behind have enough to do for now
     arrived: Callable[[], None]  #: rung after each RECEIVE

@@ -84,7 +84,7 @@ def tell(post: Post, level: int, error: WatcherError, wait: float) -> float:
 def attend(post: Post) -> Guest:
     """One link, from login to loss."""
     pulse = post.pulse
-    link = post.reception.connect(post.account)
+    link = yield from log_in(post)
     try:
         pulse.connects += 1
         pulse.connected_at = time.monotonic()
@@ -97,6 +97,29 @@ def attend(post: Post) -> Guest:
                 yield from wait_for_news(link, post)
     finally:
         link.close()
+
+
+def log_in(post: Post) -> Generator[Wait, bool, Link]:
+    """A link, once it is our turn at the host's door."""
+    door = post.reception.door(post.account)
+    turn = door.knock(time.monotonic())
+    reached: bool | None = None
+    try:
+        while not turn.granted:
+            again = door.look(turn, time.monotonic())
+            if not turn.granted:
+                yield Wait(again, turn=turn)
+        link = post.reception.connect(post.account)
+        reached = True
+    except MailboxLost:
+        reached = False
+        raise
+    except (LoginRefused, ServerUntrusted):
+        reached = True
+        raise
+    finally:
+        door.leave(turn, time.monotonic(), reached=reached)
+    return link
 
 
 def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool, Progress]:
