@@ -29,8 +29,8 @@ __all__ = ["CALLS", "Daemon", "Injection", "Watched"]
 
 T = TypeVar("T")
 
-#: System calls at which a kill is worth it: what makes a file durable, moves it, or talks to a server.
-CALLS = ("fsync", "fdatasync", "pwrite64", "rename", "openat", "sendto", "write", "read")
+#: System calls at which a kill is worth it: what writes the ledger, makes and removes files, talks to a server.
+CALLS = ("pwrite64", "fdatasync", "fsync", "openat", "mkdir", "unlink", "write", "recvfrom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Daemon:
         """Kill it now, and note what its ledger had on record."""
         assert self._process is not None
         self._process.kill()
-        self.killed(within=10)
+        self.killed()
 
     def kill_at(self, at: Injection, within: float = 2.0) -> bool:
         """Kill it where a running thread of it comes to `at`, or after `within` seconds; whether it came there."""
@@ -152,13 +152,13 @@ class Daemon:
             self._process.kill()
             hit = False
         tracer.wait(10)
-        self.killed(within=10)
+        self.killed()
         return hit
 
-    def killed(self, within: float) -> None:
+    def killed(self) -> None:
         """Wait for a kill under way and for the end of all its processes; log what the ledger had on record."""
         assert self._process is not None
-        code = self._process.wait(within)
+        code = self._process.wait(10)
         assert code == -signal.SIGKILL, f"the daemon ended by itself with exit code {code}:\n{self.log()[-4000:]}"
         try:
             until(lambda: not using(self.home), 10, "the end of all processes")
@@ -166,6 +166,15 @@ class Daemon:
             self.left_over += [f"{pid} {line}" for pid, line in using(self.home).items()]
         recorded = [Event(Phase.KILLED, handler, mail) for handler, mail in self._recorded()]
         handler_log.append(self.events_file, [Event(Phase.KILLED), *recorded])
+
+    def ends_within(self, seconds: float) -> bool:
+        """Let it live for so long; whether it has ended meanwhile."""
+        assert self._process is not None
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def is_running(self) -> bool:
         """Whether it has not ended."""
