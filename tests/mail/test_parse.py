@@ -79,6 +79,7 @@ def test_first_subject_counts():
     ("value", "moment"),
     [
         ("Mon, 5 Oct 2026 10:00:00 +0200", datetime(2026, 10, 5, 10, tzinfo=timezone(timedelta(hours=2)))),
+        ("5 Oct 2026 10:00:00 +0545", datetime(2026, 10, 5, 10, tzinfo=timezone(timedelta(hours=5.75)))),
         ("5 Oct 2026 10:00 GMT", datetime(2026, 10, 5, 10, tzinfo=timezone(timedelta(0)))),
         ("Mon, 5 Oct 2026 10:00:00", datetime.fromisoformat("2026-10-05T10:00:00")),
         ("Mon, 5 Oct 2026 1:02:03 +0000", datetime(2026, 10, 5, 1, 2, 3, tzinfo=timezone(timedelta(0)))),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import watcher
 from tests.mail.mails import folder_of, lines
 from watcher.errors import Unreadable
 from watcher.mail.limits import MIB, Limits
@@ -204,5 +205,7 @@ def test_children_do_not_load_the_main_program(tmp_path):
         f"open({str(tmp_path / 'loaded')!r}, 'a').write('x')\nif __name__ == '__main__':\n"
         + "".join(f"    {line}\n" for line in PARENT.splitlines())
     )
-    subprocess.run([sys.executable, str(program), str(folder.path)], input=b"", check=True, timeout=PATIENCE)
+    environment = os.environ | {"PYTHONPATH": str(Path(watcher.__file__).parents[1])}
+    command = [sys.executable, str(program), str(folder.path)]
+    subprocess.run(command, input=b"", env=environment, check=True, timeout=PATIENCE)
     assert (tmp_path / "loaded").read_text() == "x"

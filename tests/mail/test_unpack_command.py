@@ -1,6 +1,7 @@
 """`imap-watcher unpack`."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,24 @@ def test_a_link_in_the_place_of_the_copy_is_replaced(tmp_path, mail):
     (tmp_path / "out/mail/message.eml").symlink_to(kept)
     assert unpack("--to", tmp_path / "out", mail).returncode == 0
     assert kept.read_text() == "kept"
+
+
+def test_no_name_leads_out_of_the_directory(tmp_path, mail):
+    odd = mail.rename(tmp_path / "...eml")
+    assert unpack("--to", tmp_path / "out", odd).returncode == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["...eml"]
+
+
+def test_many_mails_on_a_terminal_show_how_far_they_are(tmp_path):
+    mails = [tmp_path / f"{number}.eml" for number in range(12)]
+    for path in mails:
+        path.write_bytes(lines("Subject: x", "", "text"))
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-c", PROGRAM, "--to", tmp_path / "out", *mails]
+    assert subprocess.run(command, check=False, stderr=theirs, timeout=120).returncode == 0
+    assert b"100%" in os.read(ours, 100_000)
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--to", "out"], ["x.eml"], ["--to", "out", "a/x.eml", "b/x.eml"]])

@@ -6,12 +6,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from watcher.cli import exits
 from watcher.errors import Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, MailFolder
@@ -34,15 +36,17 @@ def unpack(
     twice = [stem for stem, times in Counter(mail.stem for mail in mails).items() if times > 1]
     if twice:
         raise typer.BadParameter(f"several mails are called {shown(twice[0])}: their folder would be the same")
-    failures = 0
-    with typer.progressbar(
-        problems(mails, to), length=len(mails), file=sys.stderr, hidden=len(mails) < MANY or not sys.stderr.isatty()
-    ) as progress:
+    results = problems(mails, to)
+    watched = len(mails) >= MANY and sys.stderr.isatty()
+    failed = False
+    with (
+        typer.progressbar(results, length=len(mails), file=sys.stderr) if watched else nullcontext(results) as progress
+    ):
         for problem in progress:
             if problem:
-                failures += 1
+                failed = True
                 print(f"imap-watcher: {shown(problem)}", file=sys.stderr)
-    raise typer.Exit(1 if failures else 0)
+    raise typer.Exit(exits.FAILED if failed else exits.OK)
 
 
 def problems(mails: list[Path], to: Path) -> Iterator[str | None]:
@@ -51,13 +55,15 @@ def problems(mails: list[Path], to: Path) -> Iterator[str | None]:
     pool = UnpackPool(workers)
     try:
         with ThreadPoolExecutor(workers) as threads:
-            yield from threads.map(partial(problem, pool, to), mails)
+            yield from threads.map(partial(attempt, pool, to), mails)
     finally:
         pool.close()
 
 
-def problem(pool: UnpackPool, to: Path, mail: Path) -> str | None:
-    """Put a copy of `mail` into its folder and take it apart there."""
+def attempt(pool: UnpackPool, to: Path, mail: Path) -> str | None:
+    """Put a copy of `mail` into its folder and take it apart there. Returns what went wrong, or None."""
+    if not mail.stem.strip("."):
+        return f"{mail}: no folder can be named after it"
     folder = MailFolder(to / mail.stem)
     try:
         with mail.open("rb") as source:

@@ -93,6 +93,10 @@ _LABEL = 60
 #: With at least so many good letters for a bad one a declared charset is believed, and the bad ones are marked.
 _GOOD_PER_BAD = 4
 
+_ORDER_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 _ASCII = re.compile(r"[\0-\x7f]")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _HIGH_IN_ASCII = re.compile(rb"[A-Za-z][\x80-\xff]{1,2}(?![\x80-\xff])|(?<![\x80-\xff])[\x80-\xff]{1,2}[A-Za-z]")
@@ -154,6 +158,7 @@ def reading(
 
 def _candidates(start: bytes, hint: str | None) -> Iterator[str | None]:
     """The codecs that a text without a true label may have, the surest first; the last one can read anything."""
+    yield _wide(start)
     yield _escaped(start)
     yield "utf-8"
     yield codec_of(hint)
@@ -179,9 +184,11 @@ def _beginning(pieces: Iterable[bytes], size: int) -> bytes:
 
 
 def _lies(codec: str, start: bytes) -> bool:
-    """Plain letters under a label that would make something else of them, such as UTF-16 or ISO 2022 in ASCII."""
+    """Bytes of which the declared codec would make something else: no UTF-16 at all, or ISO 2022 in ASCII."""
+    if codec in _ORDER_MARKS:
+        return not start.startswith(_ORDER_MARKS[codec])
     if codec.startswith(("utf-16", "utf-32")):
-        return b"\0" not in start and not start.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return b"\0" not in start
     return _escaped(start) is not None and not codec.startswith(("iso2022", "hz"))
 
 
@@ -197,14 +204,29 @@ def _fits(pieces: Callable[[], Iterable[bytes]], codec: str) -> bool:
 
 
 def _mostly(pieces: Callable[[], Iterable[bytes]], codec: str) -> bool:
+    """Are there by far more letters than bytes that are none? Plain letters don't count: all charsets have them."""
     decoder = codecs.getincrementaldecoder(codec)("replace")
     bad = good = 0
-    for piece in chain(pieces(), (None,)):
-        text = decoder.decode(piece) if piece is not None else decoder.decode(b"", final=True)
-        missed = text.count("\ufffd")
-        bad += missed
-        good += len(text) - missed - len(_ASCII.findall(text))
+    try:
+        for piece in chain(pieces(), (None,)):
+            text = decoder.decode(piece) if piece is not None else decoder.decode(b"", final=True)
+            missed = text.count("\ufffd")
+            bad += missed
+            good += len(text) - missed - len(_ASCII.findall(text))
+    except UnicodeError:  # some codecs give up even so
+        return False
     return bad > 0 and good >= _GOOD_PER_BAD * bad
+
+
+def _wide(start: bytes) -> str | None:
+    """UTF-16, by its mark or by the empty halves of plain letters."""
+    if start.startswith(_ORDER_MARKS["utf-16"]):
+        return "utf-16"
+    half = len(start) // 2
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if 3 * max(even, odd) < half or 8 * min(even, odd) > half or not half:
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 def _escaped(start: bytes) -> str | None:

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from email.message import Message as HeaderBlock
 from email.utils import parsedate_to_datetime
 from itertools import islice
@@ -89,14 +89,15 @@ def _block(header: Header) -> HeaderBlock:
 
 
 def _date(parsed: Any, text: str | None) -> datetime | None:
-    """The Date field in the zone it names. mail-parser reads RFC 5322 alone and gives UTC."""
-    if parsed.date is not None:
-        moment: datetime = parsed.date
-        return moment.astimezone(timezone(timedelta(hours=float(parsed.timezone))))
+    """The Date field in the zone it names. mail-parser reads RFC 5322 alone, and gives UTC."""
+    moment: datetime | None = parsed.date
     try:
-        return parsedate_to_datetime(text) if text else None
+        as_written = parsedate_to_datetime(text) if text else None
     except (ValueError, OverflowError, IndexError, TypeError):
-        return None
+        as_written = None
+    if moment is None or as_written is None:
+        return as_written or moment
+    return moment.astimezone(as_written.tzinfo) if as_written.tzinfo else moment
 
 
 def _identity(text: str | None) -> str | None:
