@@ -92,6 +92,23 @@ def test_two_names_are_told():
     assert defects.listed() == ("an attachment has two different file names: the extended one was taken",)
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "boundary=ab",
+        "boundary*=us-ascii''a%62",
+        "boundary*0=a; boundary*1=b",
+        "boundary*0*=\"us-ascii''a\"; boundary*1=b",
+    ],
+)
+def test_boundary_in_any_form(field):
+    assert content(content_type=f"multipart/mixed; {field}").boundaries == (b"ab",)
+
+
+def test_charset_in_extended_form():
+    assert content(content_type="text/plain; charset*=us-ascii'en'utf-8").charset == "utf-8"
+
+
 def test_content_id_loses_its_brackets():
     assert content(content_id="<a@b>").content_id == "a@b"
     assert content(content_id="").content_id is None

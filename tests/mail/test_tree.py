@@ -95,6 +95,11 @@ def test_multipart_without_its_boundary_is_text(parameter):
     assert b"hello" in body
 
 
+def test_multipart_without_parts_has_no_text():
+    assert found(lines("Content-Type: multipart/mixed; boundary=x", "", "", "")) == []
+    assert found(lines("Content-Type: multipart/mixed; boundary=x", "", "", "text" * 999)) != []
+
+
 def test_boundary_folded_within_its_quotes():
     # F12
     raw = multipart(part("a", PLAIN), part("b", PNG), boundary="=_x_y")

@@ -60,11 +60,11 @@ def described(header: Header, default: str, defects: Defects) -> Content:
     if encoding is None:
         defects.add("unknown Content-Transfer-Encoding: the bytes are handed over as they are")
     identity = (header.first("content-id") or b"").strip(b"<> \t")
-    charset = parameters.get("charset")
+    charset = _plain(parameters, "charset")
     return Content(
         type=_type(field, default),
         charset=charset.decode("latin-1") if charset is not None else None,
-        boundaries=_boundaries(parameters.get("boundary")),
+        boundaries=_boundaries(_plain(parameters, "boundary")),
         encoding=encoding or "",
         disposition=_VALUE.match(disposition)[0].strip(b" \t\"'").decode("latin-1").lower(),  # type: ignore[index]
         name=_name(aside, "filename", defects) or _name(parameters, "name", defects),
@@ -105,17 +105,32 @@ def _boundaries(value: bytes | None) -> tuple[bytes, ...]:
 def _name(parameters: Mapping[str, bytes], key: str, defects: Defects) -> str | None:
     """The file name under `key`. If it is given plain and in the form of RFC 2231, that form counts, as in clients."""
     plain = parameters.get(key)
-    extended = _extended(parameters, key)
     shown = words_decoded(plain).strip() if plain is not None else ""
-    if extended is not None:
-        if shown and shown != extended and shown.isascii() and extended.isascii():
-            defects.add("an attachment has two different file names: the extended one was taken")
-        return extended or shown or None
-    return shown or None
+    extended = _extended(parameters, key)
+    if extended is None:
+        return shown or None
+    name = _text(extended)
+    if shown and shown != name and shown.isascii() and name.isascii():
+        defects.add("an attachment has two different file names: the extended one was taken")
+    return name or shown or None
 
 
-def _extended(parameters: Mapping[str, bytes], key: str) -> str | None:
+def _plain(parameters: Mapping[str, bytes], key: str) -> bytes | None:
+    """A parameter that is no text for people, in whatever form it is written."""
+    extended = _extended(parameters, key) if key not in parameters else None
+    return extended.octets if extended else parameters.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extended:
     """A value in RFC 2231 form: in numbered pieces, with a charset, or both."""
+
+    octets: bytes
+    charset: str | None
+    encoded: bool  #: if not, there may be encoded words in it, as some mailers have them
+
+
+def _extended(parameters: Mapping[str, bytes], key: str) -> _Extended | None:
     pieces: dict[int, tuple[bool, bytes]] = {}
     for name, value in parameters.items():
         section = _SECTION.fullmatch(name)
@@ -124,12 +139,16 @@ def _extended(parameters: Mapping[str, bytes], key: str) -> str | None:
     if not pieces:
         return None
     ordered = [pieces[number] for number in sorted(pieces)]
-    if not any(encoded for encoded, _ in ordered):  # encoded words in pieces: not RFC 2231, but sent
-        return words_decoded(b"".join(value for _, value in ordered)).strip()
-    label, quote, rest = ordered[0][1].partition(b"'")
+    charset, quote, rest = ordered[0][1].partition(b"'")
     if ordered[0][0] and quote and b"'" in rest:  # charset'language'value
         ordered[0] = (True, rest.partition(b"'")[2])
     else:
-        label = b""
+        charset = b""
     octets = b"".join(unquote_to_bytes(value) if encoded else value for encoded, value in ordered)
-    return printable(text_of(octets, label.decode("latin-1") or None)).strip()
+    return _Extended(octets, charset.decode("latin-1") or None, any(encoded for encoded, _ in ordered))
+
+
+def _text(extended: _Extended) -> str:
+    if not extended.encoded:
+        return words_decoded(extended.octets).strip()
+    return printable(text_of(extended.octets, extended.charset)).strip()

@@ -106,7 +106,7 @@ def _children(part: Part, limits: Limits, defects: Defects) -> Iterator[Part]:
         found = _cut(part, defects)
     if found is None:
         defects.add("a multipart without its boundary: taken as text")
-        if part.raw[part.start : part.stop if part.size < _LONGEST_TAIL else part.start + 1].strip():
+        if part.size > _LONGEST_TAIL or part.raw[part.start : part.stop].strip():
             yield replace(part, content=replace(part.content, type="text/plain", disposition=""))
         return
     for start, stop in found:
