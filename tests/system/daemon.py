@@ -40,7 +40,8 @@ class Watched:
     user: str
     folders: tuple[str, ...] = ("INBOX",)
     start: str = "all"
-    port: int | None = None  #: of a relay before the server; None: the server's own
+    relay: tuple[str, int] | None = None  #: host and port of a relay before the server
+    settings: str = ""  #: further TOML of the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,19 @@ class Daemon:
         rows: list[dict[str, Any]] = json.loads(self.command("jobs", "list", "--json", "--limit", "1000000"))
         return [Job(row["kind"], row["name"], row["key"], row["status"], row["attempts"]) for row in rows]
 
+    def states(self) -> dict[str, str]:
+        """Account/folder -> its state, as `status` tells; empty while the daemon can't be asked yet."""
+        try:
+            told = json.loads(self.command("status", "--json"))
+        except subprocess.CalledProcessError:
+            return {}
+        return {f"{row['account']}/{row['folder']}": row["state"] for row in told["folders"]}
+
+    def is_live(self) -> bool:
+        """Whether every folder is watched by a link that idles."""
+        states = self.states()
+        return bool(states) and set(states.values()) == {"live"}
+
     def settled(self, cases: Iterable[int], within: float) -> list[Job]:
         """Wait until each mail has reached each handler and all work has ended; the work."""
         wanted = {(case, handler) for case in cases for handler in self.handlers}
@@ -282,13 +296,15 @@ class Daemon:
         self.config.write_text("\n".join([*map(self._account, self.accounts), rule, own, settings]))
 
     def _account(self, account: Watched) -> str:
+        host, port = account.relay or (self.server.host, self.server.port)
         return f"""[account.{account.user}]
 address = "{account.user}@test.example"
 user = "{account.user}"
 password = {{ file = "{self.home}/password" }}
-host = "{self.server.host}"
-port = {account.port or self.server.port}
+host = "{host}"
+port = {port}
 ca_file = "{self.server.ca_file}"
 folders = {json.dumps(account.folders)}
 start = "{account.start}"
+{account.settings}
 """

@@ -38,7 +38,7 @@ class Dovecot:
     """One private Dovecot. `stop()` and `start()` make an outage: ports, mails and certificate stay the same."""
 
     password = PASSWORD  #: of every user
-    host = "localhost"  #: the certificate also names 127.0.0.1
+    host = "localhost"  #: the certificate also names 127.0.0.1 to .4, for relays
 
     def __init__(
         self, users: Iterable[str] = ("alice",), *, hibernate: float | None = None, connections: int = 200
@@ -220,7 +220,7 @@ class Dovecot:
         (self.root / "users").write_text(passwd_file(self.users))
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
-        issued = authority.issue_cert("localhost", "127.0.0.1")
+        issued = authority.issue_cert("localhost", *(f"127.0.0.{last}" for last in range(1, 5)))
         for blob in issued.cert_chain_pems:
             blob.write_to_path(self._layout.certificate, append=True)
         issued.private_key_pem.write_to_path(self._layout.key)
