@@ -32,6 +32,7 @@ from watcher.store.desk import Desk
 from watcher.store.folders import Folders
 from watcher.store.ledger import Ledger
 from watcher.store.lock import hold_state
+from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
 __all__ = ["run"]
@@ -52,6 +53,7 @@ class House:
     config: Config
     ledger: Ledger
     folders: Folders
+    paths: Paths
     desk: Desk
     spool: Spool
     ending: Ending
@@ -87,7 +89,9 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     database = Database(config.watcher.state)
     at_end.callback(database.close)
     ledger = Ledger(database, boot=uuid.uuid4().hex)
-    return House(config, ledger, Folders(database), Desk(database), Spool(config.watcher.state), ending, at_end)
+    return House(
+        config, ledger, Folders(database), Paths(database), Desk(database), Spool(config.watcher.state), ending, at_end
+    )
 
 
 def recover(house: House) -> None:
@@ -197,6 +201,7 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
         house.spool,
         connect=open_link,
         door=lambda account: hall.door(account.host),
+        paths=house.paths,
         held=held,
         full=full,
         arrived=unpack.bell.ring,

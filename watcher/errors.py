@@ -5,6 +5,8 @@ Errors of foreign libraries are turned into these at the one place that uses the
 else that is raised is a bug: it keeps its trace and ends the process.
 """
 
+from enum import StrEnum
+
 __all__ = [
     "ActionRefused",
     "ConfigError",
@@ -13,7 +15,9 @@ __all__ = [
     "HandlerMissing",
     "IdleRefused",
     "LoginRefused",
+    "Loss",
     "MailboxLost",
+    "NamesUnavailable",
     "SecretUnavailable",
     "ServerUntrusted",
     "StateLocked",
@@ -40,8 +44,24 @@ class SecretUnavailable(WatcherError):
     """A password or token can't be read now (command failed, file missing): tell, try again slowly."""
 
 
+class Loss(StrEnum):
+    """How a link was lost, as far as it tells something of the path to the server."""
+
+    CUT = "cut"  #: EOF or RST
+    SILENT = "silent"  #: no answer in time
+    SAID = "said"  #: the server said why
+
+
 class MailboxLost(WatcherError):
     """The link to the server is gone or can't be trusted any more: drop it, reconnect with backoff."""
+
+    def __init__(self, text: str, how: Loss = Loss.CUT) -> None:
+        super().__init__(text)
+        self.how = how
+
+
+class NamesUnavailable(WatcherError):
+    """DNS can't be asked now: offline, or it is out of order. Go on without, or tell."""
 
 
 class ServerUntrusted(WatcherError):

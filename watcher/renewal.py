@@ -39,6 +39,8 @@ class Renewal:
 
     def lost(self, silence: float, now: float) -> "Renewal":
         """A link had died without a word, at some time of this silence: the limit lies below, nobody knows how far."""
+        if silence < FLOOR:
+            return self.cut(silence, now)
         deaths = (*self.deaths, silence)[-REMEMBERED:]
         return self.shrunk(silence / 2, deaths, now)
 

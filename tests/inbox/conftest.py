@@ -21,6 +21,7 @@ from watcher.inbox.watch import watch
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
+from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
 PATIENCE = 20.0  #: seconds
@@ -60,6 +61,7 @@ class Room:
             self.spool,
             open_link,
             door=lambda _: self.door,
+            paths=Paths(self.database),
             held=lambda: self.trouble,
             full=lambda: False,
             arrived=lambda: None,

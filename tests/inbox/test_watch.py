@@ -1,6 +1,7 @@
 """A folder is watched: nothing missed, nothing doubled, whatever the server does."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from tests.fakes.imap_server import ImapServer, bye, eof, reset, stall, then_hon
 from tests.inbox.conftest import Room, mail
 from watcher.inbox.pulse import State
 from watcher.inbox.receive import CHUNK, HEAD, SLICE
+from watcher.renewal import FIRST, FLOOR
 
 Rooms = Callable[..., Room]
 
@@ -104,6 +106,20 @@ def test_idle_is_renewed_on_the_same_link(server: ImapServer, room: Rooms) -> No
         server.deliver(mail(1))
         here.wait_numbers(1)
         assert here.pulse.connects == 1
+
+
+def test_a_path_that_cuts_links_is_remembered(server: ImapServer, room: Rooms) -> None:
+    """Two links that end after the same silence teach the limit, also the next life of the daemon."""
+    with room() as here:
+        for connects in (1, 2):
+            here.wait(lambda n=connects: here.pulse.connects == n and server.idling)
+            here.wait(lambda: here.pulse.renewal == FIRST)
+            silent_since = time.monotonic()
+            here.wait(lambda t=silent_since: time.monotonic() - t > 1.0)
+            server.cut()
+        here.wait(lambda: here.pulse.renewal == FLOOR)
+    with room() as here:
+        here.wait(lambda: here.pulse.renewal == FLOOR)
 
 
 def test_still_here_is_no_reason_to_search(server: ImapServer, room: Rooms) -> None:

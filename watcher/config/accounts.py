@@ -65,7 +65,7 @@ class Account:
     folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)  #: to watch
     start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
-    renew: Duration = 240.0  #: seconds after which IDLE is renewed; many middle boxes cut at 300 or 350
+    renew: Duration = 1440.0  #: longest age of an IDLE, in seconds; what the path allows is learnt, from 240 on
 
     def __post_init__(self) -> None:
         """Fills what follows from other fields."""

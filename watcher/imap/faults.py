@@ -3,7 +3,7 @@
 import imaplib
 import ssl
 
-from watcher.errors import MailboxLost
+from watcher.errors import Loss, MailboxLost
 from watcher.imap.signals import Reply, printable, reply
 
 __all__ = ["FOREIGN", "lost"]
@@ -17,8 +17,9 @@ def lost(where: str, error: Exception, told: Reply | None = None) -> MailboxLost
     """The MailboxLost for `error`, one of FOREIGN; raise it `from` that. `told`: what the server said of it."""
     if isinstance(error, imaplib.IMAP4.abort) and isinstance(error.__context__, OSError):
         error = error.__context__  # imaplib wraps what goes wrong in sending, but not in reading
+    how = Loss.SAID if told and told.status != "OK" else Loss.CUT
     if isinstance(error, TimeoutError):
-        words = "no answer in time"
+        words, how = "no answer in time", Loss.SILENT
     elif isinstance(error, ssl.SSLError):
         words = f"TLS broke ({error.reason or error})"
     elif isinstance(error, OSError):
@@ -27,7 +28,7 @@ def lost(where: str, error: Exception, told: Reply | None = None) -> MailboxLost
         words = str(told) if told and told.status != "OK" else _plain(error)
     else:
         words = f"the server's answer makes no sense ({error})"
-    return MailboxLost(f"{where}: {printable(words)}")
+    return MailboxLost(f"{where}: {printable(words)}", how)
 
 
 def _plain(error: imaplib.IMAP4.error) -> str:

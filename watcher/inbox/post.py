@@ -1,14 +1,17 @@
 """What the watcher of one folder has at hand."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from watcher.config.accounts import Account
+from watcher.errors import Loss
 from watcher.imap.link import Link
 from watcher.inbox.door import Door
 from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import Pulse
 from watcher.store.folders import Folders
+from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
 __all__ = ["Post", "Reception"]
@@ -22,6 +25,7 @@ class Reception:
     spool: Spool
     connect: Callable[[Account], Link]
     door: Callable[[Account], Door]  #: of the account's host
+    paths: Paths
     held: Callable[[], str]  #: why nothing may be received until a person acts, in words; "" if it may
     full: Callable[[], bool]  #: the stages behind have enough to do for now
     arrived: Callable[[], None]  #: rung after each RECEIVE
@@ -38,3 +42,29 @@ class Post:
 
     def __str__(self) -> str:
         return f"{self.pulse.account}/{self.pulse.folder}"
+
+    # --- how long the path lets a link be silent --------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        """Name of the way to the server; what is learnt of it serves all accounts that go it."""
+        return f"{self.account.host}:{self.account.port}"
+
+    def renewal(self) -> float:
+        """Seconds after which IDLE is to be renewed."""
+        self.pulse.renewal = min(self.reception.paths.renewal(self.path).interval, self.account.renew)
+        return self.pulse.renewal
+
+    def died(self, how: Loss, silence: float) -> None:
+        """A link was lost in IDLE after so many seconds of silence."""
+        known = self.reception.paths.renewal(self.path)
+        if how is Loss.CUT:
+            known = known.cut(silence, time.time())
+        elif how is Loss.SILENT:
+            known = known.lost(silence, time.time())
+        self.reception.paths.learn(self.path, known)
+
+    def survived(self) -> None:
+        """A renewal was answered."""
+        known = self.reception.paths.renewal(self.path)
+        self.reception.paths.learn(self.path, known.survived(time.time(), self.account.renew))

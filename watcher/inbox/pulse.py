@@ -31,4 +31,5 @@ class Pulse:
     scanned_at: float = 0.0  #: last finished catch-up
     mails: int = 0  #: received since the start of the daemon
     connects: int = 0
+    renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
     answered: bool = field(default=False)  #: the first answer or failure is known

@@ -15,6 +15,7 @@ from watcher.errors import (
     FolderRefused,
     IdleRefused,
     LoginRefused,
+    Loss,
     MailboxLost,
     SecretUnavailable,
     ServerUntrusted,
@@ -184,17 +185,29 @@ def wait_for_news(link: Link, post: Post) -> Guest:
     link.noop()
 
 
+def deadline(until: float) -> float:
+    """The time until which DONE may stay without an answer; raises MailboxLost once it has passed."""
+    if time.monotonic() >= until:
+        raise MailboxLost("no answer to DONE in time: the link is dead", Loss.SILENT)
+    return until
+
+
 def idle(link: Link, post: Post) -> Guest:
     """One IDLE, from its start to the answer to DONE. The waiting for that answer is parked too."""
-    renewal = time.monotonic() + post.account.renew
-    while not link.hear() and time.monotonic() < renewal:
-        post.pulse.heard_at = link.heard_at
-        yield Wait(renewal, link)
-    link.end_idle()
+    began, asked = time.monotonic(), 0.0
+    renewal = began + post.renewal()
     patience = post.reception.patience.done
-    deadline = time.monotonic() + patience
-    while not link.idle_ended():
-        if time.monotonic() >= deadline:
-            raise MailboxLost(f"no answer to DONE within {patience:.0f} s: the link is dead")
-        yield Wait(deadline, link)
+    try:
+        while not link.hear() and time.monotonic() < renewal:
+            post.pulse.heard_at = link.heard_at
+            yield Wait(renewal, link)
+        asked = time.monotonic()
+        link.end_idle()
+        while not link.idle_ended():
+            yield Wait(deadline(asked + patience), link)
+    except MailboxLost as error:
+        silence = (asked or time.monotonic()) - max(began, link.heard_at)
+        post.died(Loss.SILENT if asked else error.how, silence)
+        raise
+    post.survived()
     post.pulse.heard_at = link.heard_at

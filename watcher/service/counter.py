@@ -70,5 +70,7 @@ class Counter:
                 )
             }
             told = {"account": pulse.account, "folder": pulse.folder, "state": pulse.state, "trouble": pulse.trouble}
-            folders.append({**told, "mails": pulse.mails, "connects": pulse.connects, "age": ages})
+            folders.append(
+                {**told, "mails": pulse.mails, "connects": pulse.connects, "renewal": pulse.renewal, "age": ages}
+            )
         return {"folders": folders, "work": self.desk.counts()}

@@ -89,3 +89,11 @@ CREATE TABLE history (
     reason TEXT NOT NULL
 );
 CREATE INDEX history_work ON history (work);
+
+-- What was learnt about the silence that the way to a host allows; see renewal.py.
+CREATE TABLE path (
+    name TEXT PRIMARY KEY,
+    interval REAL NOT NULL,
+    deaths TEXT NOT NULL,                   -- seconds, with blanks between
+    since REAL NOT NULL
+) WITHOUT ROWID;
