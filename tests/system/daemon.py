@@ -62,19 +62,21 @@ class Daemon:
         accounts: Sequence[Watched],
         *,
         handlers: Mapping[str, str] | None = None,
+        work: str = "",
         settings: str = "",
         package: Path | None = None,
     ) -> None:
         """
-        `handlers`: file name -> content, all of them run on every mail; by default one shell and one Python recorder.
-        `settings`: further TOML. `package`: directory in which another copy of the package `watcher` lies.
+        `handlers`: file name -> content, all of them run on every mail; by default a recorder in Python and one in
+        shell, which does `work` in between. `settings`: further TOML. `package`: directory in which another copy of
+        the package `watcher` lies.
         """
         self.home, self.server, self.accounts, self.package = home, server, tuple(accounts), package
         self.config, self.state, self.events_file = home / "config.toml", home / "state", home / "handlers.log"
         self.left_over: list[str] = []  #: processes that outlived a kill
         self._process: subprocess.Popen[bytes] | None = None
         recorders = {
-            "shell": handler_log.shell_handler("shell", self.events_file),
+            "shell": handler_log.shell_handler("shell", self.events_file, work),
             "python.py": handler_log.python_handler("python", self.events_file),
         }
         self._write_files(recorders if handlers is None else handlers, settings)
