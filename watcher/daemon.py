@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from watcher.config.accounts import Account
 from watcher.config.settings import Config
@@ -18,7 +19,7 @@ from watcher.inbox.pulse import Pulse
 from watcher.inbox.watch import watch
 from watcher.jobs.dispatch import Dispatcher
 from watcher.mail.pool import UnpackPool
-from watcher.model import Envelope, Kind, Outcome, Verdict, Work
+from watcher.model import Envelope, Kind, Message, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.retry import RetryPolicy
 from watcher.rules.match import BODY_LIMIT
@@ -40,6 +41,7 @@ __all__ = ["run"]
 log = logging.getLogger(__name__)
 
 CHORES = 60.0  #: seconds between two rounds of clearing away
+KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
@@ -56,6 +58,7 @@ class House:
     paths: Paths
     desk: Desk
     spool: Spool
+    unpackers: UnpackPool
     ending: Ending
     at_end: ExitStack  #: closes what was opened, the last first
 
@@ -86,11 +89,21 @@ def run(config: Config) -> None:
 
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
-    database = Database(config.watcher.state)
+    state = config.watcher.state
+    database = Database(state)
     at_end.callback(database.close)
-    ledger = Ledger(database, boot=uuid.uuid4().hex)
+    unpackers = UnpackPool(config.watcher.unpackers)
+    at_end.callback(unpackers.close)
     return House(
-        config, ledger, Folders(database), Paths(database), Desk(database), Spool(config.watcher.state), ending, at_end
+        config,
+        Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip()),
+        Folders(database),
+        Paths(database),
+        Desk(database),
+        Spool(state),
+        unpackers,
+        ending,
+        at_end,
     )
 
 
@@ -135,10 +148,19 @@ def open_jobs(house: House, after: Stage) -> Stage:
     """Ledger to handler to ledger. At the end, handlers that run get a while to finish."""
     config = house.config
     dispatcher = Dispatcher(config.handler, config.watcher.handlers, house.spool.path)
+
+    def handle(work: Work) -> Outcome:
+        if not work.unpacked:  # written before the machine went down, and never synced: make the parts again
+            try:
+                unpack(house, work)
+            except Unreadable as error:
+                return unreadable(error)
+        return dispatcher.run(work)
+
     stage = Stage(
         Kind.JOB,
         house.ledger,
-        one_by_one(dispatcher.run),
+        one_by_one(handle),
         lambda work: config.handler(work.name).retry_policy,
         workers=config.watcher.runners,
         downstream=(after.bell,),
@@ -154,26 +176,22 @@ def open_jobs(house: House, after: Stage) -> Stage:
 
 def open_unpack(house: House, *downstream: Stage) -> Stage:
     """Raw mail to mail folder to jobs."""
-    pool = UnpackPool(house.config.watcher.unpackers)
-    house.at_end.callback(pool.close)
 
-    def unpack(work: Work) -> Outcome:
-        folder, place = house.spool.folder(work.key), work.place
-        envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
+    def find_handlers(work: Work) -> Outcome:
         try:
-            message = pool.unpack(folder, envelope)
+            message = unpack(house, work)
         except Unreadable as error:
-            return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
+            return unreadable(error)
         body = ""
         if message.text:
-            with (folder.path / message.text).open(encoding="utf-8", errors="replace") as text:
+            with (house.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:
                 body = text.read(BODY_LIMIT)
         return Outcome(Verdict.DONE, plan=route(house.config.rules, message, body))
 
     stage = Stage(
         Kind.UNPACK,
         house.ledger,
-        one_by_one(unpack),
+        one_by_one(find_handlers),
         lambda _: UNPACKING,
         workers=house.config.watcher.unpackers,
         ahead=AHEAD,
@@ -181,6 +199,16 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         on_failure=house.ending.fail,
     )
     return begin(house, stage)
+
+
+def unpack(house: House, work: Work) -> Message:
+    place = work.place
+    envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
+    return house.unpackers.unpack(house.spool.folder(work.key), envelope)
+
+
+def unreadable(error: Unreadable) -> Outcome:
+    return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
 
 
 def open_inbox(house: House, unpack: Stage) -> list[Pulse]:

@@ -211,6 +211,7 @@ class Work:
     tries: int  #: the attempts among them that count against the limit
     crashes: int  #: earlier attempts that crashed
     first_at: float  #: when the first attempt was claimed, seconds since 1970
+    unpacked: bool = True  #: the parts of the mail were written since the machine started; else they may be lost
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,11 @@ class Books:
 
     state: Path
     boot: str = "first"
+    machine: str = "up"
 
     def __post_init__(self) -> None:
         self.database = Database(self.state)
-        self.ledger = Ledger(self.database, self.boot)
+        self.ledger = Ledger(self.database, self.boot, self.machine)
         self.folders = Folders(self.database)
         self.desk = Desk(self.database)
 

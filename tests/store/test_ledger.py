@@ -89,6 +89,15 @@ def test_recovery_puts_back_what_ran_and_counts_the_attempt(books: Books) -> Non
     assert books.claim(Kind.UNPACK, 31.0).attempt == 2
 
 
+def test_parts_written_before_the_machine_went_down_are_not_trusted(books: Books) -> None:
+    books.route(Plan((Step("one", "a"), Step("two", "b"))))
+    assert books.claim(Kind.JOB).unpacked
+    books.database.close()
+    books.machine = "up again"
+    books.__post_init__()
+    assert not books.claim(Kind.JOB, 30.0).unpacked
+
+
 def test_free_attempts_do_not_count_against_the_limit(books: Books) -> None:
     books.route(Plan((Step("one", "r"),)))
     for now in range(100, 100_000, 3600):

@@ -46,7 +46,10 @@ class OpenFolder:
         os.close(self._folder)
 
     def clear(self) -> None:
-        """Remove what an earlier run has made."""
+        """Remove what an earlier run has made, also where it was sealed for a handler."""
+        os.fchmod(self._folder, 0o700)
+        with suppress(FileNotFoundError):
+            os.chmod("attachments", 0o700, dir_fd=self._folder, follow_symlinks=False)
         for name in _MADE:
             try:
                 os.unlink(name, dir_fd=self._folder)

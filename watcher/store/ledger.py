@@ -14,7 +14,8 @@ __all__ = ["Ledger"]
 WORK = """
     work.id, work.kind, work.name, work.target, work.mail, mail.key, mail.account, folder.name AS folder,
     iif(mail.epoch = folder.epoch, folder.uidvalidity, -1) AS uidvalidity, mail.uid,
-    mail.received, mail.digest, work.attempts, work.pardoned, work.crashes, work.first_at
+    mail.received, mail.digest, work.attempts, work.pardoned, work.crashes, work.first_at,
+    mail.unpacked_boot
 """
 
 DUE = f"""
@@ -25,11 +26,12 @@ OLDEST = "ORDER BY due, work.id LIMIT ?"
 
 
 class Ledger:
-    """Verbs on work; `boot` names this run of the daemon."""
+    """Verbs on work; `boot` names this run of the daemon, `machine` this run of the kernel."""
 
-    def __init__(self, database: Database, boot: str) -> None:
+    def __init__(self, database: Database, boot: str, machine: str) -> None:
         self.database = database
         self.boot = boot
+        self.machine = machine
 
     def recover(self, now: float) -> int:
         """At start: what an earlier run left half done goes back to waiting, its attempt counted; how many."""
@@ -70,7 +72,7 @@ class Ledger:
                 if row is None:
                     break
                 move(db, row["id"], Status.RUNNING, now, boot=self.boot)
-                works.append(as_work(row, now))
+                works.append(self.as_work(row, now))
                 left[row["name"]] = left.get(row["name"], room(row["name"])) - 1
             return works
 
@@ -84,7 +86,7 @@ class Ledger:
             rows = [row for row in rows if (row["account"], row["folder"]) == (rows[0]["account"], rows[0]["folder"])]
             for row in rows:
                 move(db, row["id"], Status.RUNNING, now, boot=self.boot)
-            return [as_work(row, now) for row in rows]
+            return [self.as_work(row, now) for row in rows]
 
         return self.database.write(change) if self.is_due(kind, now) else []
 
@@ -125,6 +127,7 @@ class Ledger:
             )
             if decision.status is Status.DONE and work.kind is Kind.UNPACK:
                 enqueue(db, work.mail, outcome.plan, now)
+                db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, work.mail))
             if work.kind is Kind.JOB:
                 follow_job(db, work, outcome, decision.status, now)
             settle(db, work.mail, now)
@@ -132,25 +135,25 @@ class Ledger:
 
         return self.database.write(change)
 
+    def as_work(self, row: Row, now: float) -> Work:
+        return Work(
+            id=row["id"],
+            kind=Kind(row["kind"]),
+            name=row["name"],
+            target=row["target"],
+            mail=row["mail"],
+            key=row["key"],
+            place=Place(row["account"], row["folder"], row["uidvalidity"], row["uid"]),
+            received=datetime.fromtimestamp(row["received"], UTC),
+            digest=row["digest"],
+            attempt=row["attempts"] + 1,
+            tries=row["attempts"] + 1 - row["pardoned"],
+            crashes=row["crashes"],
+            first_at=row["first_at"] or now,
+            unpacked=row["unpacked_boot"] == self.machine,
+        )
+
 
 def marks(values: Collection[object]) -> str:
     """As many question marks as there are values."""
     return ", ".join("?" * len(values))
-
-
-def as_work(row: Row, now: float) -> Work:
-    return Work(
-        id=row["id"],
-        kind=Kind(row["kind"]),
-        name=row["name"],
-        target=row["target"],
-        mail=row["mail"],
-        key=row["key"],
-        place=Place(row["account"], row["folder"], row["uidvalidity"], row["uid"]),
-        received=datetime.fromtimestamp(row["received"], UTC),
-        digest=row["digest"],
-        attempt=row["attempts"] + 1,
-        tries=row["attempts"] + 1 - row["pardoned"],
-        crashes=row["crashes"],
-        first_at=row["first_at"] or now,
-    )

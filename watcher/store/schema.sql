@@ -37,6 +37,7 @@ CREATE TABLE mail (
     settled_at REAL,                        -- when its last piece of work ended
     dead INTEGER NOT NULL DEFAULT 0,        -- settled with a dead letter
     spooled INTEGER NOT NULL DEFAULT 1,     -- its folder is still there
+    unpacked_boot TEXT,                     -- kernel boot id when it was taken apart; only the raw mail is synced
     UNIQUE (account, content)
 );
 CREATE INDEX mail_body ON mail (account, body);
