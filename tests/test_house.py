@@ -42,6 +42,8 @@ BREACHES = [
     ("jobs/dispatch.py", "import subprocess"),
     ("rules/match.py", "import re2"),
     ("store/desk.py", "import pydantic"),
+    ("daemon.py", "import dns"),
+    ("imap/tls.py", "import scramp"),
     ("daemon.py", "import typer"),
     ("daemon.py", "import rich"),
 ]

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from watcher.config.passwords import Password
+from watcher.config.providers.catalogue import profile_for
+from watcher.config.providers.profile import Profile, Server
 from watcher.config.secret import KeyringSource
 from watcher.config.shape import NAME_KEY, STRICT, FilePath, Folder, Host, MailAddress, Port, Text
 from watcher.config.units import Duration
@@ -50,28 +52,46 @@ def _no_doubles(folders: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _server(host: str, tls: str, profile: Profile) -> Server:
+    """Where to connect, as far as it is given, and else as the profile has it."""
+    if not host and tls in ("", profile.imap.tls):
+        return profile.imap
+    if tls == "starttls":
+        return Server(host or profile.imap.host, 143, "starttls")
+    return Server(host or profile.imap.host)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Account:
     """One `[account.NAME]`."""
 
     name: Annotated[str, Field(validation_alias=NAME_KEY)]  #: what stands after "account."
     address: MailAddress  #: of the mailbox
-    user: Text = ""  #: to log in with; the address if none is given
-    host: Host = ""  #: of the IMAP server; "imap." and the domain of the address if none is given
-    port: Port = 0  #: 993, or 143 with STARTTLS, if none is given
-    tls: Literal["implicit", "starttls"] = "implicit"  #: TLS from the first byte, or after a STARTTLS that must work
+    user: Text = ""  #: to log in with; what the profile says if none is given, mostly the address
+    host: Host = ""  #: of the IMAP server; the profile's if none is given
+    port: Port = 0  #: the usual one for `tls` if none is given
+    #: TLS from the first byte, or after a STARTTLS that must work; the profile's if none is given.
+    tls: Literal["implicit", "starttls"] = ""  # type: ignore[assignment]  # nobody sees it: filled below
     ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
     password: Password  #: asked at every login
     folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)  #: to watch
     start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
-    renew: Duration = 1440.0  #: longest age of an IDLE, in seconds; what the path allows is learnt, from 240 on
+    renew: Duration = 0.0  #: longest age of an IDLE, in seconds, the profile's if none is given; less is learnt
 
     def __post_init__(self) -> None:
-        """Fills what follows from other fields."""
-        set_ = object.__setattr__
-        set_(self, "user", self.user or self.address)
-        set_(self, "host", self.host or "imap." + self.address.rpartition("@")[2])
-        set_(self, "port", self.port or (993 if self.tls == "implicit" else 143))
+        """Fills what follows from other fields, and what is known of the provider."""
+        set_, profile = object.__setattr__, self.profile
+        set_(self, "user", self.user or profile.user_of(self.address))
+        server = _server(self.host, self.tls, profile)
+        set_(self, "host", server.host)
+        set_(self, "tls", server.tls)
+        set_(self, "port", self.port or server.port)
+        set_(self, "renew", self.renew or profile.renew)
         if isinstance(self.password, KeyringSource):
             set_(self, "password", dataclasses.replace(self.password, user=self.user))
+
+    @property
+    def profile(self) -> Profile:
+        """What is known of the provider: by the name of the server, else by the domain of the address."""
+        return profile_for(self.address, self.host)
