@@ -162,6 +162,17 @@ def test_what_was_said_before_tls_is_forgotten(plain_server):
     link.close()
 
 
+def test_what_the_consent_says_the_server_can_do_is_forgotten_too(plain_server):
+    async def consent(session, command):
+        session.send(f"{command.tag} OK [CAPABILITY IMAP4rev1 LOGINDISABLED] begin\r\n")
+        await session.writer.start_tls(session.server.context)
+        session.tls = True
+
+    plain_server.on("STARTTLS", consent)
+    connect(endpoint(plain_server, tls="starttls"), "me", "secret").close()
+    assert plain_server.logins == 1
+
+
 async def premature(session, command):
     following = command.tag[:-1] + str(int(command.tag[-1]) + 1)
     session.send(f"* CAPABILITY IMAP4rev1 STARTTLS\r\n{command.tag} OK x\r\n{following} OK begin TLS now\r\n")

@@ -33,6 +33,9 @@ PIECE = 64 << 10
 _CHUNK = 64 << 10
 _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
 
+#: What all links begin their tags with once they are logged in; imaplib would keep a pattern for each.
+_TAG, _TAGGED = b"W", re.compile(rb"(?P<tag>W\d+) (?P<type>[A-Z]+) (?P<data>.*)", re.ASCII)
+
 
 def whole(buffer: bytearray) -> int:
     """Length of the first whole response in `buffer`, its literals included; 0 while some of it is missing."""
@@ -44,10 +47,6 @@ def whole(buffer: bytearray) -> int:
             return end
         end += int(literal[1])
     return 0
-
-
-_TAG = b"W"
-_TAGGED = re.compile(rb"(?P<tag>W\d+) (?P<type>[A-Z]+) (?P<data>.*)", re.ASCII)
 
 
 @lru_cache(maxsize=256)
@@ -171,7 +170,7 @@ class Wire(imaplib.IMAP4):
             return None
         return self._cut(end)
 
-    def secure(self, trust: ssl.SSLContext) -> None:
+    def start_tls(self, trust: ssl.SSLContext) -> None:
         """STARTTLS. What was said before TLS is forgotten (RFC 3501 6.2.1); ServerUntrusted if anything is odd."""
         if self.state != "NONAUTH":
             raise ServerUntrusted(f"{self.host} greets as already logged in (PREAUTH): that would skip TLS")
@@ -252,7 +251,7 @@ def greeted(endpoint: Endpoint, deadline: float) -> Wire:
         raise
     try:
         if endpoint.tls == "starttls":
-            wire.secure(trust)
+            wire.start_tls(trust)
     except BaseException:
         wire.shutdown()
         raise
