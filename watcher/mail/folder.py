@@ -48,8 +48,10 @@ class OpenFolder:
     def clear(self) -> None:
         """Remove what an earlier run has made, also where it was sealed for a handler."""
         os.fchmod(self._folder, 0o700)
-        with suppress(FileNotFoundError):
-            os.chmod("attachments", 0o700, dir_fd=self._folder, follow_symlinks=False)
+        with suppress(FileNotFoundError, NotADirectoryError):  # a link, planted there, is no directory here
+            sealed = os.open("attachments", _DIRECTORY, dir_fd=self._folder)
+            os.fchmod(sealed, 0o700)
+            os.close(sealed)
         for name in _MADE:
             try:
                 os.unlink(name, dir_fd=self._folder)
