@@ -145,3 +145,12 @@ def test_nothing_piles_up(server, link):
     assert not link._wire.tagged_commands
     assert not link._wire._cmd_log
     assert "secret" not in repr(vars(link._wire))
+
+
+def test_a_failure_in_sending_reads_like_one_in_reading(server, dial):
+    """imaplib wraps the one in words of its own, not the other."""
+    link = dial()
+    link._timeout = 0  # time is up before the command is out
+    with pytest.raises(MailboxLost, match=r"127.0.0.1: no answer in time$"):
+        link.noop()
+    assert server.count("NOOP") == 0
