@@ -1,14 +1,17 @@
 """Provider profiles: the data is whole, names lead to it, and DNS answers are decided upon by tables."""
 
 import dataclasses
+import re
 import socket
 import threading
 from collections import Counter
+from pathlib import Path
 
 import dns.message
 import dns.rrset
 import pytest
 
+from tests.config.providers_page import page
 from watcher.config import Account, PlainSource, Secret
 from watcher.config.providers import Cause, Found, Login, Quirk, discover, hint, profile_for, profiles, refusals
 from watcher.config.providers.catalogue import generic, hosted_by
@@ -99,6 +102,22 @@ def test_words_of_the_own_provider_come_first_and_general_ones_last():
     assert refusals("zoho")[0].says == "yet to enable imap"
     assert refusals("zoho")[-1] == refusals()[-1] == generic().refusals[-1]
     assert set(refusals("zoho")) == set(refusals())
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
+
+
+def test_the_page_tells_what_the_data_tells():
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.config.providers_page > docs/providers.md"
+
+
+def test_the_page_says_first_what_to_do(file):
+    text = page()
+    for profile in profiles():
+        section = text.split(f"\n## {profile.title}\n\n", 1)[1]
+        assert section.startswith(f"1. {profile.steps[0]}\n")
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert file.load("", account=example).accounts[0].host == "imap.gmail.com"
 
 
 # --- by the address ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,104 @@
+"""
+Makes `docs/providers.md` from the profiles, so that data and page are one:
+
+    python -m tests.config.providers_page > docs/providers.md
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+
+from watcher.config.providers import Cause, Login, Profile, Quirk, Server, profiles
+
+__all__ = ["page"]
+
+TOP = """\
+# Mail providers
+
+What to do at your provider before the daemon can log in, in plain words, and what is known of each. For the providers
+below `address` and `password` are all an account needs: host, port, TLS, user name and renewal are known, and each can
+still be set. If your domain is hosted at one of them, set `host` to its IMAP server; the rest follows from that.
+
+```toml
+[account.support]
+address = "support@gmail.com"
+password = { command = "pass show gmail-app-password" }
+```
+
+This page is made from the files in `watcher/config/providers/profiles/`, which also name their sources. To add a
+provider or mend an entry, change a file there and run `python -m tests.config.providers_page > docs/providers.md`.
+"""
+
+LOGINS = {
+    Login.PASSWORD: "your own password",
+    Login.APP_PASSWORD: "an app password",
+    Login.CODE: "an authorization code",
+    Login.OAUTH: "OAuth2",
+}
+QUIRKS = {
+    Quirk.ID_FIRST: "wants to know the program before it opens a folder, which is done for you",
+    Quirk.NO_IDLE: "may offer no IDLE: then mails are looked for every `poll` seconds",
+    Quirk.NO_UIDNEXT: "does not tell UIDNEXT, which is made up for",
+}
+
+#: Domains of one provider that are named one by one; of more only these many are.
+SHOWN = 12
+
+
+def page() -> str:
+    """The whole page."""
+    grouped = groupby(profiles(), key=lambda profile: profile.name)
+    return TOP + "".join("\n" + "\n".join(section(list(sites))) + "\n" for _, sites in grouped)
+
+
+def section(sites: list[Profile]) -> Iterator[str]:
+    """One provider: what to do, the facts, the servers, and what is told in trouble."""
+    first = sites[0]
+    yield f"## {first.title}\n"
+    for number, step in enumerate(first.steps, 1):
+        yield f"{number}. {step}"
+    if first.where:
+        yield f"\nWhere: <{first.where}>"
+    yield "\n| For | IMAP | SMTP | User name |\n|---|---|---|---|"
+    for site in sites:
+        user = "what stands before the `@`" if site.user == "local" else "the whole address"
+        yield f"| {reach(site)} | {place(site.imap)} | {place(site.smtp)} | {user} |"
+    yield "\n" + "\n".join(f"- {fact}" for fact in facts(first))
+    if first.hints:
+        yield "\n| Trouble | What to do |\n|---|---|"
+        for cause in Cause:
+            if cause in first.hints:
+                yield f"| {cause} | {capital(first.hints[cause])}. |"
+
+
+def facts(profile: Profile) -> Iterator[str]:
+    yield f"Takes {', or '.join(LOGINS[login] for login in profile.logins)}."
+    yield f"{profile.links} connections of one account at once leave room for other programs."
+    if profile.scarce:
+        yield "Logins or sessions are scarce: others that poll the same mailbox may be refused."
+    if profile.renew < 1440:
+        yield f"IDLE is renewed every {profile.renew / 60:.0f} minutes at the latest."
+    for quirk in sorted(profile.quirks):
+        yield f"{capital(QUIRKS[quirk])}."
+
+
+def reach(site: Profile) -> str:
+    """Whom the site is for."""
+    domains = ", ".join(site.domains[:SHOWN]) + (
+        f" and {len(site.domains) - SHOWN} more" if site.domains[SHOWN:] else ""
+    )
+    hosted = f"domains with mail exchangers in {', '.join(site.mx)}" if site.mx else ""
+    return "; ".join(filter(None, (domains, hosted))) or "all other domains"
+
+
+def place(server: Server) -> str:
+    host = server.host.replace("{domain}", "DOMAIN")
+    return f"`{host}` {server.port}{' STARTTLS' if server.tls == 'starttls' else ''}"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
