@@ -10,7 +10,7 @@ from tests.fakes.imap_server import ImapServer, eof
 from watcher.errors import LoginRefused
 from watcher.imap.link import Endpoint, Link, connect
 from watcher.model import Kind, Outcome, Place, Verdict, Work
-from watcher.outbox.after import After
+from watcher.outbox.after import KEPT, After
 
 NUMBERS = itertools.count(1)
 
@@ -125,6 +125,14 @@ def test_the_link_is_kept_for_a_while_and_replaced_if_it_died(server: ImapServer
     after.links["me"] = (after.links["me"][0], 0.0)
     after.rest()
     server.wait_for("LOGOUT")
+
+
+def test_a_burst_over_many_accounts_keeps_few_links(server: ImapServer) -> None:
+    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), "me", "secret"))
+    for number in range(KEPT + 3):
+        assert outcomes(after, work(server.deliver(b"\r\n"), "seen", account=f"number {number}")) == [Verdict.DONE]
+    assert (server.logins, server.count("LOGOUT"), len(after.links)) == (KEPT + 3, 3, KEPT)
+    after.close()
 
 
 def test_an_account_that_is_no_longer_configured_waits(after: After) -> None:

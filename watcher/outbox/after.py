@@ -23,6 +23,7 @@ from watcher.model import Outcome, Verb, Verdict, Work
 __all__ = ["After"]
 
 LINGER = 30.0  #: seconds that an unused link is kept
+KEPT = 8  #: links at most, so that a burst over many accounts does not double the links to their servers
 
 
 class After:
@@ -64,6 +65,8 @@ class After:
                 link.noop()
                 return link
             self.drop(account)
+        if len(self.links) >= KEPT:
+            self.end(min(self.links, key=lambda name: self.links[name][1]))
         link = self.connect(account)
         self.links[account] = (link, time.monotonic())
         return link
@@ -72,7 +75,10 @@ class After:
         """Called from time to time: ends the links that nobody needs."""
         unused = [name for name, (_, used) in self.links.items() if time.monotonic() - used > LINGER]
         for account in unused:
-            self.links.pop(account)[0].logout()
+            self.end(account)
+
+    def end(self, account: str) -> None:
+        self.links.pop(account)[0].logout()
 
     def drop(self, account: str) -> None:
         if account in self.links:
@@ -80,7 +86,7 @@ class After:
 
     def close(self) -> None:
         for account in list(self.links):
-            self.links.pop(account)[0].logout()
+            self.end(account)
 
 
 def perform(link: Link, verb: Verb, target: str, uids: list[int]) -> Outcome:
