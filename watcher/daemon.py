@@ -14,9 +14,9 @@ from watcher.errors import LoginRefused, Unreadable
 from watcher.imap.link import Endpoint, Link, connect
 from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
-from watcher.inbox.post import Post, Reception
+from watcher.inbox.post import Reception
 from watcher.inbox.pulse import Pulse
-from watcher.inbox.watch import watch
+from watcher.inbox.steward import welcome
 from watcher.jobs.dispatch import Dispatcher
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, Kind, Message, Outcome, Verdict, Work
@@ -236,12 +236,9 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)
-    pulses = []
+    pulses: list[Pulse] = []
     for account in house.config.accounts:
-        for folder in account.folders:
-            pulse = Pulse(account.name, folder)
-            pulses.append(pulse)
-            lounge.admit(watch(Post(account, pulse, reception)))
+        welcome(account, reception, lounge.admit, pulses)
     return pulses
 
 
@@ -273,4 +270,6 @@ def open_link(account: Account | None) -> Link:
     if account is None:
         raise LoginRefused("this account is no longer in the configuration")
     endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file)
-    return connect(endpoint, account.user, account.password.fetch().reveal())
+    secret = account.token or account.password
+    assert secret is not None  # a configuration without one is refused
+    return connect(endpoint, account.user, secret.fetch().reveal())

@@ -104,6 +104,7 @@ class Session:
         self.idle_tag = ""
         self.tls = False
         self.seen_uids: list[int] = []  # by sequence number, as announced to this client
+        self.watched: set[str] = set()  # by NOTIFY
 
     # --- talking ---
 
@@ -265,6 +266,33 @@ class Session:
         else:
             self.server.folders[name] = Folder(name)
             self.ok(command)
+
+    async def do_unselect(self, command: Command) -> None:
+        self.folder = None
+        self.ok(command)
+
+    async def do_list(self, command: Command) -> None:
+        pattern = re.escape(command.args.split()[-1].strip('"')).replace("\\*", ".*").replace("%", "[^/]*")
+        for name in self.server.folders:
+            if re.fullmatch(pattern, name):
+                self.send(f'* LIST (\\HasNoChildren) "/" "{name}"\r\n')
+        self.ok(command)
+
+    async def do_status(self, command: Command) -> None:
+        name = command.args.partition(" (")[0].strip('"')
+        if name not in self.server.folders:
+            self.no(command, "[NONEXISTENT] no such folder")
+        else:
+            self.tell_of(self.server.folders[name])
+            self.ok(command)
+
+    async def do_notify(self, command: Command) -> None:
+        self.watched = set(re.findall('"([^"]*)"', command.args))
+        self.ok(command)
+
+    def tell_of(self, folder: Folder) -> None:
+        items = f"MESSAGES {len(folder.mails)} UIDNEXT {folder.uidnext} UIDVALIDITY {folder.uidvalidity}"
+        self.send(f'* STATUS "{folder.name}" ({items})\r\n')
 
     # --- verbs: mails ---
 
@@ -542,6 +570,8 @@ class ImapServer:
         for session in self.sessions:
             if session.idle_tag and session.folder is folder:
                 session.announce()
+            elif folder.name in session.watched and session.folder is not folder:
+                session.tell_of(folder)
 
     # --- the thread ---
 

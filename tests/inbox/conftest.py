@@ -15,9 +15,9 @@ from watcher.daemon import open_link
 from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.patience import Patience
-from watcher.inbox.post import Post, Reception
+from watcher.inbox.post import Reception
 from watcher.inbox.pulse import Pulse
-from watcher.inbox.watch import watch
+from watcher.inbox.steward import welcome
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
@@ -25,6 +25,9 @@ from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
 PATIENCE = 20.0  #: seconds
+
+
+QUICK = Patience(done=1.0, idle_ended=0.5, first_wait=0.05, longest_wait=0.2, hold=0.05, fetch_again=0.1)
 
 
 def mail(number: int, body: bytes = b"hello\r\n") -> bytes:
@@ -40,6 +43,7 @@ class Room:
     settings: str = ""
     folders: tuple[str, ...] = ("INBOX",)
     trouble: str = ""  #: why nothing may be received
+    patience: Patience = QUICK
     failures: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -65,11 +69,10 @@ class Room:
             held=lambda: self.trouble,
             full=lambda: False,
             arrived=lambda: None,
-            patience=Patience(done=1.0, first_wait=0.05, longest_wait=0.2, hold=0.05, fetch_again=0.1),
+            patience=self.patience,
         )
-        self.pulses = [Pulse("me", name) for name in self.folders]
-        for pulse in self.pulses:
-            self.lounge.admit(watch(Post(account, pulse, reception)))
+        self.pulses: list[Pulse] = []
+        welcome(account, reception, self.lounge.admit, self.pulses)
         return self
 
     def __exit__(self, *_: object) -> None:

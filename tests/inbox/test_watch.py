@@ -168,6 +168,37 @@ def test_a_mail_without_bytes_blocks_nobody_and_is_asked_for_again(server: ImapS
         here.wait_numbers(1, 2)
 
 
+def test_a_mail_that_breaks_the_link_each_time_does_not_keep_the_others(server: ImapServer, room: Rooms) -> None:
+    for number in (1, 2, 3):
+        server.deliver(mail(number))
+
+    async def broken(session, asked):
+        uids = asked.args.split()[0].split(",")
+        await (session.honest(asked) if "2" not in uids else eof(session, asked))
+
+    server.on("UID FETCH", broken, times=None)
+    with room("start = 'all'") as here:
+        here.wait_numbers(1, 3)
+        here.wait_idle()
+        server.deliver(mail(4))
+        here.wait_numbers(1, 3, 4)
+        assert here.pulse.connects < 10
+
+
+def test_a_server_that_ends_idle_by_itself_is_not_hammered(server: ImapServer, room: Rooms) -> None:
+    async def ends(session, asked):
+        session.send("+ idling\r\n")
+        session.ok(asked, "IDLE terminated")
+
+    server.on("IDLE", ends, times=None)
+    with room() as here:
+        server.wait_for("IDLE", times=2)
+        before, since = server.count("IDLE"), time.monotonic()
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert server.count("IDLE") - before <= (time.monotonic() - since) / here.patience.idle_ended + 2
+
+
 def test_a_mail_that_is_gone_before_it_is_fetched_is_passed_over(server: ImapServer, room: Rooms) -> None:
     for number in (1, 2):
         server.deliver(mail(number))

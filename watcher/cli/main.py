@@ -1,5 +1,6 @@
 """`imap-watcher`: puts the commands together, and turns errors into one line and an exit code."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +50,8 @@ def common(
 
 
 def main() -> None:
-    """The entry point of the command."""
+    """The entry point of the command. What any command writes is for its user only."""
+    os.umask(0o077)
     try:
         app(prog_name="imap-watcher")
     except ConfigError as error:

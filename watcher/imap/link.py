@@ -3,21 +3,19 @@
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
 
 from imapclient.datetime_util import format_criteria_date
-from imapclient.imap_utf7 import encode
 
-from watcher.errors import ActionRefused, FolderRefused
+from watcher.errors import ActionRefused
 from watcher.imap import answers
 from watcher.imap.answers import LAST_UID, Head, Summary
 from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
-from watcher.imap.login import introduce, login, quoted
+from watcher.imap.folders import Folders, Mailbox, folder_name
+from watcher.imap.login import introduce, login
 from watcher.imap.signals import passing, printable
-from watcher.imap.talk import Talk
 from watcher.imap.wire import Client, greeted
 
 __all__ = ["Endpoint", "Head", "Link", "Mailbox", "Summary", "connect"]
@@ -27,15 +25,6 @@ _T = TypeVar("_T")
 _FLAG = re.compile(
     r"\\?[!#$&'+\-.0-9:;<=>?@A-Z^_`a-z|~]+", re.ASCII
 )  # RFC 3501 9: flag; an atom, perhaps of the system
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """A folder as it was opened."""
-
-    uidvalidity: int  #: 0 if the server gives none
-    uidnext: int | None  #: None if the server does not tell
-    exists: int  #: mails in it
 
 
 def connect(endpoint: Endpoint, user: str, secret: str, *, timeout: float = 30) -> "Link":
@@ -59,44 +48,10 @@ def connect(endpoint: Endpoint, user: str, secret: str, *, timeout: float = 30) 
     return link
 
 
-class Link(Talk):
+class Link(Folders):
     """An authenticated connection. See `Talk` for what holds for every verb."""
 
     __slots__ = ()
-
-    # --- folders ---
-
-    def examine(self, folder: str) -> Mailbox:
-        """Opens `folder` for reading only. FolderRefused if it can't be opened."""
-        return self._open(folder, readonly=True)
-
-    def select(self, folder: str) -> Mailbox:
-        """Opens `folder` for changes. FolderRefused if it can't be opened, or not for changes."""
-        return self._open(folder, readonly=False)
-
-    def _open(self, folder: str, *, readonly: bool) -> Mailbox:
-        name = _folder_name(folder, FolderRefused)
-        tidings = self._wire.tidings
-        self.folder = None
-        with self._asking(lambda text, _code: FolderRefused(f"{printable(folder)}: {text}")):
-            tidings.reset()
-            try:
-                self._ok(*self._wire.select(name, readonly))
-            except self._wire.readonly as error:
-                raise FolderRefused(f"{printable(folder)}: the server opens it for reading only") from error
-        tidings.clear()
-        self.folder = folder
-        return Mailbox(tidings.uidvalidity, tidings.uidnext, tidings.exists)
-
-    def create(self, folder: str) -> None:
-        """Makes `folder`, if there is none of this name. ActionRefused if the server does not want to."""
-        _folder_name(folder, ActionRefused)
-        try:
-            with self._asking(ActionRefused):
-                self._client.create_folder(folder)
-        except ActionRefused as refusal:
-            if refusal.code != "ALREADYEXISTS" and "already exists" not in str(refusal):
-                raise
 
     # --- looking ---
 
@@ -172,7 +127,7 @@ class Link(Talk):
         Without MOVE (RFC 6851) they are copied and deleted. What is marked deleted already is left alone: an attempt
         that was cut off after it did that has the copy made. One cut off before that leaves a second copy.
         """
-        _folder_name(folder, ActionRefused)
+        folder_name(folder, ActionRefused)
         wanted = _uid_set(uids)
         if "MOVE" in self.capabilities:
             with self._asking(ActionRefused):
@@ -200,10 +155,3 @@ def _uid_set(uids: Sequence[int]) -> str:
     if not uids or not all(1 <= uid <= LAST_UID for uid in uids):
         raise ValueError(f"no UIDs: {uids!r}")
     return ",".join(f"{uid:d}" for uid in uids)
-
-
-def _folder_name(folder: str, refusal: type[ActionRefused | FolderRefused]) -> str:
-    """`folder` as it goes over the wire: modified UTF-7 (RFC 3501 5.1.3), quoted."""
-    if not folder or set(folder) & {"\r", "\n", "\0"} or not folder.isprintable():
-        raise refusal(f"{printable(folder)!r} is no name for a folder")
-    return quoted(encode(folder).decode("ascii"))

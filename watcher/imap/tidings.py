@@ -1,6 +1,9 @@
 """What the lines of the server tell about the open folder, whatever command they come with. Pure."""
 
 import re
+from itertools import pairwise
+
+from imapclient.imap_utf7 import decode
 
 from watcher.errors import MailboxLost
 from watcher.imap.signals import Reply, reply
@@ -8,6 +11,7 @@ from watcher.imap.signals import Reply, reply
 __all__ = ["Tidings"]
 
 _COUNT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE|RECENT|FETCH)\b", re.IGNORECASE)
+_STATUS = re.compile(rb'\* STATUS ("(?:[^"\\]|\\.)*"|[^ "{(]+) \((.*)\)', re.IGNORECASE)
 _STATE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
 
 
@@ -17,10 +21,12 @@ class Tidings:
     line passes here. `news` stays set until `clear`; a change that nobody looked for is not lost.
     """
 
-    __slots__ = ("exists", "handled", "news", "reply", "uidnext", "uidvalidity")
+    __slots__ = ("exists", "handled", "news", "reply", "status", "touched", "uidnext", "uidvalidity")
 
     def __init__(self) -> None:
         self.reply: Reply | None = None  #: the last tagged reply or BYE
+        self.touched: set[str] = set()  #: other folders that a STATUS line spoke of
+        self.status: dict[str, int] = {}  #: what the last of these lines said
         self.reset()
 
     def reset(self) -> None:
@@ -45,6 +51,9 @@ class Tidings:
             return True
         if found := _STATE.match(line):
             self._state(int(found[2]), found[1].upper())
+        elif found := _STATUS.match(line):
+            self._of_another(found[1], found[2])
+            return True
         elif line[:5].upper() == b"* BYE" or not line.startswith((b"* ", b"+")):
             self.reply = reply(line)
         elif line[:11].upper() == b"* VANISHED ":
@@ -59,6 +68,15 @@ class Tidings:
         elif what == b"EXPUNGE":
             self.exists = max(0, self.exists - 1)
             self.news = True
+
+    def _of_another(self, name: bytes, items: bytes) -> None:
+        """A STATUS line, asked for or brought by NOTIFY."""
+        if name.startswith(b'"'):
+            name = re.sub(rb"\\(.)", rb"\1", name[1:-1])
+        words = items.decode("ascii", "replace").upper().split()
+        self.status = {key: int(value) for key, value in pairwise(words) if value.isdecimal() and value.isascii()}
+        self.touched.add(decode(name))
+        self.news = True
 
     def _state(self, number: int, what: bytes) -> None:
         if what == b"UIDNEXT":

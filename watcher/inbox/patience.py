@@ -10,6 +10,7 @@ class Patience:
     """The usual waits; tests use shorter ones."""
 
     done: float = 15.0  #: for the answer to DONE; a link that does not give it is dead
+    idle_ended: float = 5.0  #: before the next IDLE where the server ends it by itself
     first_wait: float = 1.0  #: before connecting again; doubles, with full jitter
     longest_wait: float = 600.0
     proven_life: float = 300.0  #: a link that lived so long counts as a good one: the wait begins anew
@@ -18,5 +19,6 @@ class Patience:
     hold: float = 2.0  #: between two looks while the disk is full
     full: float = 0.2  #: between two looks while the backlog is
     quiet: float = 60.0  #: after which a held link is asked for a sign of life
+    look_for_folders: float = 1800.0  #: between two looks at which folders the patterns stand for
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
     fetch_again: float = 60.0  #: until a UID that brought no bytes is asked for again; doubles

@@ -52,8 +52,7 @@ class Post:
 
     def renewal(self) -> float:
         """Seconds after which IDLE is to be renewed."""
-        self.pulse.renewal = min(self.reception.paths.renewal(self.path).interval, self.account.renew)
-        return self.pulse.renewal
+        return min(self.reception.paths.renewal(self.path).interval, self.account.renew)
 
     def died(self, how: Loss, silence: float) -> None:
         """A link was lost in IDLE after so many seconds of silence."""

@@ -16,14 +16,15 @@ from watcher.inbox.post import Reception
 from watcher.model import Place, identity
 from watcher.store.spool import Draft
 
-__all__ = ["chunks", "receive"]
+__all__ = ["chunks", "note_unfetched", "receive"]
 
 log = logging.getLogger(__name__)
 
 CHUNK = 32  #: mails in one FETCH
 HEAD = 32 * 1024  #: bytes of each that come with it; most mails are smaller
 SLICE = 1024 * 1024  #: bytes of each further FETCH of a bigger one
-FETCHES = 10  #: tries after which a UID that brings no bytes is given up
+MANY_FETCHES = 5  #: tries of one UID after which it is an error
+DAY = 86400.0
 
 MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)*(<[^>\r\n]*>|[^\s]+)", re.IGNORECASE | re.MULTILINE)
 HEADER_END = re.compile(rb"\r?\n\r?\n")
@@ -46,7 +47,8 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         spool.settle(arrival.key for arrival in arrivals)
         moved = replace(cursor, next_uid=max(cursor.next_uid, uids[-1] + 1))
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
-        blanks = [blank(cursor, uid, reception, now) for uid in empty if uid in link.search(uid, uid)]
+        listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
+        blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
         doubles = folders.receive(moved, arrivals, blanks, now)
         unless_entered.pop_all()
     reception.arrived()
@@ -57,10 +59,10 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
     return moved
 
 
-def chunks(uids: Sequence[int]) -> Iterator[Sequence[int]]:
+def chunks(uids: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
     """As many as one FETCH may ask for (RFC 2683 3.2.1.5 wants commands short)."""
-    for start in range(0, len(uids), CHUNK):
-        yield uids[start : start + CHUNK]
+    for start in range(0, len(uids), size):
+        yield uids[start : start + size]
 
 
 def store(link: Link, cursor: Cursor, head: Head, draft: Draft, now: float) -> Arrival:
@@ -105,12 +107,20 @@ def message_id(data: bytes) -> str:
     return found[1].decode("ascii", "backslashreplace") if found else ""
 
 
-def blank(cursor: Cursor, uid: int, reception: Reception, now: float) -> Blank:
-    """A UID that is listed but brings no bytes is asked for again later; it neither blocks the folder nor vanishes."""
+def blank(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) -> Blank:
+    """
+    A UID that is listed but can't be fetched is asked for again, less and less often, as long as the server lists it:
+    it neither blocks the folder nor vanishes.
+    """
     tries = reception.folders.tries(cursor, uid) + 1
+    wait = min(DAY, reception.patience.fetch_again * 2.0 ** (tries - 1))
+    level = logging.ERROR if tries >= MANY_FETCHES else logging.WARNING
     where = f"{cursor.account}/{cursor.folder}: UID {uid}"
-    if tries >= FETCHES:
-        log.error("%s: the server lists this mail but sends no bytes of it, %d times; given up", where, tries)
-        return Blank(uid, "unreadable: listed, but no bytes came", None)
-    log.warning("%s: the server lists this mail but sends no bytes of it; asked again later", where)
-    return Blank(uid, "listed, but no bytes came", now + reception.patience.fetch_again * 2 ** (tries - 1))
+    log.log(level, "%s can't be fetched (%s), %d times now; next try in %.0f s", where, why, tries, wait)
+    return Blank(uid, why, now + wait)
+
+
+def note_unfetched(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) -> None:
+    """Fetching this one mail has broken the link: the others are to go on without it."""
+    moved = replace(cursor, next_uid=max(cursor.next_uid, uid + 1))
+    reception.folders.receive(moved, [], [blank(cursor, uid, reception, why, now)], now)

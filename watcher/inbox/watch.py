@@ -6,7 +6,7 @@ Reads as one blocking loop; the lounge parks it at each `yield`.
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -28,10 +28,10 @@ from watcher.inbox.catchup import Mark, look_from, prove, unseen
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
-from watcher.inbox.receive import chunks, receive
+from watcher.inbox.receive import chunks, note_unfetched, receive
 from watcher.retry import delays
 
-__all__ = ["watch"]
+__all__ = ["Progress", "catch_up", "log_in", "persist", "tell", "wait_for_news", "watch"]
 
 log = logging.getLogger(__name__)
 
@@ -49,59 +49,64 @@ class Progress:
 
 def watch(post: Post) -> Guest:
     """The guest of one folder. Ends only when it is closed; an error that it raises is a bug or a failing disk."""
-    pulse = post.pulse
-    patience = post.reception.patience
+    return persist([post], lambda: attend(post))
+
+
+def persist(posts: Sequence[Post], visit: Callable[[], Guest]) -> Guest:
+    """Let one visit of these folders' server follow the other, each after a wait that fits the end of the last."""
+    first = posts[0]
+    patience = first.reception.patience
     waits = delays(patience.first_wait, patience.longest_wait)
     refusals = 0
     while True:
-        mails, started = pulse.mails, time.monotonic()
-        pulse.state = State.CONNECTING
+        before, mails = first.pulse.connects, sum(post.pulse.mails for post in posts)
+        for post in posts:
+            post.pulse.state = State.CONNECTING
         try:
-            yield from attend(post)
+            yield from visit()
         except (MailboxLost, Superseded) as error:
-            if pulse.mails > mails or time.monotonic() - started > patience.proven_life:
+            connected = first.pulse.connects > before
+            lived = time.monotonic() - first.pulse.connected_at if connected else 0.0
+            if lived > patience.proven_life or sum(post.pulse.mails for post in posts) > mails:
                 waits = delays(patience.first_wait, patience.longest_wait)
-            if pulse.connected_at >= started:
-                refusals = 0
-            pulse.state = State.WAITING
-            wait = tell(post, logging.WARNING, error, next(waits))
+            refusals = 0 if connected else refusals
+            wait = tell(posts, State.WAITING, error, next(waits))
         except (LoginRefused, ServerUntrusted, SecretUnavailable) as error:
-            pulse.state = State.REFUSED
-            wait = tell(post, logging.ERROR, error, patience.refused[min(refusals, 1)])
+            wait = tell(posts, State.REFUSED, error, patience.refused[min(refusals, 1)])
             refusals += 1
         except FolderRefused as error:
-            pulse.state = State.REFUSED
-            wait = tell(post, logging.ERROR, error, patience.parked)
-        pulse.answered = True
+            wait = tell(posts, State.REFUSED, error, patience.parked)
+        else:
+            return
         yield Wait(time.monotonic() + wait)
 
 
-def tell(post: Post, level: int, error: WatcherError, wait: float) -> float:
-    post.pulse.trouble = str(error)
-    log.log(level, "%s: %s; next try in %.0f s", post, error, wait)
+def tell(posts: Sequence[Post], state: State, error: WatcherError, wait: float) -> float:
+    """Note a trouble for `status`, and log it once for all folders it concerns."""
+    for post in posts:
+        post.pulse.state, post.pulse.trouble, post.pulse.answered = state, str(error), True
+    level = logging.WARNING if state is State.WAITING else logging.ERROR
+    others = f" and {len(posts) - 1} more" if len(posts) > 1 else ""
+    log.log(level, "%s%s: %s; next try in %.0f s", posts[0], others, error, wait)
     return wait
 
 
 def attend(post: Post) -> Guest:
     """One link, from login to loss."""
-    pulse = post.pulse
-    link = yield from log_in(post)
+    link = yield from log_in([post])
     try:
-        pulse.connects += 1
-        pulse.connected_at = time.monotonic()
-        progress = Progress(take_over(link, link.examine(pulse.folder), post))
+        progress = Progress(take_over(link, link.examine(post.pulse.folder), post))
         while True:
-            pulse.state = State.CATCHING_UP
             progress = yield from catch_up(link, progress, post)
-            pulse.scanned_at, pulse.answered, pulse.trouble = time.monotonic(), True, ""
             if not link.news:
-                yield from wait_for_news(link, post)
+                yield from wait_for_news(link, [post])
     finally:
         link.close()
 
 
-def log_in(post: Post) -> Generator[Wait, bool, Link]:
-    """A link, once it is our turn at the host's door."""
+def log_in(posts: Sequence[Post]) -> Generator[Wait, bool, Link]:
+    """A link for these folders of one account, once it is our turn at the host's door."""
+    post = posts[0]
     door = post.reception.door(post.account)
     turn = door.knock(time.monotonic())
     reached: bool | None = None
@@ -120,12 +125,16 @@ def log_in(post: Post) -> Generator[Wait, bool, Link]:
         raise
     finally:
         door.leave(turn, time.monotonic(), reached=reached)
+    for post in posts:
+        post.pulse.connects += 1
+        post.pulse.connected_at = time.monotonic()
     return link
 
 
 def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool, Progress]:
     """Fetch all that is new. Others get their turn between two FETCHes, so that one backlog delays nobody else."""
     folders, cursor, pulse = post.reception.folders, progress.cursor, post.pulse
+    pulse.state = State.CATCHING_UP
     link.clear_news()
     low = look_from(cursor)
     found = link.search(low)
@@ -134,17 +143,30 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         recent = link.search_since((datetime.now(UTC) - AUDITED).date())
         wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     lowest = max(cursor.floor_uid, min([low, *wanted]))
-    for uids in chunks(unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)):
+    todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
+    for uids in chunks(todo, 1) if pulse.careful else chunks(todo):
         yield from may_receive(link, post)
-        cursor = receive(link, cursor, uids, post.reception, time.time())
+        cursor = take_in(link, cursor, uids, post)
         pulse.mails += len(uids)
         pulse.heard_at = link.heard_at
         yield Wait(time.monotonic())
     proven, mark = prove(cursor, progress.mark, found, time.monotonic())
     if proven != cursor:
         folders.advance(proven)
-    pulse.heard_at = link.heard_at
+    pulse.careful = False
+    pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+
+
+def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor:
+    """`receive`; and if it breaks the link, see to it that one bad mail can't do so for ever."""
+    try:
+        return receive(link, cursor, uids, post.reception, time.time())
+    except MailboxLost as error:
+        if post.pulse.careful:
+            note_unfetched(cursor, uids[0], post.reception, str(error), time.time())
+        post.pulse.careful = True
+        raise
 
 
 def may_receive(link: Link, post: Post) -> Guest:
@@ -168,38 +190,34 @@ def pause(link: Link, seconds: float, quiet: float) -> Guest:
         link.noop()
 
 
-def wait_for_news(link: Link, post: Post) -> Guest:
+def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
     """Until the server tells of something, or it is time to renew. Without IDLE: until the next poll."""
-    pulse, account = post.pulse, post.account
+    account = posts[0].account
     if link.can_idle:
         try:
             link.start_idle()
         except IdleRefused as error:
-            log.warning("%s: %s; asking every %.0f s instead", post, error, account.poll)
+            log.warning("%s: %s; asking every %.0f s instead", posts[0], error, account.poll)
         else:
-            pulse.state = State.LIVE
-            yield from idle(link, post)
+            yield from idle(link, posts)
             return
-    pulse.state = State.POLLING
+    for post in posts:
+        post.pulse.state = State.POLLING
     yield Wait(time.monotonic() + account.poll)
     link.noop()
 
 
-def deadline(until: float) -> float:
-    """The time until which DONE may stay without an answer; raises MailboxLost once it has passed."""
-    if time.monotonic() >= until:
-        raise MailboxLost("no answer to DONE in time: the link is dead", Loss.SILENT)
-    return until
-
-
-def idle(link: Link, post: Post) -> Guest:
+def idle(link: Link, posts: Sequence[Post]) -> Guest:
     """One IDLE, from its start to the answer to DONE. The waiting for that answer is parked too."""
+    path, patience = posts[0], posts[0].reception.patience.done
     began, asked = time.monotonic(), 0.0
-    renewal = began + post.renewal()
-    patience = post.reception.patience.done
+    renewal = began + path.renewal()
+    for post in posts:
+        if post.pulse.state is not State.REFUSED:
+            post.pulse.state, post.pulse.renewal = State.LIVE, renewal - began
     try:
         while not link.hear() and time.monotonic() < renewal:
-            post.pulse.heard_at = link.heard_at
+            heard(link, posts)
             yield Wait(renewal, link)
         asked = time.monotonic()
         link.end_idle()
@@ -207,7 +225,21 @@ def idle(link: Link, post: Post) -> Guest:
             yield Wait(deadline(asked + patience), link)
     except MailboxLost as error:
         silence = (asked or time.monotonic()) - max(began, link.heard_at)
-        post.died(Loss.SILENT if asked else error.how, silence)
+        path.died(Loss.SILENT if asked else error.how, silence)
         raise
-    post.survived()
-    post.pulse.heard_at = link.heard_at
+    path.survived()
+    heard(link, posts)
+    if not link.news and asked < renewal:  # the server ends IDLE by itself, some do so every time
+        yield Wait(asked + path.reception.patience.idle_ended)
+
+
+def heard(link: Link, posts: Sequence[Post]) -> None:
+    for post in posts:
+        post.pulse.heard_at = link.heard_at
+
+
+def deadline(until: float) -> float:
+    """The time until which DONE may stay without an answer; raises MailboxLost once it has passed."""
+    if time.monotonic() >= until:
+        raise MailboxLost("no answer to DONE in time: the link is dead", Loss.SILENT)
+    return until

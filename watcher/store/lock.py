@@ -14,7 +14,6 @@ __all__ = ["hold_state"]
 @contextmanager
 def hold_state(state: Path) -> Iterator[None]:
     """The state directory is ours alone. Raises StateLocked if another process has it, or it can't be made."""
-    os.umask(0o077)
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (state / "lock").open("a+")

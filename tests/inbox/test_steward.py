@@ -1,0 +1,118 @@
+"""Many folders of one account: on one link where the server can tell, within the budget where it can't."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes.imap_server import ImapServer
+from tests.inbox.conftest import Room, mail
+from watcher.inbox.plan import share
+from watcher.inbox.pulse import State
+
+Rooms = Callable[..., Room]
+NOTIFY = "IMAP4rev1 AUTH=PLAIN IDLE UIDPLUS MOVE UNSELECT NOTIFY"
+NAMES = tuple(f"F{number}" for number in range(20))
+
+
+def folders(server: ImapServer) -> None:
+    for name in NAMES:
+        server.folder(name)
+
+
+@pytest.mark.parametrize(
+    ("folders", "links", "notify", "own", "shared"),
+    [
+        (3, 8, False, 3, 0),
+        (7, 8, False, 7, 0),
+        (8, 8, False, 6, 2),
+        (50, 8, False, 6, 44),
+        (5, 2, False, 0, 5),
+        (5, 1, False, 0, 5),
+        (50, 2, True, 0, 50),
+    ],
+)
+def test_links_are_shared_within_the_budget(folders: int, links: int, notify: bool, own: int, shared: int) -> None:
+    names = [str(number) for number in range(folders)]
+    sharing = share(names, links, notify=notify)
+    assert (len(sharing.own), len(sharing.shared)) == (own, shared)
+    assert [*sharing.own, *sharing.shared] == names
+
+
+def test_with_notify_one_link_serves_all_folders(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    server.capabilities = NOTIFY
+    server.deliver(mail(1), "F3")
+    with room("start = 'all'", folders=NAMES) as here:
+        here.wait_numbers(1)
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        for number, name in enumerate(NAMES, 10):
+            server.deliver(mail(number), name)
+            here.wait(lambda n=number: n in here.numbers())
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        assert server.logins == 1
+        server.cut()
+        server.deliver(mail(99), "F7")
+        here.wait(lambda: 99 in here.numbers())
+
+
+def test_mail_that_comes_while_its_folder_is_open_is_not_lost(server: ImapServer, room: Rooms) -> None:
+    """NOTIFY is silent about the folder that is open, and between the search and its end nobody looks."""
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("start = 'all'", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+
+        async def meanwhile(session, asked):
+            server.add(server.folder("F5"), type(stored)(0, mail(2), stored.received))
+            await session.honest(asked)
+
+        server.deliver(mail(0), "F0")
+        here.wait_numbers(0)
+        stored = server.folder("F0").mails[0]
+        server.on("UNSELECT", meanwhile)
+        server.deliver(mail(1), "F5")
+        here.wait_numbers(0, 1, 2)
+
+
+def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    with room("start = 'all'\npoll = 0.3", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.scanned_at for pulse in here.pulses))
+        budget = 8
+        assert len([session for session in server.sessions if session.user]) <= budget
+        for number, name in enumerate(NAMES):
+            server.deliver(mail(number), name)
+        here.wait_numbers(*range(len(NAMES)))
+        states = {pulse.state for pulse in here.pulses}
+        assert states <= {State.LIVE, State.POLLING, State.CATCHING_UP}
+        for _ in range(2):  # the first rounds may still find what came while they looked
+            looks, asked = server.count("EXAMINE"), server.count("STATUS")
+            here.wait(lambda n=asked: server.count("STATUS") > n + 40)
+        assert server.count("EXAMINE") == looks, "folders without news were opened"
+
+
+def test_patterns_stand_for_what_is_there(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("start = 'all'", folders=("INBOX", "F1*")) as here:
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        expected = ["INBOX", *(name for name in sorted(NAMES) if name.startswith("F1"))]
+        assert [pulse.folder for pulse in here.pulses] == expected
+        server.deliver(mail(1), "F12")
+        server.deliver(mail(2), "F2")
+        server.deliver(mail(3))
+        here.wait_numbers(1, 3)
+
+
+def test_one_refused_folder_does_not_stop_the_others(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("start = 'all'", folders=("F0", "Nowhere", "F1")) as here:
+        server.deliver(mail(1), "F1")
+        here.wait_numbers(1)
+        states = {pulse.folder: pulse for pulse in here.pulses}
+        here.wait(lambda: states["Nowhere"].state is State.REFUSED)
+        assert "Nowhere" in states["Nowhere"].trouble
+        server.deliver(mail(2), "F0")
+        here.wait_numbers(1, 2)
+        assert states["Nowhere"].state is State.REFUSED

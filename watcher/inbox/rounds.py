@@ -1,0 +1,108 @@
+"""Many folders on one link: told by NOTIFY (RFC 5465) where the server can, else asked by STATUS in turn."""
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from watcher.errors import FolderRefused, IdleRefused
+from watcher.imap.link import Link
+from watcher.inbox.anchor import take_over
+from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.post import Post
+from watcher.inbox.pulse import State
+from watcher.inbox.watch import Progress, catch_up, tell, wait_for_news
+
+__all__ = ["Rounds"]
+
+log = logging.getLogger(__name__)
+
+
+class Rounds:
+    """What one link knows of the folders it serves, from login to loss."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.told_of: frozenset[str] = frozenset()  #: folders whose news the server announces
+        self.progress: dict[str, Progress] = {}
+        self.uidnext: dict[str, int | None] = {}  #: as of the last look, before its search
+        self.parked: dict[str, float] = {}  #: refused folders, and until when (monotonic seconds)
+
+    def go(self, posts: Mapping[str, Post], until: float) -> Guest:
+        """Look after these folders until a time (monotonic seconds)."""
+        self.ask_to_be_told(posts)
+        waiting: Collection[str] = posts
+        while time.monotonic() < until:
+            for name in [name for name in posts if name in waiting]:
+                yield from self.visit(posts[name])
+            waiting = self.come_meanwhile(posts, waiting)
+            if not waiting:
+                yield from self.rest(list(posts.values()), until)
+                waiting = self.link.touched() & posts.keys() or posts
+
+    def ask_to_be_told(self, posts: Mapping[str, Post]) -> None:
+        if not (self.link.can_notify and self.link.can_idle) or self.told_of == posts.keys():
+            return
+        try:
+            self.link.notify(list(posts))
+            self.told_of = frozenset(posts)
+        except IdleRefused as error:
+            log.warning("%s: %s; its folders are asked for in turn", next(iter(posts.values())), error)
+
+    def rest(self, posts: list[Post], until: float) -> Guest:
+        """Until the server announces something, or it is time for the next round."""
+        if self.told_of:
+            yield from wait_for_news(self.link, posts)
+            return
+        for post in posts:
+            if post.pulse.state is not State.REFUSED:
+                post.pulse.state = State.POLLING
+        yield Wait(min(until, time.monotonic() + posts[0].account.poll))
+
+    def visit(self, post: Post) -> Guest:
+        """Take in what is new in one folder. One that is refused is left alone for a while; the others go on."""
+        name = post.pulse.folder
+        if self.parked.get(name, 0.0) > time.monotonic():
+            return
+        try:
+            if self.is_unchanged(post):
+                post.pulse.scanned_at, post.pulse.heard_at = time.monotonic(), self.link.heard_at
+                return
+            mailbox = self.link.examine(name)
+            self.uidnext[name] = mailbox.uidnext
+            cursor = take_over(self.link, mailbox, post)
+            known = self.progress.get(name)
+            progress = (
+                replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)
+            )
+            self.progress[name] = yield from catch_up(self.link, progress, post)
+            while self.link.news:
+                self.progress[name] = yield from catch_up(self.link, self.progress[name], post)
+        except FolderRefused as error:
+            wait = post.reception.patience.parked
+            tell([post], State.REFUSED, error, wait)
+            self.parked[name] = time.monotonic() + wait
+
+    def is_unchanged(self, post: Post) -> bool:
+        """By STATUS; for the folder that is open, which STATUS is not for (RFC 3501 6.3.10), by what NOOP brings."""
+        name = post.pulse.folder
+        if name not in self.progress:
+            return False
+        if self.link.folder == name:
+            self.link.noop()
+            return not self.link.news
+        if self.uidnext[name] is None:
+            return False
+        mailbox = self.link.status(name)
+        return (mailbox.uidnext, mailbox.uidvalidity) == (self.uidnext[name], self.progress[name].cursor.uidvalidity)
+
+    def come_meanwhile(self, posts: Mapping[str, Post], visited: Collection[str]) -> set[str]:
+        """
+        What NOTIFY could not tell: it is silent about the folder that is open. So that is closed first, and each that
+        was visited is asked for once more.
+        """
+        if not self.told_of:
+            return set()
+        self.link.unselect()
+        late = {name for name in visited if name in self.progress and not self.is_unchanged(posts[name])}
+        return late | (self.link.touched() & posts.keys())
