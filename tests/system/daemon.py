@@ -218,10 +218,14 @@ class Daemon:
         states = self.states()
         return bool(states) and set(states.values()) == {"live"}
 
-    def settled(self, cases: Iterable[int], within: float) -> list[Job]:
-        """Wait until each mail has reached each handler and all work has ended; the work."""
+    def handled(self, cases: Iterable[int], within: float) -> None:
+        """Wait until each mail has reached each handler."""
         wanted = {(case, handler) for case in cases for handler in self.handlers}
         self.until(lambda: not self._missing(wanted), within, "mails to reach the handlers")
+
+    def settled(self, cases: Iterable[int], within: float) -> list[Job]:
+        """Wait until each mail has reached each handler and all work has ended; the work."""
+        self.handled(cases, within)
         return self.until(self._ended, 30, "the end of all work")
 
     def until(self, look: Callable[[], T], within: float, what: str) -> T:

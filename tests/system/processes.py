@@ -120,11 +120,23 @@ class Gauge:
         self._thread.join()
 
     def _watch(self) -> None:
+        known: set[int] = set()
         while not self._done.wait(self._every):
-            pids = descendants(self._root)
-            now = memory_of(pids)
+            pids = set(descendants(self._root))
+            counted = {pid for pid in pids if pid in known or not _is_being_born(pid)}
+            known = pids
+            now = memory_of(counted)
             self.peak = Footprint(max(self.peak.rss, now.rss), max(self.peak.pss, now.pss))
-            self.processes = max(self.processes, len(pids))
+            self.processes = max(self.processes, len(counted))
+
+
+def _is_being_born(pid: int) -> bool:
+    """Whether it looks like its parent: between vfork and exec it has the parent's memory, not one of its own."""
+    try:
+        parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1]
+        return (PROC / str(pid) / "cmdline").read_bytes() == (PROC / parent / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _table() -> Iterator[tuple[int, int, int, str]]:
