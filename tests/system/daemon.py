@@ -6,20 +6,17 @@ had on record is read from a copy of its files, since no command may touch them 
 """
 
 import json
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from tests.system import handler_log
 from tests.system.checker import Evidence, Job, violations
+from tests.system.daemon_home import Watched, recorded_successes, write_configuration
 from tests.system.dovecot import Dovecot
 from tests.system.handler_log import Event, Phase
 from tests.system.processes import using
@@ -31,17 +28,6 @@ T = TypeVar("T")
 
 #: System calls at which a kill is worth it: what writes the ledger, makes and removes files, talks to a server.
 CALLS = ("pwrite64", "fdatasync", "fsync", "openat", "mkdir", "unlink", "write", "recvfrom")
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """One account of the configuration; its name is the Dovecot user's."""
-
-    user: str
-    folders: tuple[str, ...] = ("INBOX",)
-    start: str = "all"
-    relay: tuple[str, int] | None = None  #: host and port of a relay before the server
-    settings: str = ""  #: further TOML of the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +65,7 @@ class Daemon:
             "shell": handler_log.shell_handler("shell", self.events_file, work),
             "python.py": handler_log.python_handler("python", self.events_file),
         }
-        self._write_files(recorders if handlers is None else handlers, settings)
+        write_configuration(home, server, self.accounts, recorders if handlers is None else handlers, settings)
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
@@ -167,7 +153,7 @@ class Daemon:
             until(lambda: not using(self.home), 10, "the end of all processes")
         except TimeoutError:
             self.left_over += [f"{pid} {line}" for pid, line in using(self.home).items()]
-        recorded = [Event(Phase.KILLED, handler, mail) for handler, mail in self._recorded()]
+        recorded = [Event(Phase.KILLED, handler, mail) for handler, mail in recorded_successes(self.state)]
         handler_log.append(self.events_file, [Event(Phase.KILLED), *recorded])
 
     def ends_within(self, seconds: float) -> bool:
@@ -267,50 +253,6 @@ class Daemon:
         jobs = self.jobs()
         return [] if any(job.status in {"waiting", "running"} for job in jobs) else jobs
 
-    def _recorded(self) -> list[tuple[str, str]]:
-        """(handler, mail) of each job whose success stands in the ledger of the killed daemon."""
-        with tempfile.TemporaryDirectory() as copy:
-            for file in self.state.glob("ledger.db*"):
-                shutil.copy(file, copy)
-            if not (Path(copy) / "ledger.db").exists():
-                return []
-            with closing(sqlite3.connect(Path(copy) / "ledger.db")) as ledger:
-                if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'work'").fetchone():
-                    return []
-                return ledger.execute(
-                    "SELECT work.name, mail.key FROM work JOIN mail ON mail.id = work.mail"
-                    " WHERE work.kind = 'job' AND work.status = 'done'"
-                ).fetchall()
-
     def _environment(self) -> dict[str, str]:
         base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}
         return {**base, "PYTHONPATH": str(self.package)} if self.package else base
-
-    def _write_files(self, handlers: Mapping[str, str], settings: str) -> None:
-        folder = self.home / "handlers"
-        folder.mkdir()
-        for name, content in handlers.items():
-            path = folder / name
-            path.write_text(content)
-            path.chmod(0o644 if name.endswith(".py") else 0o755)
-        secret = self.home / "password"
-        secret.touch(mode=0o600)
-        secret.write_text(self.server.password)
-        names = json.dumps(self.handlers)
-        rule = f'[[rule]]\nrun = {names}\nthen = ["seen"]\n'
-        own = f'[watcher]\nstate = "{self.state}"\nhandlers = "{folder}"\n'
-        self.config.write_text("\n".join([*map(self._account, self.accounts), rule, own, settings]))
-
-    def _account(self, account: Watched) -> str:
-        host, port = account.relay or (self.server.host, self.server.port)
-        return f"""[account.{account.user}]
-address = "{account.user}@test.example"
-user = "{account.user}"
-password = {{ file = "{self.home}/password" }}
-host = "{host}"
-port = {port}
-ca_file = "{self.server.ca_file}"
-folders = {json.dumps(account.folders)}
-start = "{account.start}"
-{account.settings}
-"""

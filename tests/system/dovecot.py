@@ -46,6 +46,7 @@ class Dovecot:
         self.users = tuple(users)
         self.root = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.root.chmod(0o755)
+        self.authority = trustme.CA()  #: has issued its certificate; may issue those of proxies before it
         self.ca_file = self.root / "ca.pem"
         self._layout = Layout(
             root=self.root,
@@ -158,7 +159,8 @@ class Dovecot:
         with self.imap(user) as link:
             _ok(link.select(f'"{folder}"', readonly=True))
             _, data = link.uid("FETCH", str(uid), "(BODY.PEEK[])")
-            return data[0][1]
+            raw: bytes = data[0][1]
+            return raw
 
     def create(self, user: str, folder: str, uidvalidity: int | None = None) -> None:
         """Make a folder, with this UIDVALIDITY if one is given."""
@@ -208,7 +210,7 @@ class Dovecot:
 
     def doveadm(self, *args: str) -> str:
         """What `doveadm ARGS` prints; CalledProcessError if it fails."""
-        command = ["doveadm", "-c", self.root / "dovecot.conf", *args]
+        command = ["doveadm", "-c", str(self.root / "dovecot.conf"), *args]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -218,9 +220,8 @@ class Dovecot:
             (self.root / name).mkdir()
         os.chown(self.root / "mail", mail_owner().pw_uid, mail_owner().pw_gid)
         (self.root / "users").write_text(passwd_file(self.users))
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(self.ca_file)
-        issued = authority.issue_cert("localhost", *(f"127.0.0.{last}" for last in range(1, 5)))
+        self.authority.cert_pem.write_to_path(self.ca_file)
+        issued = self.authority.issue_cert("localhost", *(f"127.0.0.{last}" for last in range(1, 5)))
         for blob in issued.cert_chain_pems:
             blob.write_to_path(self._layout.certificate, append=True)
         issued.private_key_pem.write_to_path(self._layout.key)
@@ -249,6 +250,6 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _ok(answer: tuple[str, list[object]]) -> None:
+def _ok(answer: tuple[str, object]) -> None:
     if answer[0] != "OK":
         raise RuntimeError(f"the server said {answer}")

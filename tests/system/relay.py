@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from enum import StrEnum
 from threading import Event, Thread
 from typing import Self
@@ -50,23 +51,28 @@ class Relay:
 
     def cut(self, how: Cut) -> None:
         """Cut the line: every link that is open, and every one that comes, until `mend`."""
-        self._call(self._do_cut, how)
+        self._call(lambda: self._do_cut(how))
 
     def mend(self) -> None:
         """Relay new links again. Those that fell silent stay so."""
-        self._call(setattr, self, "_cut", None)
+        self._call(self._do_mend)
 
     # --- in its thread ----------------------------------------------------------------------------------------------
 
-    def _call(self, what, *args) -> None:
+    def _call(self, act: Callable[[], None]) -> None:
+        """Do it in the relay's thread, and wait until it is done."""
         done = Event()
-        self._loop.call_soon_threadsafe(lambda: (what(*args), done.set()))
+        self._loop.call_soon_threadsafe(act)
+        self._loop.call_soon_threadsafe(done.set)
         done.wait()
 
     def _do_cut(self, how: Cut) -> None:
         self._cut = how
         for link in list(self._links):
             self._end_link(link)
+
+    def _do_mend(self) -> None:
+        self._cut = None
 
     def _end_link(self, link: asyncio.StreamWriter) -> None:
         if self._cut is Cut.SILENCE:

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from watcher.cli.demo.server import PASSWORD, USER, DemoServer
 from watcher.cli.demo.stage import Report, Stage
-from watcher.jobs.output import one_line
+from watcher.jobs.output import one_line, printable
 
 __all__ = ["Screen"]
 
@@ -80,7 +80,7 @@ class Screen:
         self._console.print(Text(f"The demo failed: {reason}.", style="bold red"))
         self._console.print("The daemon's log:" if log else "The daemon has logged nothing.")
         for line in log.splitlines():
-            self._console.print(Text("    " + one_line(line, 500)))
+            self._console.print(Text("    " + printable(line)))
 
     def _field(self, name: str, value: str) -> None:
         line = Text(f"  {name:<10}", style="dim")
