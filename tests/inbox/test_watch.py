@@ -1,5 +1,6 @@
 """A folder is watched: nothing missed, nothing doubled, whatever the server does."""
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -7,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fakes.imap_server import ImapServer, bye, eof, reset, stall, then_honest
-from tests.inbox.conftest import Room, mail
+from tests.fakes.imap_server import ImapServer, Mail, bye, eof, reset, stall, then_honest
+from tests.inbox.conftest import QUICK, Room, mail
 from watcher.inbox.pulse import State
 from watcher.inbox.receive import CHUNK, HEAD, SLICE
 from watcher.renewal import FIRST, FLOOR
@@ -197,6 +198,38 @@ def test_a_server_that_ends_idle_by_itself_is_not_hammered(server: ImapServer, r
         server.deliver(mail(1))
         here.wait_numbers(1)
         assert server.count("IDLE") - before <= (time.monotonic() - since) / here.patience.idle_ended + 2
+
+
+def test_a_deaf_link_is_found_by_a_fresh_one(server: ImapServer, room: Rooms) -> None:
+    """A session that the server has forgotten: it answers, but shows no mail that came since."""
+
+    async def deaf(session, asked):
+        if session is not old[0]:
+            await session.honest(asked)
+        else:
+            session.send(f"* SEARCH\r\n{asked.tag} OK done\r\n")
+
+    with room("renew = 0.3", patience=dataclasses.replace(QUICK, probe=1.0)) as here:
+        here.wait_idle()
+        old = list(server.sessions)
+        server.on("UID SEARCH", deaf, times=None)
+        server.inbox.mails.append(Mail(1, mail(1), datetime.now(UTC)))
+        server.inbox.uidnext = 2
+        here.wait_numbers(1)
+        assert here.pulse.connects == 2
+
+
+def test_after_a_clock_jump_every_link_is_renewed(
+    server: ImapServer, room: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with room() as here:
+        here.wait_idle()
+        real = time.time
+        monkeypatch.setattr("watcher.inbox.lounge.time.time", lambda: real() + 3600.0)
+        server.push(b"* OK Still here\r\n")
+        server.wait_for("DONE")
+        server.wait_for("IDLE", times=2)
+        assert here.pulse.connects == 1
 
 
 def test_a_mail_that_is_gone_before_it_is_fetched_is_passed_over(server: ImapServer, room: Rooms) -> None:

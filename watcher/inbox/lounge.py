@@ -3,7 +3,8 @@ The lounge parks idle links: one selector holds all that wait, a small pool of t
 to do. So ten thousand mailboxes need no thread each.
 
 A guest is a generator that reads as one blocking loop and yields `Wait` where it has nothing to do. It is resumed with
-True when its link became readable, with False when its time has come. Between two yields it may block for a moment
+True when its link became readable, with False when its time has come (or the clock jumped: the machine was suspended,
+so all that waits is asked at once whether it still lives). Between two yields it may block for a moment
 (a login, a fetch); it is never run by two threads at once.
 """
 
@@ -26,6 +27,10 @@ from watcher.inbox.door import Turn
 __all__ = ["Guest", "Lounge", "Wait"]
 
 
+LONGEST_SLEEP = 30.0  #: seconds after which the selector looks at the clock, whatever it waits for
+CLOCK_JUMP = 10.0  #: seconds by which wall clock and monotonic clock may part between two looks
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Resume me when `link` is readable, `turn` is granted or it is `until` (monotonic seconds), as comes first."""
@@ -41,12 +46,13 @@ Guest = Generator[Wait, bool, None]
 class Seat:
     """One guest and what it waits for at the moment."""
 
-    __slots__ = ("descriptor", "guest", "number")
+    __slots__ = ("descriptor", "guest", "jumps", "number")
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
         self.descriptor = -1  #: in the selector, or -1
         self.number = 0  #: of its present wait; an alarm with another number is stale
+        self.jumps = 0  #: jumps of the clock that it was told of
 
 
 class Lounge:
@@ -120,8 +126,9 @@ class Lounge:
     def watch_the_door(self) -> None:
         alarms: list[tuple[float, int, Seat, int]] = []
         order = itertools.count()
+        offset, jumps = time.time() - time.monotonic(), 0
         while not self.closing:
-            pause = max(0.0, alarms[0][0] - time.monotonic()) if alarms else None
+            pause = min(LONGEST_SLEEP, max(0.0, alarms[0][0] - time.monotonic())) if alarms else LONGEST_SLEEP
             for key, _ in self.selector.select(pause):
                 if key.fd == self.bell:
                     os.read(self.bell, 4096)
@@ -130,15 +137,21 @@ class Lounge:
             while self.arriving:
                 seat, wait = self.arriving.popleft()
                 self.seat(seat, wait)
-                heapq.heappush(alarms, (wait.until, next(order), seat, seat.number))
+                until = wait.until if seat.jumps == jumps else 0.0
+                seat.jumps = jumps
+                heapq.heappush(alarms, (until, next(order), seat, seat.number))
             while self.called:
                 seat, number = self.called.popleft()
                 if seat.number == number:
                     self.wake(seat, readable=False)
-            now = time.monotonic()
-            while alarms and alarms[0][0] <= now:
+            now, before = time.monotonic(), offset
+            offset = time.time() - now
+            jumped = abs(offset - before) > CLOCK_JUMP
+            jumps += jumped
+            while alarms and (jumped or alarms[0][0] <= now):
                 _, _, seat, number = heapq.heappop(alarms)
                 if seat.number == number:
+                    seat.jumps = jumps
                     self.wake(seat, readable=False)
 
     def seat(self, seat: Seat, wait: Wait) -> None:

@@ -19,6 +19,7 @@ class Patience:
     hold: float = 2.0  #: between two looks while the disk is full
     full: float = 0.2  #: between two looks while the backlog is
     quiet: float = 60.0  #: after which a held link is asked for a sign of life
+    probe: float = 21600.0  #: between two looks over a fresh link at what the old one may hide; half to one and a half
     look_for_folders: float = 1800.0  #: between two looks at which folders the patterns stand for
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
     fetch_again: float = 60.0  #: until a UID that brought no bytes is asked for again; doubles

@@ -1,5 +1,7 @@
 """What the watcher of one folder has at hand."""
 
+import math
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,6 +44,12 @@ class Post:
 
     def __str__(self) -> str:
         return f"{self.pulse.account}/{self.pulse.folder}"
+
+    def next_probe(self) -> float:
+        """When to look at the folder over a fresh link (monotonic seconds); never where logins are scarce."""
+        if self.account.profile.scarce:
+            return math.inf
+        return time.monotonic() + self.reception.patience.probe * random.uniform(0.5, 1.5)
 
     # --- how long the path lets a link be silent --------------------------------------------------------------------
 

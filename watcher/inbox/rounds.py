@@ -8,10 +8,12 @@ from dataclasses import replace
 from watcher.errors import FolderRefused, IdleRefused
 from watcher.imap.link import Link
 from watcher.inbox.anchor import take_over
+from watcher.inbox.idle import wait_for_news
+from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
-from watcher.inbox.watch import Progress, catch_up, tell, wait_for_news
+from watcher.inbox.watch import tell
 
 __all__ = ["Rounds"]
 

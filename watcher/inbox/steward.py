@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from watcher.config.accounts import Account
 from watcher.imap.link import Link
+from watcher.inbox.enter import log_in
 from watcher.inbox.lounge import Guest
 from watcher.inbox.plan import share
 from watcher.inbox.post import Post, Reception
 from watcher.inbox.pulse import Pulse
 from watcher.inbox.rounds import Rounds
-from watcher.inbox.watch import log_in, persist, watch
+from watcher.inbox.watch import persist, watch
 
 __all__ = ["welcome"]
 

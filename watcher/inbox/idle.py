@@ -1,0 +1,71 @@
+"""Waiting for news: one IDLE after the other where the server can, else looks at intervals."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from watcher.errors import IdleRefused, Loss, MailboxLost
+from watcher.imap.link import Link
+from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.post import Post
+from watcher.inbox.pulse import State
+
+__all__ = ["wait_for_news"]
+
+log = logging.getLogger(__name__)
+
+
+def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
+    """Until the server tells of something, or it is time to renew. Without IDLE: until the next poll."""
+    account = posts[0].account
+    if link.can_idle:
+        try:
+            link.start_idle()
+        except IdleRefused as error:
+            log.warning("%s: %s; asking every %.0f s instead", posts[0], error, account.poll)
+        else:
+            yield from idle(link, posts)
+            return
+    for post in posts:
+        post.pulse.state = State.POLLING
+    yield Wait(time.monotonic() + account.poll)
+    link.noop()
+
+
+def idle(link: Link, posts: Sequence[Post]) -> Guest:
+    """One IDLE, from its start to the answer to DONE. The waiting for that answer is parked too."""
+    path, patience = posts[0], posts[0].reception.patience.done
+    began, asked = time.monotonic(), 0.0
+    renewal = began + path.renewal()
+    for post in posts:
+        if post.pulse.state is not State.REFUSED:
+            post.pulse.state, post.pulse.renewal = State.LIVE, renewal - began
+    try:
+        readable = True
+        while readable and not link.hear():
+            heard(link, posts)
+            readable = yield Wait(renewal, link)
+        asked = time.monotonic()
+        link.end_idle()
+        while not link.idle_ended():
+            yield Wait(deadline(asked + patience), link)
+    except MailboxLost as error:
+        silence = (asked or time.monotonic()) - max(began, link.heard_at)
+        path.died(Loss.SILENT if asked else error.how, silence)
+        raise
+    path.survived()
+    heard(link, posts)
+    if readable and not link.news:  # the server ends IDLE by itself; some do so every time
+        yield Wait(asked + path.reception.patience.idle_ended)
+
+
+def heard(link: Link, posts: Sequence[Post]) -> None:
+    for post in posts:
+        post.pulse.heard_at = link.heard_at
+
+
+def deadline(until: float) -> float:
+    """The time until which DONE may stay without an answer; raises MailboxLost once it has passed."""
+    if time.monotonic() >= until:
+        raise MailboxLost("no answer to DONE in time: the link is dead", Loss.SILENT)
+    return until

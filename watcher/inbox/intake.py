@@ -1,0 +1,90 @@
+"""Taking in all that is new in a folder, and what a link knows of it from one time to the next."""
+
+import logging
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from watcher.cursor import Cursor
+from watcher.errors import MailboxLost
+from watcher.imap.link import Link
+from watcher.inbox.catchup import Mark, look_from, prove, unseen
+from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.post import Post
+from watcher.inbox.pulse import State
+from watcher.inbox.receive import chunks, note_unfetched, receive
+
+__all__ = ["Progress", "catch_up"]
+
+log = logging.getLogger(__name__)
+
+AUDITED = timedelta(days=3)  #: how far back the daily audit searches; SEARCH SINCE knows days only, and no zones
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What one link knows of its folder."""
+
+    cursor: Cursor
+    mark: Mark | None = None
+    audit_at: float = 0.0  #: monotonic seconds
+
+
+def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool, Progress]:
+    """Fetch all that is new. Others get their turn between two FETCHes, so that one backlog delays nobody else."""
+    folders, cursor, pulse = post.reception.folders, progress.cursor, post.pulse
+    pulse.state = State.CATCHING_UP
+    link.clear_news()
+    low = look_from(cursor)
+    found = link.search(low)
+    wanted, audit_at = found, progress.audit_at
+    if time.monotonic() >= audit_at:
+        recent = link.search_since((datetime.now(UTC) - AUDITED).date())
+        wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
+    lowest = max(cursor.floor_uid, min([low, *wanted]))
+    todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
+    for uids in chunks(todo, 1) if pulse.careful else chunks(todo):
+        yield from may_receive(link, post)
+        cursor = take_in(link, cursor, uids, post)
+        pulse.mails += len(uids)
+        pulse.heard_at = link.heard_at
+        yield Wait(time.monotonic())
+    proven, mark = prove(cursor, progress.mark, found, time.monotonic())
+    if proven != cursor:
+        folders.advance(proven)
+    pulse.careful = False
+    pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
+    return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+
+
+def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor:
+    """`receive`; and if it breaks the link, see to it that one bad mail can't do so for ever."""
+    try:
+        return receive(link, cursor, uids, post.reception, time.time())
+    except MailboxLost as error:
+        if post.pulse.careful:
+            note_unfetched(cursor, uids[0], post.reception, str(error), time.time())
+        post.pulse.careful = True
+        raise
+
+
+def may_receive(link: Link, post: Post) -> Guest:
+    """Wait while the disk is full, loudly, or the backlog is, quietly; the link stays up."""
+    pulse, reception = post.pulse, post.reception
+    while reason := reception.held():
+        if pulse.state is not State.HELD:
+            log.error("%s: nothing is received: %s", post, reason)
+        pulse.state, pulse.trouble = State.HELD, reason
+        yield from pause(link, reception.patience.hold, reception.patience.quiet)
+    if pulse.state is State.HELD:
+        log.warning("%s: receiving again", post)
+        pulse.state, pulse.trouble = State.CATCHING_UP, ""
+    while reception.full():
+        yield from pause(link, reception.patience.full, reception.patience.quiet)
+
+
+def pause(link: Link, seconds: float, quiet: float) -> Guest:
+    yield Wait(time.monotonic() + seconds)
+    if time.monotonic() - link.heard_at > quiet:
+        link.noop()
