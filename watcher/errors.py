@@ -14,6 +14,7 @@ __all__ = [
     "FolderRefused",
     "HandlerMissing",
     "IdleRefused",
+    "LoginNeeded",
     "LoginRefused",
     "Loss",
     "MailboxLost",
@@ -74,6 +75,10 @@ class LoginRefused(WatcherError):
     def __init__(self, text: str, code: str = "") -> None:
         super().__init__(text)
         self.code = code
+
+
+class LoginNeeded(LoginRefused):
+    """Only a person can get us in again, with `imap-watcher login`: alert, look again slowly whether he has."""
 
 
 class FolderRefused(WatcherError):

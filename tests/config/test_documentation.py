@@ -9,11 +9,13 @@ import pytest
 
 from tests.config.conftest import ACCOUNT
 from watcher.config import Account, Condition, HandlerSettings, Rule, WatcherSettings
+from watcher.config.oauth import OAuthClient
 from watcher.config.problems import known_keys
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 SECTIONS = {
     "## `[account.NAME]`": Account,
+    "## `[oauth.NAME]`": OAuthClient,
     "## `[[rule]]`": Rule,
     "### Conditions": Condition,
     "## `[handler.NAME]`": HandlerSettings,
@@ -68,6 +70,8 @@ def test_examples_work(file, block):
         for name in rule.get("run", []):
             (file.handlers / name).touch()
     block = block.replace('handlers = "/etc/imap-watcher/handlers"', 'handlers = "handlers"')
+    if "[[rule]]" not in block:
+        block += '[[rule]]\nthen = ["seen"]\n'  # without one there is a warning, and rightly
     config = file.load(block, account="" if "[account." in block else ACCOUNT, strict=True)
     assert config.warnings == ()
 

@@ -256,7 +256,7 @@ FLAG = (
 )
 PASSWORD = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
 COMMAND = 'allowed is "pass show x" or ["pass", "show", "x"]'
-KNOWN = "known here: address, user, host, port, tls, ca_file, password, folders, start, poll, renew"
+KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, folders, start, poll, renew"
 HOME = "names the home directory of an unknown user; write the whole path"
 FOLDERS = 'must name each folder once; allowed is a list such as ["INBOX", "Orders"]'
 ENDS = "moves or deletes the mail more than once; allowed is one `move` or `delete` in a list"
@@ -288,7 +288,6 @@ ACCOUNTS = [
     ("poll = 'fast'", f"poll: is no duration; {DURATION}"),
     ("poll = 0", f"poll: is out of range; {DURATION}"),
     ("renew = 0", f"renew: is out of range; {DURATION}"),
-    ("oauth = 'google'", f"oauth: {LATER}"),
     ("proxy = 'socks5://x'", f"proxy: {LATER}"),
     ("authserv = 'x'", f"authserv: {LATER}"),
     ("name = 'x'", f"name: is unknown; {KNOWN}"),
@@ -342,7 +341,7 @@ MISSING = {
     'as [account.NAME] with address = "…" and password = …',
     "address": 'address: is missing; write the address of the mailbox: address = "support@example.com"',
     "password": 'password: is missing; write where it is: password = { command = "pass show support" }, '
-    "or { file }, { env }, { credential }, { keyring }",
+    'or { file }, { env }, { credential }, { keyring }; or sign in with oauth = "google" or "microsoft"',
 }
 
 
@@ -523,7 +522,7 @@ def test_problems_of_the_daemon(file, written, problem):
     ("written", "problem"),
     [
         ("[rules]\n", "4: rules: is unknown; did you mean 'rule'?"),
-        ("[color]\n", "4: color: is unknown; known here: account, rule, handler, watcher"),
+        ("[color]\n", "4: color: is unknown; known here: account, rule, handler, oauth, watcher"),
         ("[rule]\n", f"4: rule: {LIST}"),
         ("[[handler]]\n", f"4: handler: {MAPPING}"),
         ("[handler]\na = 5\n", f"5: handler.a: {TABLE}"),

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
-from watcher.config.passwords import Password
+from watcher.config.oauth.client import OAuthClient
+from watcher.config.passwords import Password, Token
 from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile, Server
 from watcher.config.secret import KeyringSource
@@ -73,7 +74,9 @@ class Account:
     #: TLS from the first byte, or after a STARTTLS that must work; the profile's if none is given.
     tls: Literal["implicit", "starttls"] = ""  # type: ignore[assignment]  # nobody sees it: filled below
     ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
-    password: Password  #: asked at every login
+    password: Password | None = None  #: asked at every login
+    token: Token | None = None  #: in its place, an access token (RFC 6749); made of `oauth` when a file is loaded
+    oauth: OAuthClient | None = None  #: in their place, who gives out tokens, which are then ours to keep
     folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)  #: to watch
     start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
@@ -88,8 +91,9 @@ class Account:
         set_(self, "tls", server.tls)
         set_(self, "port", self.port or server.port)
         set_(self, "renew", self.renew or profile.renew)
-        if isinstance(self.password, KeyringSource):
-            set_(self, "password", dataclasses.replace(self.password, user=self.user))
+        for key in ("password", "token"):
+            if isinstance(source := getattr(self, key), KeyringSource):
+                set_(self, key, dataclasses.replace(source, user=self.user))
 
     @property
     def profile(self) -> Profile:

@@ -1,4 +1,4 @@
-"""How a password stands in the file: itself, or the place to fetch it from. No message holds its value."""
+"""How a secret stands in the file: itself, or the place to fetch it from. No message holds its value."""
 
 import shlex
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ from watcher.config.secret import (
 )
 from watcher.config.shape import alternatives, has_control, resolve
 
-__all__ = ["Password", "parse_password"]
+__all__ = ["ClientSecret", "Password", "Token"]
 
-_ALLOWED = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
+_ALLOWED = 'allowed is "the {}" or one of {{ command = "…" }}, {{ file }}, {{ env }}, {{ credential }}, {{ keyring }}'
 
 #: Where a secret may be fetched from, and what is written there.
 _PLACES: Mapping[str, str] = {
@@ -33,35 +33,36 @@ _PLACES: Mapping[str, str] = {
 }
 
 
-def parse_password(value: object, info: ValidationInfo) -> SecretSource:
-    """The source meant by "…" or { command = … } and its like. Raises ValueError."""
+def _parse(value: object, info: ValidationInfo, what: str) -> SecretSource:
+    """The source meant by "…" or { command = … } and its like; `what` it is, for messages. Raises ValueError."""
+    allowed = _ALLOWED.format(what)
     match value:
         case SecretSource():
             return value
         case str():
             if not value or has_control(value):
-                raise ValueError(f"is empty or holds a control character; {_ALLOWED}")
+                raise ValueError(f"is empty or holds a control character; {allowed}")
             return PlainSource(Secret(value))
         case dict() if len(value) == 1:
             [(kind, where)] = value.items()
-            return _source(kind, where, info)
-    raise ValueError(f"must be text or a table with one key; {_ALLOWED}")
+            return _source(kind, where, info, what)
+    raise ValueError(f"must be text or a table with one key; {allowed}")
 
 
-def _source(kind: str, where: object, info: ValidationInfo) -> SecretSource:
+def _source(kind: str, where: object, info: ValidationInfo, what: str) -> SecretSource:
     if kind not in _PLACES:
-        raise ValueError(f"{kind!r} is no source of a password; {alternatives(kind, _PLACES)}")
+        raise ValueError(f"{kind!r} is no source of a {what}; {alternatives(kind, _PLACES)}")
     if kind == "command":
-        return CommandSource(_argv(where))
+        return CommandSource(_argv(where), what)
     if not isinstance(where, str) or not where or has_control(where):
         raise ValueError(f"{kind} is no text; {_PLACES[kind]}")
     match kind:
         case "file":
-            return FileSource(resolve(Path(where), info))
+            return FileSource(resolve(Path(where), info), what)
         case "env" if "=" not in where:
-            return EnvironmentSource(where)
+            return EnvironmentSource(where, what)
         case "credential" if "/" not in where and not where.startswith("."):
-            return CredentialSource(where)
+            return CredentialSource(where, what)
         case "keyring":
             return KeyringSource(where)
     raise ValueError(f"{kind} names nothing that can be; {_PLACES[kind]}")
@@ -80,4 +81,10 @@ def _argv(command: object) -> tuple[str, ...]:
     return tuple(command)
 
 
-Password = Annotated[SecretSource, PlainValidator(parse_password)]
+def _parser(what: str) -> PlainValidator:
+    return PlainValidator(lambda value, info: _parse(value, info, what))
+
+
+Password = Annotated[SecretSource, _parser("password")]
+Token = Annotated[SecretSource, _parser("token")]
+ClientSecret = Annotated[SecretSource, _parser("client secret")]

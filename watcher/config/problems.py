@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from watcher.config.accounts import Account
 from watcher.config.handlers import HandlerSettings
+from watcher.config.oauth.client import OAuthClient
 from watcher.config.positions import Key, positions
 from watcher.config.rules import Condition, Rule
 from watcher.config.settings import Document, WatcherSettings
@@ -81,15 +82,15 @@ def _shown(key: Key) -> str:
 
 #: Keys that the design has and this version doesn't; taking them silently would be worse than refusing them.
 _LATER: Mapping[type, tuple[str, ...]] = {
-    Account: ("oauth", "proxy", "authserv"),
+    Account: ("proxy", "authserv"),
     Condition: ("trust", "kind", "reply"),
 }
 
 _MISSING = {
     "account": 'is missing; at least one account is needed, as [account.NAME] with address = "…" and password = …',
     "address": 'is missing; write the address of the mailbox: address = "support@example.com"',
-    "password": 'is missing; write where it is: password = { command = "pass show support" }, '
-    "or { file }, { env }, { credential }, { keyring }",
+    "client_id": "is missing; register a program of your own with the provider and write the client id it gets "
+    "(docs/configuration.md tells where)",
 }
 
 _WORDS = {
@@ -153,6 +154,8 @@ def _shape_at(key: Key) -> type:
     match key:
         case ("account", _):
             return Account
+        case ("oauth", _) | ("account", _, "oauth"):
+            return OAuthClient
         case ("handler", _):
             return HandlerSettings
         case ("watcher",):

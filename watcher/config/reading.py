@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from watcher.config.doubts import doubts_of, missing_handlers, repeated_names
 from watcher.config.files import read_regular
 from watcher.config.problems import Problem, Source, problems_of
+from watcher.config.proofs import clients_of, plain_secrets, proofs_of, with_token
 from watcher.config.settings import Config, Document, default_file
 from watcher.config.shape import NAME_KEY
 from watcher.errors import ConfigError
@@ -38,7 +39,8 @@ def load(path: Path, *, strict: bool = False) -> Config:
     text, found = _read(path)
     source = Source(path, text)
     data = _parse(source)
-    problems = list(exposures(path, found, data))
+    problems = [*exposures(path, found, data), *proofs_of(data)]
+    clients = clients_of(data)
     warnings: list[Problem] = []
     try:
         document = _DOCUMENT.validate_python(
@@ -53,7 +55,7 @@ def load(path: Path, *, strict: bool = False) -> Config:
     if problems:
         raise ConfigError(source.lines(problems))
     return Config(
-        accounts=tuple(document.account.values()),
+        accounts=tuple(with_token(account, document, clients) for account in document.account.values()),
         rules=document.rule,
         handlers=document.handler,
         watcher=document.watcher,
@@ -98,11 +100,9 @@ def exposures(path: Path, found: os.stat_result, data: dict[str, Any]) -> Iterat
         yield Problem((), f"belongs to another user (uid {found.st_uid}); allowed are root and the user that runs this")
     if found.st_mode & 0o022:
         yield Problem((), f"others may write this file ({mode}): {mend}")
-    accounts = data.get("account")
-    for name, table in accounts.items() if isinstance(accounts, dict) else ():
-        if found.st_mode & 0o044 and isinstance(table, dict) and isinstance(table.get("password"), str):
-            yield Problem(("account", name, "password"), f"others may read it here ({mode}): {mend}")
-            return
+    for key in plain_secrets(data) if found.st_mode & 0o044 else ():
+        yield Problem(key, f"others may read it here ({mode}): {mend}")
+        return
 
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:

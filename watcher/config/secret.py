@@ -68,6 +68,9 @@ class SecretSource(ABC):
     def fetch(self) -> Secret:
         """The secret as it is now. Raises SecretUnavailable with one line that doesn't hold it."""
 
+    def reject(self, secret: Secret) -> None:  # noqa: B027 most sources have nothing to do
+        """Tells that a server refused `secret`, so it must not be fetched again. What a person keeps, he changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlainSource(SecretSource):
@@ -84,6 +87,7 @@ class CommandSource(SecretSource):
     """The first line that a command prints. No shell is involved."""
 
     argv: tuple[str, ...] = field(repr=False)  #: arguments may hold a token, so only the first is ever told
+    what: str = "password"  #: what it prints, for messages
     patience: float = 30.0  #: seconds it may take; a person may have to touch a key
 
     def fetch(self) -> Secret:
@@ -97,7 +101,7 @@ class CommandSource(SecretSource):
             printed = os.pread(output, _LONGEST, 0).split(b"\0", 1)[0]
         finally:
             os.close(output)
-        return _first_line(printed, f"the output of {self.argv[0]}")
+        return _first_line(printed, f"the output of {self.argv[0]}", self.what)
 
     def _run(self, output: int) -> None:
         name = self.argv[0]
@@ -107,18 +111,18 @@ class CommandSource(SecretSource):
             )
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise SecretUnavailable(f"{name} can't be started for the password: {reason}") from error
+            raise SecretUnavailable(f"{name} can't be started for the {self.what}: {reason}") from error
         try:
             code = process.wait(self.patience)
         except subprocess.TimeoutExpired as error:
-            raise SecretUnavailable(f"{name} did not tell the password within {self.patience:g} s") from error
+            raise SecretUnavailable(f"{name} did not tell the {self.what} within {self.patience:g} s") from error
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         if code:
             ended = f"ended with {code}" if code > 0 else f"was killed by signal {-code}"
-            raise SecretUnavailable(f"{name} {ended} and told no password; run it by hand as this user to see why")
+            raise SecretUnavailable(f"{name} {ended} and told no {self.what}; run it by hand as this user to see why")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +130,17 @@ class FileSource(SecretSource):
     """The first line of a file that only we may read."""
 
     path: Path
+    what: str = "password"  #: what it holds, for messages
 
     def fetch(self) -> Secret:
         try:
             content, found = read_regular(self.path, _LONGEST)
         except OSError as error:
-            raise SecretUnavailable(f"the password file {self.path} can't be read: {error.strerror}") from error
+            raise SecretUnavailable(f"the {self.what} file {self.path} can't be read: {error.strerror}") from error
         if found.st_mode & 0o077:
             mend = f"chmod 600 {shlex.quote(str(self.path))}"
-            raise SecretUnavailable(f"others may use the password file {self.path}: {mend}")
-        return _first_line(content, f"the password file {self.path}")
+            raise SecretUnavailable(f"others may use the {self.what} file {self.path}: {mend}")
+        return _first_line(content, f"the {self.what} file {self.path}", self.what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +148,13 @@ class EnvironmentSource(SecretSource):
     """An environment variable of the daemon."""
 
     name: str
+    what: str = "password"  #: what it holds, for messages
 
     def fetch(self) -> Secret:
         value = os.environb.get(self.name.encode())
         if value is None:
-            raise SecretUnavailable(f"the environment variable {self.name} for the password is not set")
-        return _first_line(value, f"the environment variable {self.name}")
+            raise SecretUnavailable(f"the environment variable {self.name} for the {self.what} is not set")
+        return _first_line(value, f"the environment variable {self.name}", self.what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ class CredentialSource(SecretSource):
     """A credential that systemd hands to the unit (LoadCredential=, systemd.exec(5))."""
 
     name: str
+    what: str = "password"  #: what it holds, for messages
 
     def fetch(self) -> Secret:
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
@@ -170,7 +177,7 @@ class CredentialSource(SecretSource):
             raise SecretUnavailable(
                 f"the credential {self.name} can't be read: {error.strerror}; is there a LoadCredential= for it?"
             ) from error
-        return _first_line(content, f"the credential {self.name}")
+        return _first_line(content, f"the credential {self.name}", self.what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +191,14 @@ class KeyringSource(SecretSource):
         return Secret(keychain.password(self.service, self.user))
 
 
-def _first_line(content: bytes, place: str) -> Secret:
+def _first_line(content: bytes, place: str, what: str) -> Secret:
     line = content.split(b"\n", 1)[0].removesuffix(b"\r")
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
         raise SecretUnavailable(f"{place} is not UTF-8") from None  # the cause holds the secret
     if not text:
-        raise SecretUnavailable(f"{place} starts with an empty line where the password should be")
+        raise SecretUnavailable(f"{place} starts with an empty line where the {what} should be")
     if has_control(text):
-        raise SecretUnavailable(f"{place} holds a control character in its first line, so it is no password")
+        raise SecretUnavailable(f"{place} holds a control character in its first line, so it is no {what}")
     return Secret(text)

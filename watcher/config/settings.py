@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from watcher.config.accounts import Account
 from watcher.config.handlers import HandlerSettings
+from watcher.config.oauth.client import OAuthClient
 from watcher.config.rules import Rule
 from watcher.config.shape import STRICT, Count, FilePath, Name, not_empty
 from watcher.config.units import Duration, Size
@@ -63,6 +64,7 @@ class Document:
     account: Annotated[Mapping[Name, Account], AfterValidator(not_empty)]
     rule: tuple[Rule, ...] = ()
     handler: Mapping[Name, HandlerSettings] = Field(default_factory=dict)
+    oauth: Mapping[Name, OAuthClient] = Field(default_factory=dict)
     watcher: WatcherSettings
 
 

@@ -1,0 +1,91 @@
+"""
+How an account proves who it is: by a password, a token, or consent (`oauth`); by one of them.
+
+These look at the tables as they stand in the file, so that what is wrong with them is told along with all the rest.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from watcher.config.accounts import Account
+from watcher.config.oauth.issuer import issuers
+from watcher.config.oauth.keeping import TokenFile
+from watcher.config.oauth.managed import ManagedToken
+from watcher.config.positions import Key
+from watcher.config.problems import Problem
+from watcher.config.settings import Document
+
+__all__ = ["clients_of", "plain_secrets", "proofs_of", "with_token"]
+
+_PROOFS = ("password", "token", "oauth")
+
+_MISSING = (
+    'is missing; write where it is: password = { command = "pass show support" }, '
+    'or { file }, { env }, { credential }, { keyring }; or sign in with oauth = "google" or "microsoft"'
+)
+
+
+def proofs_of(data: Mapping[str, Any]) -> Iterator[Problem]:
+    """Accounts that have no proof or several, and those that name a client that is not there."""
+    known = _tables(data, "oauth")
+    for name, table in _tables(data, "account").items():
+        given = [key for key in _PROOFS if key in table]
+        if not given:
+            yield Problem(("account", name, "password"), _MISSING)
+        for other in given[1:]:
+            yield Problem(("account", name, other), f"stands beside {given[0]}; allowed is one of {', '.join(_PROOFS)}")
+        client = table.get("oauth")
+        if isinstance(client, str) and client not in known:
+            yield Problem(("account", name, "oauth"), _unknown(client, known))
+
+
+def _unknown(client: str, known: Mapping[str, Any]) -> str:
+    if issuer := issuers().get(client):
+        return f'needs a program of your own: {issuer.register}, then write [oauth.{client}] with client_id = "…"'
+    return f"names no section [oauth.NAME]; known here: {', '.join({**known, **issuers()})}"
+
+
+def clients_of(data: dict[str, Any]) -> Mapping[str, str]:
+    """
+    Takes out where an account names its client (`oauth = "google"`), and tells which names which.
+
+    A section that bears the name of a provider is for that one.
+    """
+    named = {}
+    for name, table in _tables(data, "account").items():
+        if isinstance(table.get("oauth"), str):
+            named[name] = table.pop("oauth")
+    for name, table in _tables(data, "oauth").items():
+        if name in issuers():
+            table.setdefault("provider", name)
+    return named
+
+
+def with_token(account: Account, document: Document, clients: Mapping[str, str]) -> Account:
+    """`account` with its client, and with the token that it gets by it; as it is, if it has none."""
+    client = document.oauth[clients[account.name]] if account.name in clients else account.oauth
+    if client is None:
+        return account
+    file = TokenFile.of(document.watcher.state, account.name)
+    return dataclasses.replace(account, oauth=client, token=ManagedToken(account.name, account.user, client, file))
+
+
+def plain_secrets(data: Mapping[str, Any]) -> Iterator[Key]:
+    """Where a secret itself stands in the file."""
+    for name, table in _tables(data, "account").items():
+        for key in ("password", "token"):
+            if isinstance(table.get(key), str):
+                yield "account", name, key
+        client = table.get("oauth")
+        if isinstance(client, dict) and isinstance(client.get("client_secret"), str):
+            yield "account", name, "oauth", "client_secret"
+    for name, table in _tables(data, "oauth").items():
+        if isinstance(table.get("client_secret"), str):
+            yield "oauth", name, "client_secret"
+
+
+def _tables(data: Mapping[str, Any], section: str) -> Mapping[str, dict[str, Any]]:
+    tables = data.get(section)
+    found = tables.items() if isinstance(tables, dict) else ()
+    return {name: table for name, table in found if isinstance(table, dict)}
