@@ -38,6 +38,7 @@ BREACHES = [
     ("daemon.py", "import pebble"),
     ("mail/tree.py", "import chardet"),
     ("mail/tree.py", "import inscriptis"),
+    ("mail/bodies.py", "import mailparser_reply"),
     ("mail/kinds.py", "import dkim"),
     ("mail/trust/judge.py", "import dns"),
     ("mail/trust/judge.py", "import publicsuffixlist"),
