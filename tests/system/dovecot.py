@@ -94,6 +94,7 @@ class Dovecot:
                 stdout=subprocess.DEVNULL,
                 stderr=said,
                 start_new_session=True,
+                umask=0o022,
             )
         until(self._greets, 10, "Dovecot's greeting")
 
@@ -211,15 +212,18 @@ class Dovecot:
     def doveadm(self, *args: str) -> str:
         """What `doveadm ARGS` prints; CalledProcessError if it fails."""
         command = ["doveadm", "-c", str(self.root / "dovecot.conf"), *args]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True, umask=0o022, timeout=60).stdout
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _write_files(self) -> None:
+        # Its processes run as several users, and something in this process may have set a strict umask.
         for name in ("run", "state", "mail"):
             (self.root / name).mkdir()
+            (self.root / name).chmod(0o755)
         os.chown(self.root / "mail", mail_owner().pw_uid, mail_owner().pw_gid)
         (self.root / "users").write_text(passwd_file(self.users))
+        (self.root / "users").chmod(0o644)
         self.authority.cert_pem.write_to_path(self.ca_file)
         issued = self.authority.issue_cert("localhost", *(f"127.0.0.{last}" for last in range(1, 5)))
         for blob in issued.cert_chain_pems:
