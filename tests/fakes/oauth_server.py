@@ -8,8 +8,8 @@ An authorization server that does as it is told: real HTTPS, consent by browser 
         server.on("refresh", error("invalid_grant"))   # instead of the honest answer, for the next one
         server.on("refresh", pause(arrived, go))       # tells `arrived`, waits for `go`, then acts honestly
 
-How refresh tokens end is up to `rotation`: NONE (they live on), LENIENT (the old one lives until its successor has been
-used), STRICT (used once; a second use is refused). `life` is that of access tokens. What came in: `forms`, by grant.
+How refresh tokens end is up to `rotation`: NONE (they live on), LENIENT (the old one lives until its successor, or the
+access token that came with that, has been used; `use` tells), STRICT (used once; a second use is refused). `life` is that of access tokens. What came in: `forms`, by grant.
 """
 
 import base64
@@ -73,6 +73,7 @@ class OAuthServer:
         self.devices: dict[str, Device] = {}
         self._lock = threading.Lock()
         self._parents: dict[str, str] = {}  # refresh token -> the one it came from
+        self._came_with: dict[str, str] = {}  # access token -> refresh token
         self._codes: dict[str, dict[str, str]] = {}
         self._script: dict[str, deque[Act]] = defaultdict(deque)
         self._folder = tempfile.TemporaryDirectory()
@@ -107,7 +108,7 @@ class OAuthServer:
             "scope": "imap offline_access",
             "ca_file": self.ca_file,
         }
-        return OAuthClient(**{**given, **changes})
+        return OAuthClient(**{key: value for key, value in {**given, **changes}.items() if value is not None})
 
     def consent(self) -> str:
         """A refresh token, as somebody's consent gives it."""
@@ -120,6 +121,11 @@ class OAuthServer:
     def revoke(self, *refresh: str) -> None:
         for token in refresh:
             self._parents.pop(token, None)
+
+    def use(self, access: str) -> None:
+        """A mail server has seen this token: what came before it is over."""
+        with self._lock:
+            self._parents.pop(self._parents.get(self._came_with.get(access, ""), ""), None)
 
     def on(self, kind: str, *acts: "Act") -> None:
         """What to do with the next requests of a kind: refresh, code, device, or ask (for a device code)."""
@@ -210,6 +216,7 @@ class OAuthServer:
     def _tokens(self, refresh: str) -> object:
         access = "c4n4ry-access-" + secrets.token_urlsafe(16)
         self.issued.append(access)
+        self._came_with[access] = refresh
         answer = {"access_token": access, "token_type": "Bearer", "expires_in": self.life}
         return {**answer, "refresh_token": refresh} if refresh else answer
 

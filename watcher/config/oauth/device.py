@@ -53,7 +53,7 @@ def ask_for_code(client: OAuthClient) -> DeviceCode:
     return code
 
 
-def consent_on_device(client: OAuthClient, code: DeviceCode, pause: Callable[[float], None]) -> Tokens:
+def consent_on_device(client: OAuthClient, code: DeviceCode, pause: Callable[[float], object]) -> Tokens:
     """
     The tokens that the user consents to. `pause` waits that many seconds between two questions.
 
