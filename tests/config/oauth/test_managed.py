@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -143,7 +144,26 @@ def test_a_refused_token_is_never_thrown_away(server, token):
         with pytest.raises(LoginNeeded, match=f"^account support: .*invalid_grant.*; {RUN}$"):
             held.fetch()
     assert held.file.path.read_bytes() == before
-    assert sent(server) == ["c4n4ry-dead", "c4n4ry-older"] * 2
+    assert sent(server) == ["c4n4ry-dead", "c4n4ry-older"], "the server is not asked the same again and again"
+
+
+def test_after_a_new_login_it_goes_on_at_once(server, token):
+    held = token("c4n4ry-dead")
+    with pytest.raises(LoginNeeded):
+        held.fetch()
+    held.accept(Tokens(Secret("new"), 60.0, Secret(server.consent())))
+    assert held.fetch().reveal() == "new"
+
+
+def test_refused_tokens_are_shown_again_after_a_while(server, token):
+    """A server may be wrong about them."""
+    held = token()
+    server.on("refresh", error("invalid_grant"))
+    for _ in range(2):
+        with pytest.raises(LoginNeeded):
+            held.fetch()
+    held.memory.end = replace(held.memory.end, again=0.0)
+    assert held.fetch().reveal() in server.issued
 
 
 @pytest.mark.parametrize("code", ["interaction_required", "login_required", "consent_required"])
@@ -309,8 +329,8 @@ def test_nothing_secret_is_told(server, token, caplog):
     """All the ways above, with a server that repeats what it was sent."""
     caplog.set_level(logging.DEBUG)
     told = []
-    held = token("c4n4ry-dead", previous="c4n4ry-older")
     for code in ("invalid_grant", "invalid_client", "server_error", "weird"):
+        held = token("c4n4ry-dead", previous="c4n4ry-older")
         said = error(code, "you sent c4n4ry-dead and c4n4ry-older with c4n4ry-client")
         server.on("refresh", *[said] * (2 if code == "invalid_grant" else 1))
         with pytest.raises((LoginRefused, SecretUnavailable)) as failed:

@@ -21,6 +21,27 @@ log = logging.getLogger(__name__)
 ENDED = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
 
 
+#: Seconds after which refused tokens are shown to the server again; others are at once.
+PATIENCE = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a login, as the server said. It may have been wrong."""
+
+    refused: frozenset[Secret]  #: refresh tokens that it wants no more
+    reason: LoginRefused  #: in its words
+    again: float  #: when they may be shown to it once more, in monotonic seconds
+
+
+@dataclass(slots=True)
+class Memory:
+    """What this process knows besides the file."""
+
+    flight: Flight[Grant] = field(default_factory=Flight)  #: all renewals go through it
+    end: End | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ManagedToken(SecretSource):
     """
@@ -35,7 +56,7 @@ class ManagedToken(SecretSource):
     user: str  #: whose mailbox it is
     client: OAuthClient
     file: TokenFile
-    flight: Flight[Grant] = field(default_factory=Flight, compare=False, repr=False)
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def fetch(self) -> Secret:
         """
@@ -46,7 +67,7 @@ class ManagedToken(SecretSource):
         """
         grant = self._kept()
         if not grant.fresh(time.time()):
-            grant = self.flight.share(self._renew)
+            grant = self.memory.flight.share(self._renew)
         return grant.access
 
     def reject(self, secret: Secret) -> None:
@@ -85,8 +106,8 @@ class ManagedToken(SecretSource):
 
     def _renew(self) -> Grant:
         with self.file.locked():
-            tried: set[Secret] = set()
-            reason = LoginRefused("it has no refresh token")
+            end = self.memory.end if self.memory.end and time.monotonic() < self.memory.end.again else None
+            tried, reason = (set(end.refused), end.reason) if end else (set(), None)
             while True:
                 grant = self._kept()  # anew each time: the file may have been replaced, and another may be first
                 if grant.fresh(time.time()):
@@ -101,6 +122,7 @@ class ManagedToken(SecretSource):
                     if error.code not in ENDED:
                         raise
                     reason = error
+                    self.memory.end = End(frozenset(tried), error, time.monotonic() + PATIENCE)
 
     def _renew_by(self, refresh: Secret, grant: Grant) -> Grant:
         try:
