@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -17,6 +18,13 @@ from tests.system.waiting import until
 
 pytestmark = pytest.mark.system
 DEMO = [sys.executable, "-m", "watcher", "demo"]
+
+
+@pytest.fixture
+def tmp_path():
+    """A directory whose name leaves room for that of a socket; pytest's own is half of what the kernel takes."""
+    with TemporaryDirectory(prefix="demo-") as name:
+        yield Path(name)
 
 
 @pytest.fixture
