@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Bounce", "Bounced", "MailKind", "Nature", "Protection", "Report", "Standing", "Trust"]
+__all__ = [
+    "NOT_JUDGED",
+    "PLAIN",
+    "Bounce",
+    "Bounced",
+    "MailKind",
+    "Nature",
+    "Protection",
+    "Report",
+    "Standing",
+    "Trust",
+]
 
 
 class MailKind(StrEnum):
@@ -83,6 +94,10 @@ class Nature:
         return next(kind for kind in MailKind if found[kind] is not None)
 
 
+#: Of a mail about which nothing special was found.
+PLAIN = Nature()
+
+
 class Standing(StrEnum):
     """Whether the address in From may be believed."""
 
@@ -102,3 +117,7 @@ class Trust:
     dmarc: str | None  #: same
     by: str | None  #: who looked: the authserv-id, or "own check"
     reason: str  #: one line, in words
+
+
+#: Of a mail of which nobody has looked at the sender.
+NOT_JUDGED = Trust(Standing.UNVERIFIED, None, None, None, None, None, "nobody has looked at the sender")

@@ -8,6 +8,8 @@ from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 
+from watcher.findings import NOT_JUDGED, PLAIN, Nature, Trust
+
 __all__ = [
     "MOVES",
     "Action",
@@ -155,6 +157,9 @@ class Message:
     html: str | None  #: "body.html" if there is one
     attachments: tuple[Attachment, ...]
     defects: tuple[str, ...]  #: what was wrong with the mail, in words
+    reply: str | None = None  #: the newest part of the text, without quotes and signature
+    nature: Nature = PLAIN
+    trust: Trust = NOT_JUDGED
 
 
 class Verb(StrEnum):

@@ -248,6 +248,10 @@ TABLE = "is no table; allowed is a table such as { KEY = … }"
 MAPPING = 'is no table; allowed is a table such as { KEY = "…" }'
 PATTERN = "is no pattern; allowed is \"a glob with * and ?\" or { regex = 'an expression' }"
 EMPTY = "is empty; name at least one, or leave the key out"
+VERDICTS = "is not known; allowed are 'verified', 'unverified' or 'failed'"
+KINDS = (
+    "is not known; allowed are 'bounce', 'report', 'auto-reply', 'calendar', 'encrypted', 'list', 'signed' or 'normal'"
+)
 LATER = "is not yet known in this version; take it out"
 ACTION = 'is no action; allowed are "seen", "flagged", "delete", { flag = "$Done" } and { move = "Folder" }'
 FLAG = (
@@ -256,7 +260,8 @@ FLAG = (
 )
 PASSWORD = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
 COMMAND = 'allowed is "pass show x" or ["pass", "show", "x"]'
-KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, folders, start, poll, renew"
+KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, folders, start, poll, renew, "
+KNOWN += "authserv, border, sealers, alignment, own_dkim"
 HOME = "names the home directory of an unknown user; write the whole path"
 FOLDERS = 'must name each folder once; allowed is a list such as ["INBOX", "Orders"]'
 ENDS = "moves or deletes the mail more than once; allowed is one `move` or `delete` in a list"
@@ -289,7 +294,10 @@ ACCOUNTS = [
     ("poll = 0", f"poll: is out of range; {DURATION}"),
     ("renew = 0", f"renew: is out of range; {DURATION}"),
     ("proxy = 'socks5://x'", f"proxy: {LATER}"),
-    ("authserv = 'x'", f"authserv: {LATER}"),
+    ("authserv = 5", 'authserv: is no list; allowed is a list such as ["…"]'),
+    ("border = ['a', '']", "border[2]: is empty"),
+    ("alignment = 'loose'", "alignment: is not known; allowed are 'relaxed' or 'strict'"),
+    ("own_dkim = 'yes'", "own_dkim: is neither true nor false; allowed are true and false, without quotes"),
     ("name = 'x'", f"name: is unknown; {KNOWN}"),
     ("hosts = 'x'", "hosts: is unknown; did you mean 'host'?"),
     ('"a\\u001bb" = 5', f"'a\\x1bb': is unknown; {KNOWN}"),
@@ -452,10 +460,10 @@ CONDITIONS = [
     ("any = [{}]", "any[1]: is empty; name something to hold a mail against, or leave it out to mean every mail"),
     ("not = ['a']", f"not: {TABLE}"),
     ("not = {}", "not: is empty; name something to hold a mail against, or leave it out to mean every mail"),
-    ("not = { any = [{ trust = 'verified' }] }", f"not.any[1].trust: {LATER}"),
-    ("trust = 'verified'", f"trust: {LATER}"),
-    ("kind = 'bounce'", f"kind: {LATER}"),
-    ("reply = '*yes*'", f"reply: {LATER}"),
+    ("not = { any = [{ trust = 'yes' }] }", f"not.any[1].trust: {VERDICTS}"),
+    ("trust = ['verified', 'sure']", f"trust[2]: {VERDICTS}"),
+    ("kind = 'spam'", f"kind: {KINDS}"),
+    ("reply = 5", f"reply: {PATTERN}"),
     ("from_ = 'a'", "from_: is unknown; did you mean 'from'?"),
     ("any_of = [{ to = 'a' }]", "any_of: is unknown; did you mean 'any'?"),
     ("attachement = '*'", "attachement: is unknown; did you mean 'attachment'?"),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from watcher.findings import Bounce, Bounced, Nature, Protection, Report, Standing, Trust
 from watcher.mail.facts import CONTRACT, from_json, to_json
 from watcher.model import Address, Attachment, Message
 
@@ -38,6 +39,25 @@ MESSAGES = st.builds(
     html=MAYBE,
     attachments=st.lists(FILES, max_size=3).map(tuple),
     defects=st.lists(WORDS, max_size=3).map(tuple),
+    reply=MAYBE,
+    nature=st.builds(
+        Nature,
+        bounce=st.none()
+        | st.builds(
+            Bounce,
+            MAYBE,
+            st.lists(st.builds(Bounced, WORDS, MAYBE, MAYBE, MAYBE), max_size=2).map(tuple),
+            st.booleans(),
+        ),
+        report=st.none() | st.sampled_from(Report),
+        auto_reply=st.booleans(),
+        automatic=st.booleans(),
+        calendar=MAYBE,
+        encrypted=st.none() | st.sampled_from(Protection),
+        list_id=MAYBE,
+        signed=st.none() | st.sampled_from(Protection),
+    ),
+    trust=st.builds(Trust, st.sampled_from(Standing), MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, WORDS),
 )
 
 
@@ -89,5 +109,20 @@ def test_the_form_of_contract_1():
                 "content_id": None,
             }
         ],
+        "reply": None,
+        "kind": "normal",
+        "bounce": None,
+        "report": None,
+        "auto_reply": False,
+        "automatic": False,
+        "calendar": None,
+        "encrypted": None,
+        "list_id": None,
+        "signed": None,
+        "trust": {
+            "verdict": "unverified",
+            **dict.fromkeys(("domain", "spf", "dkim", "dmarc", "by")),
+            "reason": "nobody has looked at the sender",
+        },
         "defects": ["in words"],
     }

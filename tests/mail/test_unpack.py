@@ -9,8 +9,10 @@ import pytest
 
 from tests.mail.mails import folder_of, lines, multipart, part, taken_apart
 from watcher.errors import Unreadable
+from watcher.findings import MailKind, Standing
 from watcher.mail.facts import from_json
 from watcher.mail.limits import Limits
+from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import unpack
 from watcher.model import Envelope, MailFolder
 
@@ -367,3 +369,20 @@ def test_a_header_that_ends_where_a_look_at_it_ends(tmp_path, size):
     raw = lines("X: " + "x" * (size - 20), "Subject: y", "", "text")
     found = taken_apart(tmp_path, raw)
     assert (found.message.subject, found.text, found.message.defects) == ("y", "text\n", ())
+
+
+def test_what_kind_of_mail_and_whose_word_it_is(tmp_path):
+    stamped = (
+        b"Authentication-Results: mx.example.com; dmarc=pass header.from=a.example\r\n"
+        b"Received: from a.example by mx.example.com; Sat, 21 Nov 2026 10:00:00 +0000\r\n"
+        b"From: Ann <ann@a.example>\r\nAuto-Submitted: auto-replied\r\nSubject: Re: x\r\n\r\n"
+        b"I am away.\r\n\r\nOn Mon, 2 Nov 2026 at 10:00, Bob <b@b.example> wrote:\r\n> come\r\n"
+    )
+    folder = MailFolder(tmp_path / "m")
+    folder.path.mkdir()
+    folder.raw.write_bytes(stamped)
+    believed = unpack(folder, Envelope(), policy=TrustPolicy(authserv=("mx.example.com",)))
+    assert (believed.nature.kind, believed.trust.verdict) == (MailKind.AUTO_REPLY, Standing.VERIFIED)
+    assert believed.reply == "I am away."
+    assert from_json(folder.facts.read_text("utf-8")) == believed
+    assert unpack(folder, Envelope()).trust.verdict is Standing.UNVERIFIED

@@ -4,14 +4,14 @@ import dataclasses
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Strict
 from pydantic.dataclasses import dataclass
 
 from watcher.config.oauth.client import OAuthClient
 from watcher.config.passwords import Password, Token
 from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile, Server
-from watcher.config.secret import KeyringSource
+from watcher.config.secret import KeyringSource, SecretSource
 from watcher.config.shape import NAME_KEY, STRICT, FilePath, Folder, Host, MailAddress, Port, Text
 from watcher.config.units import Duration
 
@@ -62,6 +62,13 @@ def _server(host: str, tls: str, profile: Profile) -> Server:
     return Server(host or profile.imap.host)
 
 
+#: One name, or a list; `*` stands for any part of a name.
+HostPatterns = Annotated[
+    tuple[Annotated[Text, Field(min_length=1)], ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class Account:
     """One `[account.NAME]`."""
@@ -82,6 +89,12 @@ class Account:
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
     renew: Duration = 0.0  #: longest age of an IDLE, in seconds, the profile's if none is given; less is learnt
 
+    authserv: HostPatterns = ()  #: who stamps our mail (RFC 8601 authserv-id); only these are believed of a sender
+    border: HostPatterns = ()  #: further hosts of ours that add Received fields between the border and the mailbox
+    sealers: HostPatterns = ()  #: domains of forwarders whose ARC seals count, if the border says that they hold
+    alignment: Literal["relaxed", "strict"] = "relaxed"  #: same owner as the From domain, or the very same domain
+    own_dkim: Annotated[bool, Strict()] = False  #: where no stamp of ours is found, look at the DKIM signatures
+
     def __post_init__(self) -> None:
         """Fills what follows from other fields, and what is known of the provider."""
         set_, profile = object.__setattr__, self.profile
@@ -94,6 +107,13 @@ class Account:
         for key in ("password", "token"):
             if isinstance(source := getattr(self, key), KeyringSource):
                 set_(self, key, dataclasses.replace(source, user=self.user))
+
+    @property
+    def secret(self) -> SecretSource:
+        """Where the token or password comes from."""
+        source = self.token or self.password
+        assert source is not None  # a configuration without one is refused
+        return source
 
     @property
     def profile(self) -> Profile:

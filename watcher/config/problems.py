@@ -82,8 +82,7 @@ def _shown(key: Key) -> str:
 
 #: Keys that the design has and this version doesn't; taking them silently would be worse than refusing them.
 _LATER: Mapping[type, tuple[str, ...]] = {
-    Account: ("proxy", "authserv"),
-    Condition: ("trust", "kind", "reply"),
+    Account: ("proxy",),
 }
 
 _MISSING = {
@@ -120,7 +119,7 @@ def _worded(key: Key, detail: ErrorDetails) -> str:
             return _MISSING.get(str(key[-1]), "is missing")
         case "unexpected_keyword_argument":
             return _unknown(key)
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"is not known; allowed are {context['expected']}"
         case "greater_than_equal":
             return f"is too small; allowed is {context['ge']} or more"

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from watcher.config.patterns import Pattern, parse_pattern
 from watcher.config.shape import STRICT, Name, Text, alternatives, has_control, not_empty
 from watcher.config.units import SizeRange, parse_size_range
+from watcher.findings import MailKind, Standing
 from watcher.model import Action, Verb
 
 __all__ = ["Condition", "Rule", "parse_action"]
@@ -36,6 +37,8 @@ Sizes = Annotated[
     AfterValidator(not_empty),
     BeforeValidator(_listed),
 ]
+Kinds = Annotated[tuple[MailKind, ...], AfterValidator(not_empty), BeforeValidator(_listed)]
+Verdicts = Annotated[tuple[Standing, ...], AfterValidator(not_empty), BeforeValidator(_listed)]
 Headers = Annotated[Mapping[Annotated[str, AfterValidator(_header_name)], Patterns], AfterValidator(not_empty)]
 Conditions = Annotated[tuple["Condition", ...], AfterValidator(not_empty)]
 
@@ -50,11 +53,14 @@ class Condition:
     subject: Patterns = ()
     header: Headers = Field(default_factory=dict)  #: name of a header -> patterns for any one of its values
     body: Patterns = ()  #: the text of the mail
+    reply: Patterns = ()  #: the newest part of the text, without what it quotes
     folder: Patterns = ()  #: it lies in
     account: Patterns = ()  #: name of the account it came to
     size: Sizes = ()  #: of the raw mail
     attachment: Patterns = ()  #: name of an attachment
     attachment_type: Patterns = ()  #: media type of an attachment: of the same one, if both are given
+    kind: Kinds = ()  #: one of these
+    trust: Verdicts = ()  #: how far the sender may be believed
     any_of: Annotated[Conditions, Field(validation_alias="any")] = ()  #: one of these holds
     all_of: Annotated[Conditions, Field(validation_alias="all")] = ()  #: each of these holds
     unless: Annotated["Condition | None", Field(validation_alias="not")] = None  #: this does not hold

@@ -83,6 +83,10 @@ class Message:
         self.headers: tuple[tuple[str, str], ...] = tuple((name, value) for name, value in facts["headers"])
         self.attachments = tuple(Attachment(**{**part, "path": path / part["path"]}) for part in facts["attachments"])
         self.defects: tuple[str, ...] = tuple(facts["defects"])  #: what was wrong with the mail, in words
+        self.reply: str | None = facts["reply"]  #: the newest part of the text, without quotes and signature
+        self.kind: str = facts["kind"]  #: normal, bounce, report, auto-reply, calendar, encrypted, list or signed
+        self.verdict: str = facts["trust"]["verdict"]  #: of the sender: verified, unverified or failed
+        self.facts = facts  #: all that message.json says
         self._text: str | None = facts["text"]
         self._html: str | None = facts["html"]
         self._actions = Path(environment["WATCHER_ACTIONS"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 from watcher.mail.limits import Limits
+from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import unpack
 from watcher.model import Envelope, MailFolder, Message
 
@@ -27,9 +28,9 @@ def prepare(limits: Limits) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
 
 
-def take_apart(path: Path, envelope: Envelope, limits: Limits) -> Message:
+def take_apart(path: Path, envelope: Envelope, limits: Limits, policy: TrustPolicy) -> Message:
     """As `unpack`, for the mail folder at `path`."""
-    return unpack(MailFolder(path), envelope, limits)
+    return unpack(MailFolder(path), envelope, limits, policy)
 
 
 def _end_with_parent() -> None:

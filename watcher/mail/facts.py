@@ -1,9 +1,11 @@
 """`message.json`: a Message as the JSON that handlers read, and back. The form is contract 1; see `model.Message`."""
 
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from watcher.findings import Bounce, Bounced, Nature, Protection, Report, Standing, Trust
 from watcher.model import Address, Attachment, Message
 
 __all__ = ["CONTRACT", "from_json", "to_json"]
@@ -35,7 +37,10 @@ def to_json(message: Message) -> str:
         "headers": message.headers,
         "text": message.text,
         "html": message.html,
-        # Here "reply", "kind" and "trust" will stand.
+        "reply": message.reply,
+        "kind": message.nature.kind,
+        **asdict(message.nature),
+        "trust": asdict(message.trust),
         "attachments": [_file(attachment) for attachment in message.attachments],
         "defects": message.defects,
     }
@@ -68,6 +73,26 @@ def from_json(text: str) -> Message:
         html=record["html"],
         attachments=tuple(Attachment(**attachment) for attachment in record["attachments"]),
         defects=tuple(record["defects"]),
+        reply=record["reply"],
+        nature=_nature(record),
+        trust=Trust(**{**record["trust"], "verdict": Standing(record["trust"]["verdict"])}),
+    )
+
+
+def _nature(record: dict[str, Any]) -> Nature:
+    bounce = record["bounce"]
+    if bounce:
+        recipients = tuple(Bounced(**recipient) for recipient in bounce["recipients"])
+        bounce = Bounce(**{**bounce, "recipients": recipients})
+    return Nature(
+        bounce=bounce,
+        report=record["report"] and Report(record["report"]),
+        auto_reply=record["auto_reply"],
+        automatic=record["automatic"],
+        calendar=record["calendar"],
+        encrypted=record["encrypted"] and Protection(record["encrypted"]),
+        list_id=record["list_id"],
+        signed=record["signed"] and Protection(record["signed"]),
     )
 
 

@@ -75,6 +75,12 @@ class OpenFolder:
         with os.fdopen(os.open(name, _NEW_FILE, 0o600, dir_fd=self._folder), "wb") as file:
             yield file
 
+    def beginning(self, name: str, characters: int) -> str:
+        """The first characters of a text that was written here."""
+        descriptor = os.open(name, _RAW_FILE, dir_fd=self._folder)
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read(characters)
+
     def attachment(self, name: str, pieces: Iterable[bytes]) -> Written:
         """Write a new file under attachments/."""
         if self._attachments is None:

@@ -11,6 +11,8 @@ from watcher.errors import Unreadable
 from watcher.mail.child import prepare, take_apart
 from watcher.mail.limits import USUAL, Limits
 from watcher.mail.spawn import LeanContext
+from watcher.mail.trust import TrustPolicy
+from watcher.mail.unpack import TRUST_NOBODY
 from watcher.model import Envelope, MailFolder, Message
 
 __all__ = ["UnpackPool"]
@@ -36,13 +38,13 @@ class UnpackPool:
         self._running: set[ProcessFuture[Message]] = set()
         self._start()
 
-    def unpack(self, folder: MailFolder, envelope: Envelope) -> Message:
+    def unpack(self, folder: MailFolder, envelope: Envelope, policy: TrustPolicy = TRUST_NOBODY) -> Message:
         """
         Take the mail in `folder` apart in a child and wait for it; see `watcher.mail.unpack`. May be called from many
         threads. Raises Unreadable: with `crashed` if the child died, or ran out of memory or time.
         """
         with self._turns:
-            future = self._schedule(folder, envelope)
+            future = self._schedule(folder, envelope, policy)
             try:
                 return future.result(self._limits.seconds + _GRACE)
             except Unreadable:
@@ -70,7 +72,7 @@ class UnpackPool:
             for future in list(self._running):
                 future.cancel()  # type: ignore[no-untyped-call]
 
-    def _schedule(self, folder: MailFolder, envelope: Envelope) -> ProcessFuture[Message]:
+    def _schedule(self, folder: MailFolder, envelope: Envelope, policy: TrustPolicy) -> ProcessFuture[Message]:
         """Hand the mail to a child. Children that were killed while idle end a pebble pool: then it is made anew."""
         with self._changing:
             if not self._closed and not self._pool.active:
@@ -78,7 +80,7 @@ class UnpackPool:
                 self._start()
             if self._closed:
                 raise Unreadable("the daemon stops", crashed=True)
-            arguments = (folder.path, envelope, self._limits)
+            arguments = (folder.path, envelope, self._limits, policy)
             future = self._pool.schedule(take_apart, args=arguments, timeout=self._limits.seconds)
             self._running.add(future)
             return future

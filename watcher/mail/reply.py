@@ -12,10 +12,10 @@ from mailparser_reply.parser import EmailMessage, EmailReply
 
 from watcher.mail.limits import KIB
 
-__all__ = ["newest"]
+__all__ = ["REPLY_LIMIT", "newest"]
 
 #: Characters of a text that are looked at; the newest part stands at its top, or is not worth more.
-_LOOKED_AT = 64 * KIB
+REPLY_LIMIT = 64 * KIB
 
 #: Characters of a line that are looked at together.
 _WIDTH = 200
@@ -59,7 +59,7 @@ def newest(text: str) -> str | None:
     The newest part of `text`, its lines without blanks around them; None if the text is blank. Where it is in doubt,
     too much is kept: a quote may stay, but nothing new is lost. Takes some tenths of a second on the worst text.
     """
-    shortened = _shortened(text[:_LOOKED_AT])
+    shortened = _shortened(text[:REPLY_LIMIT])
     if not shortened:
         return None
     mark = next(letter for letter in map(chr, range(0xE000, 0xF8FF)) if letter not in shortened)

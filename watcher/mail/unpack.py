@@ -1,24 +1,34 @@
 """A mail folder with a raw mail in it becomes one with its texts, attachments and facts."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
 from watcher.errors import Unreadable
+from watcher.findings import Trust
 from watcher.mail.bodies import Text, write_bodies
 from watcher.mail.defects import Defects
 from watcher.mail.facts import CONTRACT, to_json
 from watcher.mail.folder import OpenFolder
+from watcher.mail.kinds import nature
 from watcher.mail.limits import USUAL, Limits
 from watcher.mail.names import Names
 from watcher.mail.parse import letterhead
 from watcher.mail.raw import Raw
+from watcher.mail.reply import REPLY_LIMIT, newest
+from watcher.mail.tnef import TNEF_TYPES, enclosed_files
 from watcher.mail.transfer import decoded
 from watcher.mail.tree import Part, leaves, whole
+from watcher.mail.trust import TrustPolicy, judge
+from watcher.mail.trust.signature import own_check
 from watcher.mail.uuencode import files_within
-from watcher.model import Attachment, Envelope, MailFolder, Message
+from watcher.model import Address, Attachment, Envelope, MailFolder, Message
 
-__all__ = ["unpack"]
+__all__ = ["TRUST_NOBODY", "unpack"]
+
+#: Where no authserv is configured.
+TRUST_NOBODY = TrustPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,9 @@ class _File:
     pieces: Callable[[], Iterable[bytes]]
 
 
-def unpack(folder: MailFolder, envelope: Envelope, limits: Limits = USUAL) -> Message:
+def unpack(
+    folder: MailFolder, envelope: Envelope, limits: Limits = USUAL, policy: TrustPolicy = TRUST_NOBODY
+) -> Message:
     """
     Take the raw mail of `folder` apart: (re)make body.txt, body.html, attachments/ and, last and at once,
     message.json. Repeating it gives the same. Raises Unreadable if the folder can't be read or written or memory is
@@ -42,7 +54,7 @@ def unpack(folder: MailFolder, envelope: Envelope, limits: Limits = USUAL) -> Me
         with OpenFolder(folder.path) as opened, opened.raw() as descriptor:
             opened.clear()
             raw = Raw.of_file(descriptor)
-            message = _taken_apart(opened, raw, envelope, limits)
+            message = _taken_apart(opened, raw, envelope, limits, policy)
             opened.publish(to_json(message))
     except FileNotFoundError as error:
         raise Unreadable(f"{folder.path}: there is no {error.filename}") from error
@@ -53,17 +65,21 @@ def unpack(folder: MailFolder, envelope: Envelope, limits: Limits = USUAL) -> Me
     return message
 
 
-def _taken_apart(folder: OpenFolder, raw: Raw, envelope: Envelope, limits: Limits) -> Message:
+def _taken_apart(folder: OpenFolder, raw: Raw, envelope: Envelope, limits: Limits, policy: TrustPolicy) -> Message:
     defects = Defects(limits.defects)
     mail = whole(raw, limits, defects)
     head = letterhead(mail.header, mail.content.charset, limits, defects)
     texts: list[Text] = []
     files: list[_File] = []
+    parts: list[Part] = []
     if raw.size > limits.raw:
         defects.add(f"mail over {limits.raw} bytes: only its header was read")
     else:
-        for leaf in leaves(mail, limits, defects):
-            _sort(leaf, texts, files, limits)
+        parts = list(leaves(mail, limits, defects))
+    for leaf in parts:
+        _sort(leaf, texts, files, limits)
+        if _is_tnef(leaf):
+            _open_tnef(leaf, texts, files, limits, defects)
     identities = frozenset(file.content_id for file in files if file.content_id)
     bodies = write_bodies(folder, texts, identities, limits, defects)
     attachments = tuple(_written(folder, files, bodies.shown, limits))
@@ -90,7 +106,16 @@ def _taken_apart(folder: OpenFolder, raw: Raw, envelope: Envelope, limits: Limit
         html=bodies.html,
         attachments=attachments,
         defects=defects.listed(),
+        reply=newest(folder.beginning(bodies.text, REPLY_LIMIT)) if bodies.text else None,
+        nature=nature(mail, parts),
+        trust=_trust(mail, head.from_, envelope, policy),
     )
+
+
+def _trust(mail: Part, shown: tuple[Address, ...], envelope: Envelope, policy: TrustPolicy) -> Trust:
+    arrived = envelope.received.timestamp() if envelope.received else time.time()
+    check = own_check(mail.raw, mail.start, arrived) if policy.own_dkim else None
+    return judge(mail.header, shown, policy, check)
 
 
 def _sort(leaf: Part, texts: list[Text], files: list[_File], limits: Limits) -> None:
@@ -104,6 +129,22 @@ def _sort(leaf: Part, texts: list[Text], files: list[_File], limits: Limits) -> 
     if content.name if is_text else leaf.header.fields or leaf.size:
         marked = content.disposition == "inline"
         files.append(_File(content.name, content.type, marked, content.content_id, leaf.slices))
+
+
+def _is_tnef(leaf: Part) -> bool:
+    return leaf.content.type in TNEF_TYPES or (leaf.content.name or "").lower() == "winmail.dat"
+
+
+def _open_tnef(leaf: Part, texts: list[Text], files: list[_File], limits: Limits, defects: Defects) -> None:
+    """What Outlook packed into winmail.dat, beside the file itself; its text where the mail has no other."""
+    has_text = bool(texts)
+    packed = Raw.of_pieces(leaf.slices(), leaf.size)
+    for enclosed in enclosed_files(packed, limits, defects):
+        if enclosed.body and enclosed.type in {"text/plain", "text/html"}:
+            if not has_text:
+                texts.append(Text(enclosed.type == "text/html", "utf-8", enclosed.pieces))
+        else:
+            files.append(_File(enclosed.name, enclosed.type, False, enclosed.content_id, enclosed.pieces))
 
 
 def _separated(leaf: Part, limits: Limits) -> tuple[Text, list[_File]]:

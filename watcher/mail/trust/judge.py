@@ -23,6 +23,7 @@ class TrustPolicy:
     border: tuple[str, ...] = ()  #: further hosts of ours that add Received fields, as these name them
     sealers: tuple[str, ...] = ()  #: domains of forwarders whose ARC seals count, if our border says they hold
     strict: bool = False  #: a domain that passed must be equal to that of From, not only have the same owner
+    own_dkim: bool = False  #: where our border says nothing, look at the DKIM signatures ourselves
 
 
 @dataclass(frozen=True, slots=True)
