@@ -9,7 +9,9 @@ An authorization server that does as it is told: real HTTPS, consent by browser 
         server.on("refresh", pause(arrived, go))       # tells `arrived`, waits for `go`, then acts honestly
 
 How refresh tokens end is up to `rotation`: NONE (they live on), LENIENT (the old one lives until its successor, or the
-access token that came with that, has been used; `use` tells), STRICT (used once; a second use is refused). `life` is that of access tokens. What came in: `forms`, by grant.
+access token that came with that, has been used; `use` tells), STRICT (used once; a second use is refused). A mail
+server may ask at /introspect (RFC 7662) whether an access token is good; it belongs to who was `user` when it was
+issued, and lives for `life` seconds. What came in: `forms`, by grant.
 """
 
 import base64
@@ -19,6 +21,7 @@ import secrets
 import ssl
 import tempfile
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,12 +71,14 @@ class OAuthServer:
         self.code_life: object = 600
         self.deny = ""  # an error code that the consent page comes back with
         self.refresh_tokens = True
+        self.user = "alice"  # whoever consents now
         self.forms: dict[str, list[dict[str, str]]] = defaultdict(list)
         self.issued: list[str] = []  # access tokens, in order
         self.devices: dict[str, Device] = {}
         self._lock = threading.Lock()
         self._parents: dict[str, str] = {}  # refresh token -> the one it came from
         self._came_with: dict[str, str] = {}  # access token -> refresh token
+        self._ends: dict[str, tuple[str, float]] = {}  # access token -> its user, and when it ends
         self._codes: dict[str, dict[str, str]] = {}
         self._script: dict[str, deque[Act]] = defaultdict(deque)
         self._folder = tempfile.TemporaryDirectory()
@@ -115,6 +120,13 @@ class OAuthServer:
         with self._lock:
             return self._refresh_token("")
 
+    def access(self, user: str) -> str:
+        """An access token that somebody else has got for `user`."""
+        with self._lock:
+            self.user = user
+            self._tokens("")
+            return self.issued[-1]
+
     def alive(self, refresh: str) -> bool:
         return refresh in self._parents
 
@@ -126,6 +138,13 @@ class OAuthServer:
         """A mail server has seen this token: what came before it is over."""
         with self._lock:
             self._parents.pop(self._parents.get(self._came_with.get(access, ""), ""), None)
+
+    def introspect(self, access: str) -> object:
+        user, end = self._ends.get(access, ("", 0.0))
+        if time.time() >= end:
+            return {"active": False}
+        self.use(access)
+        return {"active": True, "username": user, "token_type": "Bearer"}
 
     def on(self, kind: str, *acts: "Act") -> None:
         """What to do with the next requests of a kind: refresh, code, device, or ask (for a device code)."""
@@ -217,6 +236,7 @@ class OAuthServer:
         access = "c4n4ry-access-" + secrets.token_urlsafe(16)
         self.issued.append(access)
         self._came_with[access] = refresh
+        self._ends[access] = self.user, time.time() + (self.life if isinstance(self.life, int | float) else 3600)
         answer = {"access_token": access, "token_type": "Bearer", "expires_in": self.life}
         return {**answer, "refresh_token": refresh} if refresh else answer
 
@@ -235,6 +255,9 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 20
 
     def do_GET(self) -> None:
+        if self.path.startswith("/introspect"):
+            self.answer(200, self.server.oauth.introspect(self.headers["Authorization"].removeprefix("Bearer ")))
+            return
         query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
         self.send_response(302)
         self.send_header("Location", self.server.oauth.authorize(query))
