@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watcher.config.accounts import Account
+from watcher.config.secret import Secret
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused, Unreadable
-from watcher.imap.link import Endpoint, Link, connect
+from watcher.imap.link import Credential, Endpoint, Link, Proof, connect
+from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Reception
@@ -19,6 +21,8 @@ from watcher.inbox.pulse import Pulse
 from watcher.inbox.steward import welcome
 from watcher.jobs.dispatch import Dispatcher
 from watcher.mail.pool import UnpackPool
+from watcher.mail.trust import TrustPolicy
+from watcher.mail.unpack import TRUST_NOBODY
 from watcher.model import Envelope, Kind, Message, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.retry import RetryPolicy
@@ -59,6 +63,7 @@ class House:
     desk: Desk
     spool: Spool
     unpackers: UnpackPool
+    access: Access
     ending: Ending
     at_end: ExitStack  #: closes what was opened, the last first
 
@@ -102,6 +107,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
         Desk(database),
         Spool(state),
         unpackers,
+        Access(open_link),
         ending,
         at_end,
     )
@@ -129,7 +135,13 @@ def clear_away(house: House) -> None:
 def open_after(house: House) -> Stage:
     """Ledger to server."""
     accounts = {account.name: account for account in house.config.accounts}
-    after = After(lambda name: open_link(accounts.get(name)))
+
+    def connect_to(name: str) -> Link:
+        if name not in accounts:
+            raise LoginRefused("this account is no longer in the configuration")
+        return house.access.open(accounts[name])
+
+    after = After(connect_to)
     stage = Stage(
         Kind.AFTER,
         house.ledger,
@@ -204,7 +216,15 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
 def unpack(house: House, work: Work) -> Message:
     place = work.place
     envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
-    return house.unpackers.unpack(house.spool.folder(work.key), envelope)
+    account = next((account for account in house.config.accounts if account.name == place.account), None)
+    return house.unpackers.unpack(house.spool.folder(work.key), envelope, whose_word_counts(account))
+
+
+def whose_word_counts(account: Account | None) -> TrustPolicy:
+    if account is None:
+        return TRUST_NOBODY
+    strict = account.alignment == "strict"
+    return TrustPolicy(account.authserv, account.border, account.sealers, strict, account.own_dkim)
 
 
 def unreadable(error: Unreadable) -> Outcome:
@@ -227,7 +247,7 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
     reception = Reception(
         house.folders,
         house.spool,
-        connect=open_link,
+        house.access,
         door=lambda account: hall.door(account.host),
         paths=house.paths,
         held=held,
@@ -265,11 +285,8 @@ def one_by_one(act: Callable[[Work], Outcome]) -> Callable[[Sequence[Work]], Ite
     return lambda works: ((work, act(work)) for work in works)
 
 
-def open_link(account: Account | None) -> Link:
-    """Log in to an account; the secret is asked for each time, since it may have changed."""
-    if account is None:
-        raise LoginRefused("this account is no longer in the configuration")
+def open_link(account: Account, secret: Secret, way: str) -> Link:
+    """Log in to an account by `secret`; by the mechanism `way` if its server still offers that."""
     endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file)
-    secret = account.token or account.password
-    assert secret is not None  # a configuration without one is refused
-    return connect(endpoint, account.user, secret.fetch().reveal())
+    proof = Proof.TOKEN if account.token else Proof.PASSWORD
+    return connect(endpoint, Credential(account.user, secret, proof, way), account.profile)

@@ -14,6 +14,7 @@ __all__ = [
     "FolderRefused",
     "HandlerMissing",
     "IdleRefused",
+    "LoginHeld",
     "LoginNeeded",
     "LoginRefused",
     "Loss",
@@ -21,6 +22,7 @@ __all__ = [
     "NamesUnavailable",
     "SecretUnavailable",
     "ServerUntrusted",
+    "Setback",
     "StateLocked",
     "StorageFailed",
     "Superseded",
@@ -53,11 +55,28 @@ class Loss(StrEnum):
     SAID = "said"  #: the server said why
 
 
-class MailboxLost(WatcherError):
+class Setback(WatcherError):
+    """
+    What a server may have given a reason for.
+
+    `code`: its bracket code, or "". `cause`: what its words are about, one of `config.providers.causes.Cause`, or "" if
+    it gave none. `wait`: seconds before the next try, as it asks or is known to need; None if nobody knows.
+    """
+
+    def __init__(self, text: str, code: str = "", *, cause: str = "", wait: float | None = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.cause = cause
+        self.wait = wait
+
+
+class MailboxLost(Setback):
     """The link to the server is gone or can't be trusted any more: drop it, reconnect with backoff."""
 
-    def __init__(self, text: str, how: Loss = Loss.CUT) -> None:
-        super().__init__(text)
+    def __init__(
+        self, text: str, how: Loss = Loss.CUT, code: str = "", *, cause: str = "", wait: float | None = None
+    ) -> None:
+        super().__init__(text, code, cause=cause, wait=wait)
         self.how = how
 
 
@@ -69,32 +88,28 @@ class ServerUntrusted(WatcherError):
     """TLS could not be verified, or somebody meddled before it stood: never downgrade, alert, retry slowly."""
 
 
-class LoginRefused(WatcherError):
-    """The server answered and refused this user: alert, retry slowly. `code` is its bracket code, or ''."""
+class LoginRefused(Setback):
+    """The server answered and refused this user: alert, retry once, then wait for a person."""
 
-    def __init__(self, text: str, code: str = "") -> None:
-        super().__init__(text)
-        self.code = code
+
+class LoginHeld(LoginRefused):
+    """Not tried: the server has refused just this before, and its next turn has not come."""
 
 
 class LoginNeeded(LoginRefused):
     """Only a person can get us in again, with `imap-watcher login`: alert, look again slowly whether he has."""
 
 
-class FolderRefused(WatcherError):
+class FolderRefused(Setback):
     """The folder does not exist or may not be opened: tell, look again much later."""
 
 
-class IdleRefused(WatcherError):
+class IdleRefused(Setback):
     """The server lists IDLE and refuses it here; the link itself is fine: poll instead."""
 
 
-class ActionRefused(WatcherError):
-    """A change on the server was refused: tell, don't repeat it as it is. `code`: the server's bracket code, or ""."""
-
-    def __init__(self, text: str, code: str = "") -> None:
-        super().__init__(text)
-        self.code = code
+class ActionRefused(Setback):
+    """A change on the server was refused: tell, don't repeat it as it is."""
 
 
 class HandlerMissing(WatcherError):

@@ -22,7 +22,8 @@ Misbehaviour is scripted by command. `on` takes what comes instead of the honest
     server.on("CONNECT", b"* BYE full\r\n", times=None)                        # instead of the greeting, for ever
     async def own(session, command): ...                                       # or anything else
 
-Knobs, to be set at any time: `greeting`, `capabilities` (words, or a function of the session), `users`, `hide_uidnext`,
+Knobs, to be set at any time: `greeting`, `capabilities` (words, or a function of the session), `users`, `scram_users`
+(None: the same), `tokens`, `hide_uidnext`,
 `hide_uidvalidity`, `omit` (UIDs that SEARCH and FETCH leave out), `piece` (write at most so many bytes at once, each
 in a TLS record of its own), `folder(name).uidvalidity`. `push` sends raw bytes to every session, `cut` ends all with
 EOF or RST. What came in: `lines`, `commands`, `count`, `logins`, `sessions`; `wait_for` waits for a command to come.
@@ -49,6 +50,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
+import scramp
 import trustme
 
 __all__ = ["Command", "Folder", "ImapServer", "Mail", "Session", "bye", "drip", "eof", "reset", "stall", "then_honest"]
@@ -222,15 +224,62 @@ class Session:
         self.log_in(command, user, secret)
 
     async def do_authenticate(self, command: Command) -> None:
-        self.send("+ \r\n")
+        way = getattr(self, "by_" + command.args.lower().replace("-", "_"), None)
+        if way is None:
+            self.no(command, "[CANNOT] unknown mechanism")
+        else:
+            await way(command)
+
+    async def challenge(self, words: bytes = b"") -> bytes:
+        """Asks the client, and takes its answer."""
+        self.send(b"+ " + binascii.b2a_base64(words, newline=False) + b"\r\n")
         await self.writer.drain()
-        response = await self.line()
-        _, user, secret = binascii.a2b_base64(response).decode().split("\0")
+        return binascii.a2b_base64(await self.line())
+
+    async def by_plain(self, command: Command) -> None:
+        _, user, secret = (await self.challenge()).decode().split("\0")
         self.log_in(command, user, secret)
 
-    def log_in(self, command: Command, user: str, secret: str) -> None:
+    async def by_external(self, command: Command) -> None:
+        shown = self.writer.get_extra_info("peercert") or {}
+        names = [name for _, name in shown.get("subjectAltName", ())]
+        user = (await self.challenge()).decode()
+        self.log_in(command, user, self.server.users.get(user, "") if user in names else None)
+
+    async def by_scram_sha_256(self, command: Command) -> None:
+        mechanism = scramp.ScramMechanism("SCRAM-SHA-256")
+        known = self.server.users if self.server.scram_users is None else self.server.scram_users
+        asked: list[str] = []
+
+        def stored(user: str) -> object:
+            asked.append(user)
+            return mechanism.make_auth_info(known.get(user, "nobody's"))
+
+        talk = mechanism.make_server(stored)
+        try:
+            talk.set_client_first((await self.challenge()).decode())
+            talk.set_client_final((await self.challenge(talk.get_server_first().encode())).decode())
+        except scramp.ScramException:
+            self.log_in(command, "", None)
+            return
+        await self.challenge(talk.get_server_final().encode())
+        self.log_in(command, asked[0], self.server.users[asked[0]])
+
+    async def by_xoauth2(self, command: Command) -> None:
+        await self.by_token(command, rb"user=(.*)\x01auth=Bearer (.*)\x01\x01")
+
+    async def by_oauthbearer(self, command: Command) -> None:
+        await self.by_token(command, rb"n,a=(.*),\x01auth=Bearer (.*)\x01\x01")
+
+    async def by_token(self, command: Command, form: bytes) -> None:
+        user, token = (part.decode() for part in re.fullmatch(form, await self.challenge()).groups())
+        if self.server.tokens.get(user) != token:
+            await self.challenge(b'{"status":"401","schemes":"Bearer"}')
+        self.log_in(command, user, token, self.server.tokens)
+
+    def log_in(self, command: Command, user: str, secret: str | None, known: dict[str, str] | None = None) -> None:
         self.server.logins += 1
-        if self.server.users.get(user) == secret:
+        if secret is not None and (self.server.users if known is None else known).get(user) == secret:
             self.user = user
             self.ok(command, f"[CAPABILITY {self.server.able(self)}] welcome")
         else:
@@ -453,6 +502,8 @@ class ImapServer:
         self.greeting: bytes = b"* OK fake server ready\r\n"
         self.capabilities: str | Callable[[Session], str] = CAPABILITIES
         self.users = {"me": "secret"}
+        self.scram_users: dict[str, str] | None = None
+        self.tokens = {"me": "token"}
         self.hide_uidnext = self.hide_uidvalidity = False
         self.omit: set[int] = set()
         self.piece: int | None = None

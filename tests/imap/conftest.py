@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.fakes.imap_server import ImapServer
-from watcher.imap.link import Endpoint, Link, connect
+from watcher.config.secret import Secret
+from watcher.imap.link import Credential, Endpoint, Link, connect
 
 Dial = Callable[..., Link]
+
+ME = Credential("me", Secret("secret"))
 
 
 def endpoint(server: ImapServer, **changes) -> Endpoint:
@@ -28,7 +31,7 @@ def dial(server: ImapServer) -> Iterator[Dial]:
     links: list[Link] = []
 
     def make(*, timeout: float = 10) -> Link:
-        links.append(connect(endpoint(server), "me", "secret", timeout=timeout))
+        links.append(connect(endpoint(server), ME, timeout=timeout))
         return links[-1]
 
     yield make

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.imap.conftest import endpoint
+from watcher.config.secret import Secret
 from watcher.errors import WatcherError
-from watcher.imap.link import connect
+from watcher.imap.link import Credential, connect
 
 text = st.text(max_size=30) | st.text(alphabet='ab"\\\r\n\0{}()*%&+ ü', max_size=12)
 number = st.integers(-2, 1 << 33) | st.booleans()
@@ -78,7 +79,7 @@ def test_a_login_is_one_line(server, user, secret):
     del server.lines[:]
     logins = server.logins
     try:
-        connect(endpoint(server), user, secret).close()
+        connect(endpoint(server), Credential(user, Secret(secret))).close()
     except WatcherError:
         assert server.logins == logins  # it was not sent at all, or arrived as it is
         assert len(server.lines) <= 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.imap.conftest import endpoint
+from tests.imap.conftest import ME, endpoint
 from watcher.errors import WatcherError
 from watcher.imap.link import connect
 
@@ -46,7 +46,7 @@ VERBS = {
 @example(answer=b"* BYE {3}\r\nabc", ending=b"\r\n{tag} OK done\r\n")
 def test_in_answer_to_a_command(server, command, answer, ending):
     server.script.clear()
-    link = connect(endpoint(server), "me", "secret")
+    link = connect(endpoint(server), ME)
     link._timeout = 0.2  # an answer that never ends is one of the cases
     server.on(command, answer + ending, times=None)
     with contextlib.closing(link), contextlib.suppress(WatcherError):
@@ -64,4 +64,4 @@ def test_while_connecting(server, command, answer, ending):
     server.script.clear()
     server.on(command, answer + ending)
     with contextlib.suppress(WatcherError):
-        connect(endpoint(server), "me", "secret", timeout=0.2).close()
+        connect(endpoint(server), ME, timeout=0.2).close()

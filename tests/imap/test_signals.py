@@ -1,6 +1,6 @@
 import pytest
 
-from watcher.imap.signals import Reply, passing, printable, reply
+from watcher.imap.signals import Reply, printable, reply
 
 
 @pytest.mark.parametrize(
@@ -21,30 +21,6 @@ from watcher.imap.signals import Reply, passing, printable, reply
 )
 def test_a_status_line_is_taken_apart(line, expected):
     assert reply(line) == expected
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        (b"A NO [UNAVAILABLE] x", True),
-        (b"A NO [INUSE] x", True),
-        (b"A NO [LIMIT] x", True),
-        (b"A NO [SERVERBUG] x", True),
-        (b"A NO [OVERQUOTA] Account exceeded command or bandwidth limits", True),
-        (b"A NO [ALERT] Too many simultaneous connections. (Failure)", True),
-        (b"A BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds", True),
-        (b"A BAD User is authenticated but not connected.", True),
-        (b"A NO [AUTHENTICATIONFAILED] wrong", False),
-        (b"A NO [ALERT] Application-specific password required", False),
-        (b"A NO Login fail. password is incorrect, login frequency limited, or system is busy.", False),
-        (b"A NO Too many bad auth attempts", False),
-        (b"A NO [EXPIRED] x", False),
-    ],
-)
-def test_what_may_pass_by_itself(line, expected):
-    told = reply(line)
-    assert told is not None
-    assert passing(told) is expected
 
 
 def test_words_of_a_stranger_stay_on_one_line_and_short():

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.fakes.imap_server import ImapServer, authority, bye, eof
-from tests.imap.conftest import endpoint
+from tests.imap.conftest import ME, endpoint
 from watcher.errors import MailboxLost, ServerUntrusted
 from watcher.imap import tls
 from watcher.imap.link import Endpoint, connect
@@ -65,7 +65,7 @@ def test_no_word_to_a_server_that_can_not_prove_itself(tmp_path, context, words,
     with ImapServer(context=context(tmp_path), starttls=starttls) as server:
         server.capabilities = "IMAP4rev1 STARTTLS AUTH=PLAIN"
         with pytest.raises(ServerUntrusted, match=words):
-            connect(endpoint(server, tls="starttls" if starttls else "implicit"), "me", "secret")
+            connect(endpoint(server, tls="starttls" if starttls else "implicit"), ME)
         assert not server.logins
 
 
@@ -84,34 +84,34 @@ def test_old_tls():
         with pytest.raises(
             ServerUntrusted, match=r"does not answer with TLS 1.2 or newer \(TLSV1_ALERT_PROTOCOL_VERSION"
         ):
-            connect(Endpoint("127.0.0.1", listener.getsockname()[1]), "me", "secret")
+            connect(Endpoint("127.0.0.1", listener.getsockname()[1]), ME)
 
 
 def test_wrong_name():
     with ImapServer(names=("mail.example",)) as server, pytest.raises(ServerUntrusted, match="another name: set host"):
-        connect(endpoint(server, host="localhost"), "me", "secret")
+        connect(endpoint(server, host="localhost"), ME)
 
 
 def test_the_system_does_not_know_our_ca(server):
     with pytest.raises(ServerUntrusted, match="issuer is unknown"):
-        connect(endpoint(server, ca_file=None), "me", "secret")
+        connect(endpoint(server, ca_file=None), ME)
 
 
 def test_a_certificate_may_be_its_own_ca_file(tmp_path):
     with ImapServer(context=self_signed(tmp_path)) as server:
-        connect(endpoint(server, ca_file=tmp_path / "cert"), "me", "secret").close()
+        connect(endpoint(server, ca_file=tmp_path / "cert"), ME).close()
 
 
 def test_one_certificate_may_be_trusted_without_its_issuer(tmp_path):
     leaf = trustme.CA().issue_cert("127.0.0.1")
     leaf.cert_chain_pems[0].write_to_path(str(tmp_path / "leaf"))
     with ImapServer(context=served(leaf)) as server:
-        connect(endpoint(server, ca_file=tmp_path / "leaf"), "me", "secret").close()
+        connect(endpoint(server, ca_file=tmp_path / "leaf"), ME).close()
 
 
 def test_a_plain_server_where_tls_is_expected():
     with ImapServer(starttls=True) as server, pytest.raises(ServerUntrusted, match=r"check port and tls"):
-        connect(endpoint(server, tls="implicit"), "me", "secret")
+        connect(endpoint(server, tls="implicit"), ME)
 
 
 def test_links_share_one_context_and_a_changed_ca_file_makes_a_new_one(tmp_path):
@@ -147,7 +147,7 @@ def plain_server():
 
 
 def test_starttls_asks_anew_what_the_server_can_do(plain_server):
-    link = connect(endpoint(plain_server, tls="starttls"), "me", "secret")
+    link = connect(endpoint(plain_server, tls="starttls"), ME)
     assert link.capabilities == {"IMAP4REV1", "AUTH=PLAIN", "IDLE"}
     assert plain_server.count("CAPABILITY") == 2
     link.close()
@@ -156,7 +156,7 @@ def test_starttls_asks_anew_what_the_server_can_do(plain_server):
 def test_what_was_said_before_tls_is_forgotten(plain_server):
     plain_server.greeting = b"* OK hi\r\n* 9 EXISTS\r\n* OK [UIDVALIDITY 5] x\r\n* OK [UIDNEXT 99] x\r\n"
     plain_server.hide_uidnext = True
-    link = connect(endpoint(plain_server, tls="starttls"), "me", "secret")
+    link = connect(endpoint(plain_server, tls="starttls"), ME)
     assert not link.news
     assert link.examine("INBOX").uidnext is None
     link.close()
@@ -169,7 +169,7 @@ def test_what_the_consent_says_the_server_can_do_is_forgotten_too(plain_server):
         session.tls = True
 
     plain_server.on("STARTTLS", consent)
-    connect(endpoint(plain_server, tls="starttls"), "me", "secret").close()
+    connect(endpoint(plain_server, tls="starttls"), ME).close()
     assert plain_server.logins == 1
 
 
@@ -218,7 +218,7 @@ ATTACKS = {
 def test_meddling_before_tls_is_found(plain_server, arm, words):
     arm(plain_server)
     with pytest.raises(ServerUntrusted, match=words):
-        connect(endpoint(plain_server, tls="starttls"), "me", "secret")
+        connect(endpoint(plain_server, tls="starttls"), ME)
     assert not plain_server.logins
     assert not any(b"AUTHENTICATE" in line or b"LOGIN" in line for line in plain_server.lines)
 
@@ -236,7 +236,7 @@ BREAKS = {
 def test_a_break_before_tls(plain_server, answer, words):
     plain_server.on("STARTTLS", answer)
     with pytest.raises(MailboxLost, match=words):
-        connect(endpoint(plain_server, tls="starttls"), "me", "secret")
+        connect(endpoint(plain_server, tls="starttls"), ME)
     assert not plain_server.logins
 
 
@@ -248,10 +248,10 @@ def test_eof_in_the_handshake_is_a_matter_of_the_path(plain_server):
 
     plain_server.on("STARTTLS", hang_up)
     with pytest.raises(MailboxLost):
-        connect(endpoint(plain_server, tls="starttls"), "me", "secret")
+        connect(endpoint(plain_server, tls="starttls"), ME)
 
 
 def test_preauth_within_tls_is_not_our_login(server):
     server.greeting = b"* PREAUTH welcome back\r\n"
     with pytest.raises(ServerUntrusted, match="somebody we don't know"):
-        connect(endpoint(server), "me", "secret")
+        connect(endpoint(server), ME)

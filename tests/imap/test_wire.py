@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.fakes.imap_server import drip, stall
-from tests.imap.conftest import endpoint
+from tests.imap.conftest import ME, endpoint
 from watcher.errors import MailboxLost
 from watcher.imap.link import Endpoint, connect
 from watcher.imap.wire import whole
@@ -93,35 +93,35 @@ def test_a_cut_in_the_middle_of_an_answer(server, link, rst):
 def test_a_greeting_that_is_none(server, greeting, words):
     server.greeting = greeting
     with pytest.raises(MailboxLost, match=words):
-        connect(endpoint(server), "me", "secret")
+        connect(endpoint(server), ME)
 
 
 @pytest.mark.parametrize("command", ["CONNECT", "CAPABILITY", "AUTHENTICATE", "ID"])
 def test_silence_at_any_step_of_connecting(server, command):
     server.on(command, stall)
     with pytest.raises(MailboxLost, match="no answer in time"):
-        connect(endpoint(server), "me", "secret", timeout=0.5)
+        connect(endpoint(server), ME, timeout=0.5)
 
 
 def test_silence_in_the_handshake():
     with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(MailboxLost, match="no answer in time"):
-        connect(Endpoint("127.0.0.1", listener.getsockname()[1]), "me", "secret", timeout=0.3)
+        connect(Endpoint("127.0.0.1", listener.getsockname()[1]), ME, timeout=0.3)
 
 
 def test_nobody_is_there(server):
     with pytest.raises(MailboxLost, match=r"can't connect to 127.0.0.1:1: Connection refused"):
-        connect(endpoint(server, port=1), "me", "secret")
+        connect(endpoint(server, port=1), ME)
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 70 + ".example"])
 def test_a_name_that_does_not_resolve(server, host):
     with pytest.raises(MailboxLost, match="can't be resolved"):
-        connect(endpoint(server, host=host), "me", "secret")
+        connect(endpoint(server, host=host), ME)
 
 
 def test_one_dead_address_of_several_does_not_use_up_the_time(server):
     """`localhost` may well be ::1 first, where nobody listens."""
-    link = connect(endpoint(server, host="localhost"), "me", "secret")
+    link = connect(endpoint(server, host="localhost"), ME)
     link.close()
 
 

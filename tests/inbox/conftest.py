@@ -1,6 +1,7 @@
 """A watcher at work: scripted server, lounge, real ledger and spool."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 from tests.fakes.imap_server import ImapServer
 from watcher.config import load
 from watcher.daemon import open_link
+from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.patience import Patience
@@ -42,6 +44,7 @@ class Room:
     server: ImapServer
     settings: str = ""
     folders: tuple[str, ...] = ("INBOX",)
+    host: str = ""  #: another name of the server
     trouble: str = ""  #: why nothing may be received
     patience: Patience = QUICK
     failures: list[BaseException] = field(default_factory=list)
@@ -49,9 +52,13 @@ class Room:
     def __enter__(self) -> Self:
         self.state.mkdir(exist_ok=True)
         config = self.state / "config.toml"
+        proof = (
+            "" if re.search("^(password|token|certificate) =", self.settings, re.MULTILINE) else "password = 'secret'"
+        )
         config.write_text(
-            f"[account.me]\naddress = 'me@example.com'\nuser = 'me'\npassword = 'secret'\nhost = '{self.server.host}'\n"
-            f"port = {self.server.port}\nca_file = '{self.server.ca_file}'\nfolders = {json.dumps(self.folders)}\n"
+            f"[account.me]\naddress = 'me@example.com'\nuser = 'me'\n{proof}\n"
+            f"host = '{self.host or self.server.host}'\nport = {self.server.port}\nca_file = '{self.server.ca_file}'\n"
+            f"folders = {json.dumps(self.folders)}\n"
             f"{self.settings}\n[[rule]]\nthen = ['seen']\n"
         )
         config.chmod(0o600)
@@ -63,7 +70,7 @@ class Room:
         reception = Reception(
             Folders(self.database),
             self.spool,
-            open_link,
+            Access(open_link, self.patience),
             door=lambda _: self.door,
             paths=Paths(self.database),
             held=lambda: self.trouble,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.fakes.imap_server import ImapServer, eof
+from tests.imap.conftest import ME
 from watcher.errors import LoginRefused
 from watcher.imap.link import Endpoint, Link, connect
 from watcher.model import Kind, Outcome, Place, Verdict, Work
@@ -26,7 +27,7 @@ def after(server: ImapServer) -> Iterator[After]:
     def open_link(name: str) -> Link:
         if name != "me":
             raise LoginRefused(f"account {name} is unknown")
-        return connect(Endpoint(server.host, server.port, ca_file=server.ca_file), "me", "secret")
+        return connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME)
 
     opened = After(open_link)
     yield opened
@@ -128,7 +129,7 @@ def test_the_link_is_kept_for_a_while_and_replaced_if_it_died(server: ImapServer
 
 
 def test_a_burst_over_many_accounts_keeps_few_links(server: ImapServer) -> None:
-    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), "me", "secret"))
+    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME))
     for number in range(KEPT + 3):
         assert outcomes(after, work(server.deliver(b"\r\n"), "seen", account=f"number {number}")) == [Verdict.DONE]
     assert (server.logins, server.count("LOGOUT"), len(after.links)) == (KEPT + 3, 3, KEPT)

@@ -7,6 +7,7 @@ from imapclient.imap_utf7 import encode
 
 from watcher.errors import ActionRefused, FolderRefused, IdleRefused
 from watcher.imap.login import quoted
+from watcher.imap.refusals import Phase
 from watcher.imap.signals import printable
 from watcher.imap.talk import Talk
 
@@ -42,7 +43,7 @@ class Folders(Talk):
         name = folder_name(folder, FolderRefused)
         tidings = self._wire.tidings
         self.folder = None
-        with self._asking(lambda text, _code: FolderRefused(f"{printable(folder)}: {text}")):
+        with self._asking(FolderRefused, printable(folder), phase=Phase.FOLDER):
             tidings.reset()
             try:
                 self._ok(*self._wire.select(name, readonly))
@@ -74,7 +75,7 @@ class Folders(Talk):
         name = folder_name(folder, FolderRefused)
         tidings = self._wire.tidings
         news, touched = tidings.news, folder in tidings.touched
-        with self._asking(lambda text, _code: FolderRefused(f"{printable(folder)}: {text}")):
+        with self._asking(FolderRefused, printable(folder), phase=Phase.FOLDER):
             self._ok(*self._wire.status(name, "(MESSAGES UIDNEXT UIDVALIDITY)"))
         told = tidings.status
         tidings.news = news
@@ -97,7 +98,7 @@ class Folders(Talk):
     def notify(self, folders: Sequence[str]) -> None:
         """From now on be told of mails that come to any of `folders` while none is open. Raises IdleRefused."""
         names = " ".join(folder_name(folder, FolderRefused) for folder in folders)
-        with self._asking(lambda text, _code: IdleRefused(f"NOTIFY is refused ({text})")):
+        with self._asking(IdleRefused, "NOTIFY"):
             self._ok(*self._wire.xatom("NOTIFY", f"SET (mailboxes ({names}) (MessageNew MessageExpunge))"))
 
     def touched(self) -> set[str]:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 from imapclient.datetime_util import format_criteria_date
 
+from watcher.config.providers.catalogue import generic
+from watcher.config.providers.profile import Profile
 from watcher.errors import ActionRefused
 from watcher.imap import answers
 from watcher.imap.answers import LAST_UID, Head, Summary
@@ -15,10 +17,12 @@ from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import Folders, Mailbox, folder_name
 from watcher.imap.login import introduce, login
-from watcher.imap.signals import passing, printable
+from watcher.imap.refusals import Phase
+from watcher.imap.sasl import Credential, Proof
+from watcher.imap.signals import printable
 from watcher.imap.wire import Client, greeted
 
-__all__ = ["Endpoint", "Head", "Link", "Mailbox", "Summary", "connect"]
+__all__ = ["Credential", "Endpoint", "Head", "Link", "Mailbox", "Proof", "Summary", "connect"]
 
 _T = TypeVar("_T")
 
@@ -27,24 +31,30 @@ _FLAG = re.compile(
 )  # RFC 3501 9: flag; an atom, perhaps of the system
 
 
-def connect(endpoint: Endpoint, user: str, secret: str, *, timeout: float = 30) -> "Link":
-    """A verified connection, logged in. `timeout`: seconds until the greeting, for the login, for each later command.
-
-    Raises MailboxLost, ServerUntrusted or LoginRefused.
+def connect(
+    endpoint: Endpoint, credential: Credential, profile: Profile | None = None, *, timeout: float = 30
+) -> "Link":
     """
+    A verified connection, logged in.
+
+    `profile`: what is known of the provider. `timeout`: seconds until the greeting, for each way to log in, for each
+    later command. Raises MailboxLost, ServerUntrusted or LoginRefused, SecretUnavailable if a certificate of ours can't
+    be used.
+    """
+    profile, where, phase = profile or generic(), str(endpoint), Phase.GREETING
     try:
         wire = greeted(endpoint, time.monotonic() + timeout)
         try:
-            wire.expect(timeout)
-            login(wire, user, secret)
+            phase = Phase.COMMAND
+            mechanism = login(wire, credential, profile, timeout)
             client = Client(wire)
-            link = Link(client, wire, timeout)
+            link = Link(client, wire, timeout, profile, mechanism)
             introduce(client)
         except BaseException:
             wire.shutdown()
             raise
     except FOREIGN as error:
-        raise lost(str(endpoint), error) from error
+        raise lost(where, error, profile=profile, phase=phase) from error
     return link
 
 
@@ -102,7 +112,7 @@ class Link(Folders):
             status, lines = self._wire.uid("FETCH", wanted, f"(UID {items})")
             if status != "OK":
                 refusal = self._wire.tidings.reply
-                if refusal is None or passing(refusal):
+                if refusal is None or self._meaning(refusal).passes:
                     raise self._wire.error(status)
                 _, lines = self._wire.response("FETCH")  # RFC 2180 4.1.2: some are gone, the others are told
             return read(lines)

@@ -15,7 +15,7 @@ from watcher.config.providers.causes import REMEDIES, Cause, Remedy
 from watcher.config.providers.profile import Profile, Refusal
 from watcher.imap.signals import Reply
 
-__all__ = ["LONGEST_HINT", "Phase", "Signal", "meaning"]
+__all__ = ["LONGEST_HINT", "Phase", "Signal", "meaning", "worded"]
 
 #: Seconds of a server's own hint that are waited at once; it may ask again.
 LONGEST_HINT = 300.0
@@ -44,6 +44,14 @@ class Signal:
         """What to do about it."""
         return REMEDIES[self.cause]
 
+    @property
+    def passes(self) -> bool:
+        """Whether it is about the server or the moment: the same request may well succeed later, on a new link."""
+        return self.remedy not in _ABOUT_US and self.cause is not Cause.DIALECT
+
+
+#: For these a person must act, or what was asked for is not to be had.
+_ABOUT_US = frozenset({Remedy.STOP, Remedy.FIX, Remedy.PARK})
 
 _WRONG = (
     Cause.CREDENTIALS,
@@ -87,7 +95,12 @@ _CODES: Mapping[str, tuple[Cause, ...]] = {
 }
 
 #: Waits that belong to a cause, in seconds, where neither the server nor the profile tells one.
-_WAITS: Mapping[Cause, float] = {Cause.BUSY: 60.0, Cause.QUOTA: 3600.0, Cause.FOLDER: 6 * 3600.0}
+_WAITS: Mapping[Cause, float] = {
+    Cause.BUSY: 60.0,
+    Cause.CONNECTIONS: 60.0,
+    Cause.THROTTLED: 60.0,
+    Cause.QUOTA: 3600.0,
+}
 
 _HINT = re.compile(
     r"(?:backoff time:?|(?:try again|retry|wait)(?: after| in| for)?:?) *(\d{1,9}) *(ms|milli|s|m|h)", re.IGNORECASE
@@ -110,6 +123,12 @@ def meaning(phase: Phase, told: Reply, profile: Profile | None = None, challenge
     cause = _cause(phase, told, known, asked)
     wait = asked or (known.wait if known else None) or _WAITS.get(cause)
     return Signal(cause, wait, hint(profile, cause))
+
+
+def worded(told: Reply, signal: Signal, challenge: str = "") -> str:
+    """The server's words, and the cure behind them where there is one."""
+    words = f"{told} ({challenge})" if challenge else str(told)
+    return words if signal.remedy is Remedy.RECONNECT else f"{words.rstrip('. ')}: {signal.words}"
 
 
 def _cause(phase: Phase, told: Reply, known: Refusal | None, asked: float | None) -> Cause:

@@ -39,6 +39,7 @@ class Credential:
     user: str
     secret: Secret
     proof: Proof = Proof.PASSWORD
+    way: str = ""  #: the mechanism that this user got in by before: no other is tried where it is offered
 
 
 class Exchange(ABC):
@@ -186,9 +187,10 @@ def mechanisms(capabilities: Collection[str], profile: Profile, credential: Cred
     """
     if credential.proof is Proof.PASSWORD and set(profile.logins) == {Login.OAUTH}:
         return ()
-    return tuple(
+    ways = tuple(
         name for name in _ORDER[credential.proof] if _offered(name, capabilities) and _carries(name, credential)
     )
+    return (credential.way,) if credential.way in ways else ways
 
 
 def exchange(name: str, credential: Credential) -> Exchange:

@@ -1,23 +1,13 @@
-"""What the server's words mean: reply lines taken apart, and whether a refusal may pass by itself. All pure."""
+"""Reply lines of the server taken apart, and its words made safe to show. Pure."""
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["Reply", "passing", "printable", "reply"]
+__all__ = ["Reply", "last_words", "printable", "reply"]
 
 _REPLY = re.compile(
     rb"\S+ +(?P<status>OK|NO|BAD|BYE|PREAUTH)\b *(?:\[(?P<code>[^\]\s]+)[^\]]*\])?(?P<text>.*)",
     re.IGNORECASE | re.DOTALL,
-)
-
-#: Response codes that blame the server or the moment, not what was asked (RFC 5530 section 3, RFC 9051 section 7.1).
-_PASSING_CODES = frozenset({"CORRUPTION", "INUSE", "LIMIT", "OVERQUOTA", "SERVERBUG", "THROTTLED", "UNAVAILABLE"})
-
-#: The same from servers that give no code. Only words that can't be about a wrong password.
-_PASSING_TEXT = re.compile(
-    r"too many (simultaneous |concurrent |open )?(connections|sessions)|throttl|temporar|try again|unavailable"
-    r"|not connected",
-    re.IGNORECASE,
 )
 
 
@@ -42,9 +32,9 @@ def reply(line: bytes) -> Reply | None:
     return Reply(found["status"].decode("ascii").upper(), code, printable(found["text"].strip()))
 
 
-def passing(refusal: Reply) -> bool:
-    """Whether the same request may well succeed later, unchanged: then the link is dropped and tried again."""
-    return refusal.code in _PASSING_CODES or _PASSING_TEXT.search(refusal.text) is not None
+def last_words(line: bytes) -> Reply:
+    """The same of a tagged line or a BYE. One that is no IMAP counts as a BYE: nothing good can follow it."""
+    return reply(line) or Reply("BYE", "", f"unexpected words: {printable(line.strip())}")
 
 
 def printable(text: bytes | str, limit: int = 200) -> str:

@@ -1,12 +1,14 @@
 """One connection that is logged in: asking and answering, waiting in IDLE, leaving. What is asked is `Link`'s."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from watcher.errors import IdleRefused, MailboxLost, WatcherError
-from watcher.imap.faults import FOREIGN, lost
-from watcher.imap.signals import passing, printable, reply
+from watcher.config.providers.profile import Profile
+from watcher.errors import ActionRefused, FolderRefused, IdleRefused, MailboxLost, WatcherError
+from watcher.imap.faults import FOREIGN, Ended, lost
+from watcher.imap.refusals import Phase, Signal, meaning, worded
+from watcher.imap.signals import Reply, last_words
 from watcher.imap.wire import Client, Wire
 
 __all__ = ["Talk"]
@@ -16,6 +18,9 @@ SLOWEST = 20_000
 
 #: Seconds a polite goodbye may take.
 GOODBYE = 2.0
+
+#: What a verb raises when the server does not want to, and the link is fine.
+Refused = type[FolderRefused | ActionRefused | IdleRefused]
 
 
 class Talk:
@@ -29,11 +34,24 @@ class Talk:
     other verbs.
     """
 
-    __slots__ = ("_client", "_dead", "_idle", "_idles", "_timeout", "_wire", "capabilities", "folder")
+    __slots__ = (
+        "_client",
+        "_dead",
+        "_idle",
+        "_idles",
+        "_profile",
+        "_timeout",
+        "_wire",
+        "capabilities",
+        "folder",
+        "mechanism",
+    )
 
-    def __init__(self, client: Client, wire: Wire, timeout: float) -> None:
+    def __init__(self, client: Client, wire: Wire, timeout: float, profile: Profile, mechanism: str) -> None:
         self.capabilities: frozenset[str] = client.settle()  #: in upper case
         self.folder: str | None = None  #: the open one
+        self.mechanism = mechanism  #: by which we logged in
+        self._profile = profile
         self._client = client
         self._wire = wire
         self._timeout = timeout
@@ -55,6 +73,11 @@ class Talk:
     def news(self) -> bool:
         """Whether any line since `clear_news`, in whatever answer, told of mails that came or went."""
         return self._wire.tidings.news
+
+    def alerts(self) -> tuple[str, ...]:
+        """What the server wants to be shown to the user (ALERT, RFC 3501 7.1) since the last call, printable."""
+        told, self._wire.tidings.alerts = self._wire.tidings.alerts, ()
+        return told
 
     def clear_news(self) -> None:
         """To be called before looking for new mails, so that what comes meanwhile is news again."""
@@ -79,9 +102,15 @@ class Talk:
             while not consent:
                 consent = self._heed_all()
                 if self._idle is None:
-                    raise IdleRefused(f"{self._wire.host}: IDLE is refused ({self._wire.tidings.reply})")
+                    raise self._idle_refused()
                 if not consent:
                     self._wire.fill()
+
+    def _idle_refused(self) -> Exception:
+        told = self._wire.tidings.reply
+        if told is not None and told.status != "OK" and self._meaning(told).passes:
+            return self._wire.error("throttled, or the like")
+        return IdleRefused(f"{self._wire.host}: IDLE is refused ({told})")
 
     def hear(self) -> bool:
         """Takes in what has come, without waiting; True if there is `news`, also from before.
@@ -96,7 +125,7 @@ class Talk:
                 self._heed_all()
             told = self._wire.tidings.reply
             if told is not None and told.status != "OK":
-                raise self._wire.abort(str(told))
+                raise Ended(told)
         return self.news or self._idle is not idle
 
     def end_idle(self) -> None:
@@ -123,7 +152,7 @@ class Talk:
             elif self._idle is not None and line.startswith(self._idle + b" "):
                 self._idle = None
             elif not line.startswith(b"* ") or line[:5].upper() == b"* BYE":
-                raise self._wire.abort(str(reply(line) or printable(line)))
+                raise Ended(last_words(line))
         return consent
 
     def logout(self) -> None:
@@ -146,9 +175,14 @@ class Talk:
     # --- asking ---
 
     @contextmanager
-    def _asking(self, refusal: Callable[[str, str], WatcherError] | None = None, *, size: int = 0) -> Iterator[None]:
-        """One command and its answer. `refusal` makes the error for a tagged NO; without it that is MailboxLost too."""
-        with self._guarded(refusal):
+    def _asking(
+        self, refused: Refused | None = None, about: str = "", *, phase: Phase = Phase.COMMAND, size: int = 0
+    ) -> Iterator[None]:
+        """
+        One command and its answer. `refused` is for a NO that is about what was asked, or `about`; without it, and for
+        one that may pass, that is MailboxLost too.
+        """
+        with self._guarded(refused, about, phase):
             if self._idle is not None:
                 raise RuntimeError("a command within IDLE")
             self._wire.expect(self._timeout + size / SLOWEST, size)
@@ -158,7 +192,7 @@ class Talk:
                 self._wire.untagged_responses.clear()  # imaplib keeps every line until the next SELECT
 
     @contextmanager
-    def _guarded(self, refusal: Callable[[str, str], WatcherError] | None = None) -> Iterator[None]:
+    def _guarded(self, refused: Refused | None = None, about: str = "", phase: Phase = Phase.COMMAND) -> Iterator[None]:
         """Turns the errors of the libraries into ours, and remembers a loss."""
         if self._dead:
             raise MailboxLost(f"{self._wire.host}: the link is closed")
@@ -169,10 +203,16 @@ class Talk:
             raise
         except FOREIGN as error:
             told = self._wire.tidings.reply
-            if refusal and told and told.status == "NO" and not passing(told) and type(error) is self._wire.error:
-                raise refusal(f"{self._wire.host}: {told}", told.code) from error
+            if refused and told and told.status == "NO" and type(error) is self._wire.error:
+                signal = self._meaning(told, phase)
+                if not signal.passes:
+                    words = ": ".join(filter(None, (about, self._wire.host, worded(told, signal))))
+                    raise refused(words, told.code, cause=signal.cause, wait=signal.wait) from error
             self._dead = True
-            raise lost(self._wire.host, error, told) from error
+            raise lost(self._wire.host, error, told, self._profile, phase) from error
+
+    def _meaning(self, told: Reply, phase: Phase = Phase.COMMAND) -> Signal:
+        return meaning(phase, told, self._profile)
 
     def _ok(self, status: str, data: list[Any]) -> list[Any]:
         if status != "OK":

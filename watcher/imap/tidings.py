@@ -6,13 +6,16 @@ from itertools import pairwise
 from imapclient.imap_utf7 import decode
 
 from watcher.errors import MailboxLost
-from watcher.imap.signals import Reply, reply
+from watcher.imap.signals import Reply, last_words, reply
 
 __all__ = ["Tidings"]
 
 _COUNT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE|RECENT|FETCH)\b", re.IGNORECASE)
 _STATUS = re.compile(rb'\* STATUS ("(?:[^"\\]|\\.)*"|[^ "{(]+) \((.*)\)', re.IGNORECASE)
 _STATE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT) (\d{1,10})\]", re.IGNORECASE)
+
+#: Alerts that are kept until somebody asks for them.
+ALERTS = 8
 
 
 class Tidings:
@@ -21,10 +24,11 @@ class Tidings:
     line passes here. `news` stays set until `clear`; a change that nobody looked for is not lost.
     """
 
-    __slots__ = ("exists", "handled", "news", "reply", "status", "touched", "uidnext", "uidvalidity")
+    __slots__ = ("alerts", "exists", "handled", "news", "reply", "status", "touched", "uidnext", "uidvalidity")
 
     def __init__(self) -> None:
         self.reply: Reply | None = None  #: the last tagged reply or BYE
+        self.alerts: tuple[str, ...] = ()  #: words that must be shown to the user (RFC 3501 7.1)
         self.touched: set[str] = set()  #: other folders that a STATUS line spoke of
         self.status: dict[str, int] = {}  #: what the last of these lines said
         self.reset()
@@ -55,7 +59,11 @@ class Tidings:
             self._of_another(found[1], found[2])
             return True
         elif line[:5].upper() == b"* BYE" or not line.startswith((b"* ", b"+")):
-            self.reply = reply(line)
+            self.reply = last_words(line)
+            if self.reply.status == "OK":  # other words are told with the error that they become
+                self._alert(self.reply)
+        elif b"[ALERT]" in line[:16].upper():
+            self._alert(reply(line))
         elif line[:11].upper() == b"* VANISHED ":
             self.news = True
             return True
@@ -68,6 +76,10 @@ class Tidings:
         elif what == b"EXPUNGE":
             self.exists = max(0, self.exists - 1)
             self.news = True
+
+    def _alert(self, told: Reply | None) -> None:
+        if told and told.code == "ALERT" and told.text:
+            self.alerts = (*self.alerts, told.text)[-ALERTS:]
 
     def _of_another(self, name: bytes, items: bytes) -> None:
         """A STATUS line, asked for or brought by NOTIFY."""

@@ -19,6 +19,7 @@ from imapclient import IMAPClient
 
 from watcher.errors import ServerUntrusted
 from watcher.imap.dial import Endpoint, dial
+from watcher.imap.faults import Ended
 from watcher.imap.tidings import Tidings
 from watcher.imap.tls import context, secure
 
@@ -123,8 +124,9 @@ class Wire(imaplib.IMAP4):
             if _LITERAL.search(line) and b" FETCH " not in line[:20].upper():
                 raise self.abort("the server sends a literal where none belongs")  # imaplib trips over it: TypeError
             self.tidings.take(line)
-            if line[:5].upper() == b"* BYE" and self.state != "LOGOUT":
-                raise self.abort(str(self.tidings.reply))  # imaplib would wait for more when it is in AUTHENTICATE
+            told = self.tidings.reply
+            if told is not None and told.status == "BYE" and self.state != "LOGOUT":
+                raise Ended(told)  # imaplib would wait for more when it is in AUTHENTICATE
         self._rest = False
         return line
 
@@ -188,7 +190,7 @@ class Wire(imaplib.IMAP4):
         self._refuse_leftovers()
         self.sock = secure(self.sock, trust, self.host, self._deadline)
         self.untagged_responses.clear()
-        self.tidings.reset()
+        self.tidings = Tidings()
         self.capabilities = tuple(word.decode("ascii") for word in self.abilities())
 
     def _refuse_leftovers(self) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 
-from watcher.errors import LoginRefused, Loss, MailboxLost, ServerUntrusted
+from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, Loss, MailboxLost, ServerUntrusted
 from watcher.imap.link import Link
 from watcher.inbox.intake import Progress
 from watcher.inbox.lounge import Guest, Wait
@@ -31,16 +31,19 @@ def enter(post: Post) -> Generator[Wait, bool, Link]:
             again = door.look(turn, time.monotonic())
             if not turn.granted:
                 yield Wait(again, turn=turn)
-        link = post.reception.connect(post.account)
+        link = post.reception.access.open(post.account)
         reached = True
     except MailboxLost:
         reached = False
         raise
+    except (LoginHeld, LoginNeeded):
+        raise  # the host was not asked
     except (LoginRefused, ServerUntrusted):
         reached = True
         raise
     finally:
         door.leave(turn, time.monotonic(), reached=reached)
+    post.reception.alerts.show(post.account, link.alerts())
     return link
 
 

@@ -60,6 +60,7 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
 
 
 def heard(link: Link, posts: Sequence[Post]) -> None:
+    posts[0].reception.alerts.show(posts[0].account, link.alerts())
     for post in posts:
         post.pulse.heard_at = link.heard_at
 

@@ -54,6 +54,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     if proven != cursor:
         folders.advance(proven)
     pulse.careful = False
+    post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
 

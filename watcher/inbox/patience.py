@@ -14,8 +14,9 @@ class Patience:
     first_wait: float = 1.0  #: before connecting again; doubles, with full jitter
     longest_wait: float = 600.0
     proven_life: float = 300.0  #: a link that lived so long counts as a good one: the wait begins anew
-    refused: tuple[float, float] = (300.0, 3600.0)  #: after a refused login, and after each further one
-    parked: float = 900.0  #: until a folder that the server refuses is tried again
+    refused: tuple[float, float] = (300.0, 21600.0)  #: after a refused login or folder, and after each further one
+    untrusted: tuple[float, float] = (300.0, 3600.0)  #: the same after a certificate that could not be trusted
+    look_for_secret: float = 300.0  #: between two looks whether a refused secret was changed
     hold: float = 2.0  #: between two looks while the disk is full
     full: float = 0.2  #: between two looks while the backlog is
     quiet: float = 60.0  #: after which a held link is asked for a sign of life

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from watcher.config.accounts import Account
 from watcher.errors import Loss
-from watcher.imap.link import Link
+from watcher.inbox.access import Access
+from watcher.inbox.alerts import Alerts
 from watcher.inbox.door import Door
 from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import Pulse
@@ -25,12 +26,13 @@ class Reception:
 
     folders: Folders
     spool: Spool
-    connect: Callable[[Account], Link]
+    access: Access
     door: Callable[[Account], Door]  #: of the account's host
     paths: Paths
     held: Callable[[], str]  #: why nothing may be received until a person acts, in words; "" if it may
     full: Callable[[], bool]  #: the stages behind have enough to do for now
     arrived: Callable[[], None]  #: rung after each RECEIVE
+    alerts: Alerts = field(default_factory=Alerts)
     patience: Patience = field(default_factory=Patience)
 
 

@@ -13,7 +13,7 @@ from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
-from watcher.inbox.watch import tell
+from watcher.inbox.watch import pause, tell
 
 __all__ = ["Rounds"]
 
@@ -28,6 +28,7 @@ class Rounds:
         self.told_of: frozenset[str] = frozenset()  #: folders whose news the server announces
         self.progress: dict[str, Progress] = {}
         self.uidnext: dict[str, int | None] = {}  #: as of the last look, before its search
+        self.refusals: dict[str, int] = {}  #: of a folder, in a row
         self.parked: dict[str, float] = {}  #: refused folders, and until when (monotonic seconds)
 
     def go(self, posts: Mapping[str, Post], until: float) -> Guest:
@@ -80,9 +81,10 @@ class Rounds:
             self.progress[name] = yield from catch_up(self.link, progress, post)
             while self.link.news:
                 self.progress[name] = yield from catch_up(self.link, self.progress[name], post)
+            self.refusals.pop(name, None)
         except FolderRefused as error:
-            wait = post.reception.patience.parked
-            tell([post], State.REFUSED, error, wait)
+            self.refusals[name] = self.refusals.get(name, 0) + 1
+            wait = tell([post], State.REFUSED, error, pause(error, self.refusals[name], 0.0, post.reception.patience))
             self.parked[name] = time.monotonic() + wait
 
     def is_unchanged(self, post: Post) -> bool:

@@ -14,6 +14,7 @@ from watcher.errors import (
     MailboxLost,
     SecretUnavailable,
     ServerUntrusted,
+    Setback,
     Superseded,
     WatcherError,
 )
@@ -22,11 +23,12 @@ from watcher.inbox.enter import log_in, probe
 from watcher.inbox.idle import wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.patience import Patience
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 from watcher.retry import delays
 
-__all__ = ["persist", "tell", "watch"]
+__all__ = ["pause", "persist", "tell", "watch"]
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +41,9 @@ def watch(post: Post) -> Guest:
 def persist(posts: Sequence[Post], visit: Callable[[], Guest]) -> Guest:
     """Let one visit of these folders' server follow the other, each after a wait that fits the end of the last."""
     first = posts[0]
-    patience = first.reception.patience
-    waits = delays(patience.first_wait, patience.longest_wait)
-    refusals = 0
+    patience, access = first.reception.patience, first.reception.access
+    backoff = delays(patience.first_wait, patience.longest_wait)
+    refusals = 0  #: in a row
     while True:
         before, mails = first.pulse.connects, sum(post.pulse.mails for post in posts)
         for post in posts:
@@ -52,17 +54,41 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest]) -> Guest:
             connected = first.pulse.connects > before
             lived = time.monotonic() - first.pulse.connected_at if connected else 0.0
             if lived > patience.proven_life or sum(post.pulse.mails for post in posts) > mails:
-                waits = delays(patience.first_wait, patience.longest_wait)
+                backoff = delays(patience.first_wait, patience.longest_wait)
             refusals = 0 if connected else refusals
-            wait = tell(posts, State.WAITING, error, next(waits))
-        except (LoginRefused, ServerUntrusted, SecretUnavailable) as error:
-            wait = tell(posts, State.REFUSED, error, patience.refused[min(refusals, 1)])
+            wait = tell(posts, State.WAITING, error, pause(error, 0, next(backoff), patience))
+            yield Wait(time.monotonic() + wait)
+        except (FolderRefused, ServerUntrusted) as error:
             refusals += 1
-        except FolderRefused as error:
-            wait = tell(posts, State.REFUSED, error, patience.parked)
+            wait = tell(posts, State.REFUSED, error, pause(error, refusals, 0.0, patience))
+            yield Wait(time.monotonic() + wait)
+        except (LoginRefused, SecretUnavailable) as error:
+            wait = access.due(first.account, time.monotonic()) - time.monotonic()
+            tell(posts, State.REFUSED if wait > 0 else State.WAITING, error, wait)
+            yield from locked_out(first)
         else:
             return
-        yield Wait(time.monotonic() + wait)
+
+
+def pause(error: WatcherError, refusals: int, backoff: float, patience: Patience) -> float:
+    """Seconds until the next try; `refusals`: in a row, this one included; `backoff`: our own wait for a lost link."""
+    asked = error.wait if isinstance(error, Setback) and error.wait else 0.0
+    match error:
+        case FolderRefused():
+            return max(asked, patience.refused[min(refusals, 2) - 1])
+        case ServerUntrusted():
+            return patience.untrusted[min(refusals, 2) - 1]
+    return max(asked, backoff)
+
+
+def locked_out(post: Post) -> Guest:
+    """Until it is worth to try again, with the same secret later, or with another one soon."""
+    access, account = post.reception.access, post.account
+    waiting = True
+    while waiting:
+        look = time.monotonic() + post.reception.patience.look_for_secret
+        yield Wait(min(look, access.due(account, time.monotonic())))
+        waiting = not access.may_open(account, time.monotonic())
 
 
 def tell(posts: Sequence[Post], state: State, error: WatcherError, wait: float) -> float:
@@ -71,7 +97,10 @@ def tell(posts: Sequence[Post], state: State, error: WatcherError, wait: float) 
         post.pulse.state, post.pulse.trouble, post.pulse.answered = state, str(error), True
     level = logging.WARNING if state is State.WAITING else logging.ERROR
     others = f" and {len(posts) - 1} more" if len(posts) > 1 else ""
-    log.log(level, "%s%s: %s; next try in %.0f s", posts[0], others, error, wait)
+    sooner = (
+        " or soon after the secret is changed" if state is State.REFUSED and isinstance(error, LoginRefused) else ""
+    )
+    log.log(level, "%s%s: %s; next try in %.0f s%s", posts[0], others, error, max(0.0, wait), sooner)
     return wait
 
 

@@ -1,0 +1,193 @@
+"""One wrong password is shown to a server twice, however many links an account has; then a person must act."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.imap_server import ImapServer
+from tests.inbox.conftest import QUICK, Room, mail
+from watcher.config.accounts import Account
+from watcher.config.secret import PlainSource, Secret, SecretSource
+from watcher.errors import (
+    FolderRefused,
+    LoginHeld,
+    LoginRefused,
+    MailboxLost,
+    SecretUnavailable,
+    ServerUntrusted,
+    WatcherError,
+)
+from watcher.inbox.access import Access, again
+from watcher.inbox.patience import Patience
+from watcher.inbox.pulse import State
+from watcher.inbox.watch import pause
+
+SIX_HOURS = 6 * 3600.0
+
+REFUSALS = [
+    ("credentials", None, 1, 300.0),
+    ("credentials", None, 2, SIX_HOURS),
+    ("credentials", None, 9, SIX_HOURS),
+    ("credentials", 600.0, 1, 600.0),
+    ("credentials", 600.0, 2, SIX_HOURS),
+    ("settings", None, 1, 300.0),
+    ("settings", None, 2, SIX_HOURS),
+    ("", None, 1, 300.0),
+    ("token", None, 1, 0.0),
+    ("token", None, 2, 300.0),
+    ("token", None, 3, SIX_HOURS),
+]
+
+
+@pytest.mark.parametrize(("cause", "hint", "count", "wait"), REFUSALS)
+def test_when_a_refused_secret_is_tried_again(cause: str, hint: float | None, count: int, wait: float) -> None:
+    assert again(LoginRefused("no", cause=cause, wait=hint), count, Patience()) == wait
+
+
+PAUSES = [
+    (MailboxLost("cut"), 0, 7.0, 7.0),
+    (MailboxLost("throttled", cause="throttled", wait=92.0), 0, 7.0, 92.0),
+    (MailboxLost("throttled", cause="throttled", wait=92.0), 0, 500.0, 500.0),
+    (FolderRefused("no such", cause="folder"), 1, 0.0, 300.0),
+    (FolderRefused("no such", cause="folder"), 2, 0.0, SIX_HOURS),
+    (ServerUntrusted("expired"), 1, 0.0, 300.0),
+    (ServerUntrusted("expired"), 2, 0.0, 3600.0),
+    (ServerUntrusted("expired"), 5, 0.0, 3600.0),
+]
+
+
+@pytest.mark.parametrize(("error", "refusals", "backoff", "wait"), PAUSES)
+def test_how_long_the_server_is_left_alone(error: WatcherError, refusals: int, backoff: float, wait: float) -> None:
+    assert pause(error, refusals, backoff, Patience()) == wait
+
+
+# --- Access ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Changing(SecretSource):
+    """What `secrets` holds first; each one that is rejected is taken away."""
+
+    secrets: list[str]
+    rejected: list[str]
+
+    def fetch(self) -> Secret:
+        if not self.secrets:
+            raise SecretUnavailable("there is none")
+        return Secret(self.secrets[0])
+
+    def reject(self, secret: Secret) -> None:
+        self.rejected.append(secret.reveal())
+        self.secrets.pop(0)
+
+
+class Host:
+    """Lets in whoever shows "right"."""
+
+    def __init__(self, cause: str = "credentials") -> None:
+        self.cause = cause
+        self.shown: list[str] = []
+
+    def __call__(self, _account: Account, secret: Secret, way: str) -> object:
+        self.shown.append(secret.reveal() + way)
+        if secret.reveal() != "right":
+            raise LoginRefused("wrong", cause=self.cause)
+        return type("Open", (), {"mechanism": "+PLAIN"})
+
+
+def account(source: SecretSource | str) -> Account:
+    source = PlainSource(Secret(source)) if isinstance(source, str) else source
+    return Account(name="me", address="me@example.com", password=source)
+
+
+def refused(access: Access, who: Account) -> type[LoginRefused]:
+    with pytest.raises(LoginRefused) as error:
+        access.open(who)
+    return type(error.value)
+
+
+def test_a_wrong_password_is_shown_once_for_all_links() -> None:
+    host = Host()
+    access = Access(host)
+    assert [refused(access, account("wrong")) for _ in range(3)] == [LoginRefused, LoginHeld, LoginHeld]
+    assert host.shown == ["wrong"]
+
+
+def test_it_is_tried_once_more_and_then_hardly_ever() -> None:
+    host = Host()
+    access = Access(host, replace(QUICK, refused=(0.0, SIX_HOURS)))
+    assert [refused(access, account("wrong")) for _ in range(3)] == [LoginRefused, LoginRefused, LoginHeld]
+    assert host.shown == ["wrong", "wrong"]
+
+
+def test_another_password_is_tried_at_once() -> None:
+    host = Host()
+    access = Access(host)
+    assert refused(access, account("wrong")) is LoginRefused
+    assert not access.may_open(account("wrong"), 0.0)
+    assert access.may_open(account("right"), 0.0)
+    access.open(account("right"))
+    access.open(account("right"))
+    assert host.shown == ["wrong", "right", "right+PLAIN"], "the mechanism that did it is known"
+
+
+def test_a_secret_that_is_not_to_be_had_is_no_reason_to_try() -> None:
+    assert not Access(Host()).may_open(account(Changing([], [])), 0.0)
+
+
+def test_a_refused_token_is_replaced_at_once_and_once_only() -> None:
+    host, source = Host("token"), Changing(["stale", "also stale", "right"], [])
+    access = Access(host)
+    assert [refused(access, account(source)) for _ in range(3)] == [LoginRefused, LoginRefused, LoginHeld]
+    assert source.rejected == ["stale"]
+
+
+# --- the whole watcher ----------------------------------------------------------------------------------------------
+
+
+def test_the_links_of_one_account_show_a_wrong_password_together(server: ImapServer, room: Callable[..., Room]) -> None:
+    folders = ("A", "B", "C")
+    for name in folders:
+        server.folder(name)
+    with room(folders=folders) as here:
+        here.wait_idle(links=3)
+        server.users = {"me": "another"}
+        server.cut()
+        here.wait(lambda: all(pulse.state is State.REFUSED for pulse in here.pulses))
+        assert server.logins <= 3 + 3, "those that stood at the door at the same moment"
+        assert all("wrong user or password" in pulse.trouble for pulse in here.pulses)
+
+
+def test_a_changed_password_is_found_without_a_login(
+    server: ImapServer, room: Callable[..., Room], tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    secret.touch(mode=0o600)
+    secret.write_text("outdated")
+    settings = f"password = {{ file = '{secret}' }}"
+    with room(settings, patience=replace(QUICK, look_for_secret=0.05)) as here:
+        here.wait(lambda: here.pulse.state is State.REFUSED)
+        server.deliver(mail(1))
+        assert server.logins == 1
+        secret.write_text("secret")
+        here.wait_idle()
+        server.deliver(mail(2))
+        here.wait_numbers(2)
+        assert here.pulse.trouble == ""
+        assert server.logins == 2
+
+
+def test_what_the_server_wants_to_be_shown_is_logged_once(
+    server: ImapServer, room: Callable[..., Room], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.greeting = b"* OK [ALERT] ends on Friday\r\n* OK [ALERT] \x1b[2J\r\n"
+    with room() as here:
+        here.wait_idle()
+        server.cut()
+        here.wait(lambda: here.pulse.connects == 2 and server.idling)
+        server.push(b"* NO [ALERT] quota nearly reached\r\n")
+        here.wait(lambda: "nearly" in caplog.text)
+    shown = [record.getMessage().partition("know: ")[2] for record in caplog.records if "wants you" in record.message]
+    assert shown == ["ends on Friday", "\\x1b[2J", "quota nearly reached"]

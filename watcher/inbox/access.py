@@ -1,0 +1,114 @@
+"""
+Links to accounts, and what their servers have refused: known to all links of an account, so that one wrong password is
+tried twice and not by each of them. Servers lock accounts for less.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watcher.config.accounts import Account
+from watcher.config.providers.causes import REMEDIES, Cause, Remedy
+from watcher.config.secret import Secret
+from watcher.errors import LoginHeld, LoginRefused, SecretUnavailable, ServerUntrusted
+from watcher.imap.link import Link
+from watcher.inbox.patience import Patience
+
+__all__ = ["Access", "again"]
+
+#: Seconds that the next try of a refused secret may take; the other links of the account wait for what comes of it.
+TRIAL = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What came of the last login that was refused. Times are monotonic seconds."""
+
+    secret: Secret
+    error: LoginRefused
+    count: int  #: refusals in a row
+    at: float
+    due: float  #: when the same secret may be tried again
+
+
+def again(error: LoginRefused, count: int, patience: Patience) -> float:
+    """
+    Seconds until the same secret may be shown again, after so many refusals in a row.
+
+    A token is replaced at once, and only a second refusal counts. A password is tried once more, since some servers
+    are wrong now and then (QQ, Yandex, Yahoo), and then hardly ever.
+    """
+    if REMEDIES.get(_cause(error)) is Remedy.REFRESH:
+        count -= 1
+    if count == 0:
+        return 0.0
+    return (error.wait or patience.refused[0]) if count == 1 else patience.refused[1]
+
+
+class Access:
+    """`dial` makes a link: of an account, by a secret, by the mechanism it was let in with before or ""."""
+
+    def __init__(self, dial: Callable[[Account, Secret, str], Link], patience: Patience | None = None) -> None:
+        self._dial = dial
+        self._patience = patience or Patience()
+        self._lock = threading.Lock()
+        self._refusals: dict[str, Refusal] = {}  # by account
+        self._ways: dict[str, str] = {}  # by account
+
+    def open(self, account: Account) -> Link:
+        """
+        A link that is logged in; the secret is asked for each time, since it may have changed.
+
+        Raises MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused; LoginHeld without having asked the server.
+        """
+        secret, began = account.secret.fetch(), time.monotonic()
+        self._take_turn(account.name, secret, began)
+        try:
+            link = self._dial(account, secret, self._ways.get(account.name, ""))
+        except LoginRefused as error:
+            if self._note(account.name, secret, error, began) == 1 and _cause(error) is Cause.TOKEN:
+                account.secret.reject(secret)
+            raise
+        with self._lock:
+            self._refusals.pop(account.name, None)
+        self._ways[account.name] = link.mechanism
+        return link
+
+    def due(self, account: Account, now: float) -> float:
+        """When a login that came to nothing may be tried again; that is no promise."""
+        known = self._refusals.get(account.name)
+        return known.due if known else now + self._patience.look_for_secret
+
+    def may_open(self, account: Account, now: float) -> bool:
+        """Whether a try is worth it: there is a secret, and not the refused one, or that one's time has come."""
+        try:
+            secret = account.secret.fetch()
+        except (SecretUnavailable, LoginRefused, ServerUntrusted):
+            return False
+        known = self._refusals.get(account.name)
+        return known is None or known.due <= now or known.secret != secret
+
+    def _take_turn(self, name: str, secret: Secret, now: float) -> None:
+        with self._lock:
+            known = self._refusals.get(name)
+            if known is None or known.secret != secret:
+                return
+            if now < known.due:
+                raise LoginHeld(str(known.error), known.error.code, cause=known.error.cause, wait=known.due - now)
+            self._refusals[name] = Refusal(secret, known.error, known.count, known.at, now + TRIAL)
+
+    def _note(self, name: str, secret: Secret, error: LoginRefused, began: float) -> int:
+        """Which refusal in a row this is. Logins that ran side by side are refused once, as it were."""
+        with self._lock:
+            known, now = self._refusals.get(name), time.monotonic()
+            same = known is not None and known.secret == secret
+            if known and same and known.at > began:
+                return known.count
+            count = known.count + 1 if known and (same or _cause(error) is Cause.TOKEN) else 1
+            self._refusals[name] = Refusal(secret, error, count, now, now + again(error, count, self._patience))
+            return count
+
+
+def _cause(error: LoginRefused) -> Cause:
+    return Cause(error.cause) if error.cause else Cause.CREDENTIALS
