@@ -21,4 +21,5 @@ def inotify_room(instances: int) -> Iterator[None]:
     try:
         yield
     finally:
-        INSTANCES.write_text(str(before))
+        if int(INSTANCES.read_text()) == instances:  # else another run has set it meanwhile
+            INSTANCES.write_text(str(before))
