@@ -98,6 +98,8 @@ def test_a_re_made_folder_is_recognised_by_message_id_and_time() -> None:
 def test_size_breaks_a_tie_and_nothing_is_guessed() -> None:
     two = [likeness(10, "<a>", size=100), likeness(11, "<a>", size=200)]
     assert rematched([summary(1, "<a>", size=200)], two).same == {1: 11}
+    other = rematched([summary(1, "<a>", -1, size=300)], [likeness(10, "<a>", -1)])
+    assert (other.same, other.old) == ({}, ()), "a mail of another size is to be fetched, whatever its age"
     same_size = [likeness(10, "<a>"), likeness(11, "<a>")]
     assert rematched([summary(1, "<a>")], same_size).same == {}
     assert rematched([summary(1, "")], [likeness(10, "")]).same == {}, "mails without Message-ID were taken for one"

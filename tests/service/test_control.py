@@ -78,6 +78,14 @@ def test_a_socket_left_by_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     control.close()
 
 
+def test_its_path_may_be_long(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    control = Control(deep / "control.sock", answer, lambda error: None)
+    assert ask(deep / "control.sock", {"verb": "x"})
+    control.close()
+
+
 def test_a_log_line_is_one_printable_line() -> None:
     hostile = "a\r\nforged line\x1b[31m\u202e\u2028\ud800" + "x" * 5000
     record = logging.LogRecord("x", logging.INFO, "f", 1, "%s", (hostile,), None)

@@ -27,7 +27,7 @@ def list_jobs(
     kind: Annotated[Kind | None, typer.Option(help="Only work of this kind.")] = None,
     account: Annotated[str | None, typer.Option(help="Only mail of this account.")] = None,
     handler: Annotated[str | None, typer.Option(help="Only work of this handler.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the latest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List pieces of work, the latest change first."""

@@ -90,10 +90,11 @@ def rematch(
     summaries: Iterable[Summary], likenesses: Iterable[Likeness], *, earliest: float, first_day: date | None
 ) -> Rematch:
     """
-    Recognise the mails of a re-made folder by Message-ID and INTERNALDATE, size as a tie-break (RFC 4549 4.2.2.1).
+    Recognise the mails of a re-made folder by Message-ID, INTERNALDATE (RFC 4549 4.2.2.1 uses the pair) and size.
 
-    Nothing is guessed: what is not one clear match is fetched, and its content decides. Unknown
-    mails from before the start (`earliest`, seconds since 1970; or the first day) are old.
+    Nothing is guessed: what is not one clear match is fetched, and its content decides. That goes also for a size that
+    differs, which may be the server's estimate (Exchange). Unknown mails from before the start (`earliest`, seconds
+    since 1970; or the first day) are old.
     """
     known: defaultdict[tuple[str, float], list[Likeness]] = defaultdict(list)
     for likeness in likenesses:
@@ -101,11 +102,12 @@ def rematch(
     same: dict[int, int] = {}
     old: list[int] = []
     for summary in summaries:
-        alike = known[summary.message_id, summary.received.timestamp()] if summary.message_id else []
-        if len(alike) > 1:
-            alike = [one for one in alike if one.size == summary.size]
+        like = known[summary.message_id, summary.received.timestamp()] if summary.message_id else []
+        alike = [one for one in like if one.size == summary.size]
         if len(alike) == 1 and alike[0].mail not in same.values():
             same[summary.uid] = alike[0].mail
+        elif like:
+            continue
         elif summary.received.date() < first_day if first_day else summary.received.timestamp() < earliest:
             old.append(summary.uid)
     return Rematch(same, tuple(old))

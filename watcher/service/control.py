@@ -11,7 +11,8 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ class Control:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)
         try:
-            self.socket.bind(str(path))
+            with short(path) as name:
+                self.socket.bind(name)
         except OSError as error:
             raise StateLocked(f"control socket {path}: {error.strerror or error}") from error
         finally:
@@ -98,7 +100,8 @@ def ask(path: Path, request: Mapping[str, Any]) -> Any:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(PATIENCE)
         try:
-            line.connect(str(path))
+            with short(path) as name:
+                line.connect(name)
         except FileNotFoundError as error:
             raise ConnectionRefusedError(f"no daemon listens on {path}") from error
         line.sendall(json.dumps(request).encode() + b"\n")
@@ -106,6 +109,16 @@ def ask(path: Path, request: Mapping[str, Any]) -> Any:
     if "refused" in reply:
         raise Refused(reply["refused"])
     return reply["answer"]
+
+
+@contextmanager
+def short(path: Path) -> Iterator[str]:
+    """A name for a socket whose own is longer than the 107 bytes that an address holds (unix(7)); Linux only."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
 
 
 def read_request(line: bytes) -> Mapping[str, Any]:
