@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 import chardet
@@ -55,6 +56,7 @@ _ALIASES = {
     "ksc56011987": "cp949",
     "ksc56011989": "cp949",
     "latin1": "cp1252",
+    "mac": "mac-roman",
     "macintosh": "mac-roman",
     "maccentraleurope": "mac-latin2",
     "ms936": "gb18030",
@@ -115,6 +117,7 @@ class Reading:
     remark: str | None = None  #: what the mail had wrong about it, in words
 
 
+@lru_cache
 def codec_of(label: str | None) -> str | None:
     """Python's name of the codec that a charset label stands for; None if there is none, or none that we use."""
     if not label or len(label) > _LABEL or not label.isascii():

@@ -24,8 +24,10 @@ __all__ = ["Letterhead", "letterhead"]
 # It logs text of senders at levels up to ERROR; what matters of that is told by `Defects`.
 logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
 
+_PEOPLE = frozenset({"from", "to", "cc", "reply-to"})
+
 #: What mail-parser is asked for. The rest would cost time and is not used.
-_FIELDS = frozenset({"from", "to", "cc", "reply-to", "date"})
+_FIELDS = _PEOPLE | {"date"}
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 
@@ -48,13 +50,13 @@ class Letterhead:
 
 def letterhead(header: Header, charset: str | None, limits: Limits, defects: Defects) -> Letterhead:
     """Read a header. `charset` is that of the text, for octets that the header does not explain."""
-    parsed: Any = MailParser(_block(header))
-    doubtful = {defect["header"] for defect in parsed.address_header_defects}
+    ours = {name for name in _PEOPLE if not _is_plain(list(header.all(name)))}
+    parsed: Any = MailParser(_block(header, _FIELDS - ours))
+    ours.update(defect["header"] for defect in parsed.address_header_defects)
 
     def addresses(name: str, found: Iterable[tuple[str, str]]) -> tuple[Address, ...]:
-        fields = list(header.all(name))
-        if name in doubtful or len(fields) > 1 or any(b"=?" in value or not value.isascii() for value in fields):
-            people = (person for value in fields for person in lenient_addresses(value, charset))
+        if name in ours:
+            people = (person for value in header.all(name) for person in lenient_addresses(value, charset))
         else:
             people = (Address(printable(person), printable(address)) for person, address in found)
         kept = tuple(islice(people, limits.people + 1))
@@ -80,10 +82,15 @@ def letterhead(header: Header, charset: str | None, limits: Limits, defects: Def
     )
 
 
-def _block(header: Header) -> HeaderBlock:
+def _is_plain(fields: list[bytes]) -> bool:
+    """Is it one field at most, in ASCII, with no encoded words? Of others mail-parser loses letters or people."""
+    return not fields or (len(fields) == 1 and b"=?" not in fields[0] and fields[0].isascii())
+
+
+def _block(header: Header, names: frozenset[str]) -> HeaderBlock:
     block = HeaderBlock()
     for field in header.fields:
-        if field.name.lower() in _FIELDS:
+        if field.name.lower() in names:
             block[field.name] = field.value.decode("ascii", "surrogateescape")
     return block
 

@@ -78,7 +78,13 @@ def _base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Padding ends a segment, not the text: some mailers encode block by block and join the results."""
     rest = b""
     for piece in pieces:
-        rest += piece.translate(None, _NOT_BASE64)
+        rest += piece
+        lines = rest[: rest.rfind(b"\n") + 1]
+        if lines and (octets := _whole_lines(lines)) is not None:  # as nearly all mail has it
+            yield octets
+            rest = rest[len(lines) :]
+            continue
+        rest = rest.translate(None, _NOT_BASE64)
         if b"=" in rest:
             *closed, rest = rest.split(b"=")
             yield from (_segment(letters) for letters in closed if letters)
@@ -86,8 +92,18 @@ def _base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
         if whole:
             yield binascii.a2b_base64(rest[:whole])
             rest = rest[whole:]
-    if len(rest) > 1:
-        yield _segment(rest)
+    rest = rest.translate(None, _NOT_BASE64)
+    yield from (_segment(letters) for letters in rest.split(b"=") if letters)
+
+
+def _whole_lines(lines: bytes) -> bytes | None:
+    """The bytes of lines without padding that end where a group of four letters does, else None."""
+    if b"=" in lines:
+        return None
+    try:
+        return binascii.a2b_base64(lines)
+    except binascii.Error:
+        return None
 
 
 def _segment(letters: bytes) -> bytes:

@@ -19,8 +19,8 @@ from watcher.mail.transfer import decoded
 
 __all__ = ["Part", "leaves", "whole"]
 
-#: What may stand behind a boundary on its line.
-_TAIL = re.compile(rb"(--|-\Z)?[ \t]*(?:\r*\n|\r|\Z)")
+#: What may stand behind a boundary on its line. One whose quoted form ends in blanks has them before its dashes too.
+_TAIL = re.compile(rb"[ \t]*+(--|-\Z)?[ \t]*+(?:\r*+\n|\r|\Z)")
 
 #: Bytes of a line that are looked at behind a boundary.
 _LONGEST_TAIL = 256

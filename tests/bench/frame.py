@@ -1,0 +1,53 @@
+"""What a scenario measures, and how it is shown."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from time import process_time
+
+__all__ = ["Figure", "cpu_ratio", "shown"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number. Numbers that are to hold on any machine are ratios of two things done in the same run."""
+
+    scenario: str
+    what: str
+    value: float
+    unit: str
+    target: str = ""  #: in words, "" if there is none
+    met: bool | None = None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Processor time of two things, measured in turns."""
+
+    ours: float  #: seconds, median
+    theirs: float
+    value: float  #: ours by theirs
+
+
+def cpu_ratio(ours: Sequence[Callable[[], object]], theirs: Callable[[], object]) -> Ratio:
+    """Each of `ours` is called once, `theirs` after each; the first pair only warms up."""
+    pairs = [(_seconds(one), _seconds(theirs)) for one in ours][1:]
+    mine, other = (median(column) for column in zip(*pairs, strict=True))
+    return Ratio(mine, other, mine / other)
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    start = process_time()
+    action()
+    return process_time() - start
+
+
+def shown(figures: Iterable[Figure]) -> str:
+    """A table, and behind it the same as one line of JSON."""
+    rows = list(figures)
+    marks = {True: "met", False: "MISSED", None: ""}
+    cells = [(row.scenario, row.what, f"{row.value:.3g} {row.unit}", row.target, marks[row.met]) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([*table, json.dumps([asdict(row) for row in rows])])
