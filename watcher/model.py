@@ -60,7 +60,7 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.RUNNING: frozenset({Status.DONE, Status.WAITING, Status.DEAD, Status.SKIPPED}),
     Status.DEAD: frozenset({Status.WAITING, Status.SKIPPED}),
     Status.DONE: frozenset(),
-    Status.SKIPPED: frozenset({Status.WAITING}),
+    Status.SKIPPED: frozenset(),
 }
 
 

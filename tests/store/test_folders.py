@@ -47,8 +47,16 @@ def test_same_message_id_with_other_content_is_another_mail(books: Books) -> Non
 @pytest.mark.parametrize(("apart", "doubles"), [(0, 1), (1, 0)])
 def test_without_message_id_the_time_must_agree(books: Books, apart: int, doubles: int) -> None:
     books.receive(arrival(1, message_id=""))
-    again = arrival(2, message_id="", digest="digest 1", received=NOON + timedelta(seconds=apart))
-    assert len(books.receive(again)) == doubles
+    moved = {"message_id": "", "digest": "digest 1", "received": NOON + timedelta(seconds=apart)}
+    assert len(books.receive(arrival(2, folder="Work", **moved))) == doubles
+
+
+def test_without_message_id_two_mails_of_one_folder_are_two(books: Books) -> None:
+    same = {"message_id": "", "digest": "digest"}
+    for uid in (1, 2, 3):
+        assert books.receive(arrival(uid, **same)) == []
+    assert books.receive(arrival(2, **same)) == [arrival(2, **same)]
+    assert len(books.desk.entries()) == 3
 
 
 def test_a_second_delivery_is_known_only_in_a_new_epoch(books: Books) -> None:

@@ -81,11 +81,11 @@ def test_a_rule_without_handlers_acts_at_once(books: Books) -> None:
 def test_recovery_puts_back_what_ran_and_counts_the_attempt(books: Books) -> None:
     books.receive(arrival(1))
     books.claim(Kind.UNPACK)
-    assert books.ledger.recover(30.0) == 0, "work of this very run was taken for a leftover"
+    assert books.ledger.recover(30.0, lambda kind, name: 12) == 0, "work of this very run was taken for a leftover"
     books.database.close()
     books.boot = "second"
     books.__post_init__()
-    assert books.ledger.recover(30.0) == 1
+    assert books.ledger.recover(30.0, lambda kind, name: 12) == 1
     assert books.claim(Kind.UNPACK, 31.0).attempt == 2
 
 
@@ -165,6 +165,34 @@ def test_dropped_work_leaves_the_server_alone(books: Books) -> None:
     for refused in (books.desk.drop, books.desk.retry):
         with pytest.raises(NotPossible, match=f"job {work.id} is skipped"):
             refused(work.id, 60.0)
+
+
+def test_dropping_a_step_gives_the_next_its_turn(books: Books) -> None:
+    books.route(TWO)
+    books.desk.drop(books.desk.entries(handler="one")[0].id, 10.0)
+    assert books.states("job") == {"one": "skipped", "two": "waiting"}
+    assert books.desk.clear(100.0, 100.0) == [], "a mail with an open job was cleared away"
+
+
+def test_work_that_ends_the_daemon_each_time_is_given_up(books: Books) -> None:
+    books.route(TWO)
+    for life in range(1, 5):
+        found = books.ledger.claim(Kind.JOB, 1000.0 * life)
+        books.database.close()
+        books.boot = f"life {life}"
+        books.__post_init__()
+        books.ledger.recover(1000.0 * life, lambda kind, name: 3)
+        if not found:
+            break
+    assert books.states("job")["one"] == "dead"
+    assert "the daemon ended while it ran" in books.desk.entries(status="dead")[0].reason
+
+
+def test_time_on_hold_is_no_age(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),)))
+    held = books.claim(Kind.JOB, 10.0)
+    assert books.ledger.finish(held, Outcome(Verdict.HOLD), Decision(Status.WAITING, 20.0, free=True), 11.0)
+    assert books.claim(Kind.JOB, 200_000.0).first_at == 200_000.0
 
 
 def test_history_tells_every_move(books: Books) -> None:

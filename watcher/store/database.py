@@ -27,8 +27,8 @@ Change = Callable[[sqlite3.Connection], T]
 APPLICATION_ID = 0x494D5057  #: "IMPW"
 VERSION = 1  #: of the schema, in user_version
 BATCH = 256  #: changes that share one commit at most
-#: Results that say nothing about the one change but about the disk or the file.
-FATAL = (sqlite3.OperationalError, sqlite3.DatabaseError)
+#: Mistakes in one change; every other error of SQLite speaks of the disk or the file.
+MISTAKES = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
 
 class Database:
@@ -63,6 +63,15 @@ class Database:
             )
         fresh = self.path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
+        try:
+            self.fill(fresh)
+        except sqlite3.Error as error:
+            raise StorageFailed(f"{fresh}: {error}") from error
+        fresh.rename(self.path)
+        sync(self.path.parent)
+
+    @staticmethod
+    def fill(fresh: Path) -> None:
         database = connect(f"file:{fresh}?mode=rwc")
         schema = importlib.resources.files("watcher.store").joinpath("schema.sql").read_text("utf-8")
         database.executescript(schema)
@@ -71,8 +80,6 @@ class Database:
         rows = [("instance", str(uuid.uuid4())), ("clean", "1")]
         database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
         database.close()
-        fresh.rename(self.path)
-        sync(self.path.parent)
 
     def open_checked(self) -> sqlite3.Connection:
         if self.path.stat().st_size == 0:
@@ -95,11 +102,15 @@ class Database:
         return database
 
     def keep_marker(self, instance: str) -> None:
-        """The file that proves, should the database vanish, that there was one."""
-        if not self.marker.exists():
-            self.marker.write_text(instance + "\n", "ascii")
+        """The file that proves, should the database vanish, that there was one. An empty one is a crash's."""
+        found = self.marker.read_text("ascii", "replace").strip() if self.marker.exists() else ""
+        if not found:
+            fresh = self.marker.with_suffix(".new")
+            fresh.write_text(instance + "\n", "ascii")
+            sync(fresh)
+            fresh.rename(self.marker)
             sync(self.marker.parent)
-        elif self.marker.read_text("ascii", "replace").strip() != instance:
+        elif found != instance:
             raise DatabaseRefused(
                 f"{self.path} does not belong to this state directory ({self.marker} names another one): "
                 f"put the right one back, or remove {self.marker} if the change is wanted"
@@ -156,16 +167,16 @@ class Database:
                 self.writer.execute("SAVEPOINT one")
                 try:
                     answers.append((future, change(self.writer)))
-                except FATAL:
-                    raise
-                except Exception as error:  # noqa: BLE001 - it travels to the caller, whose own change it is
+                except Exception as error:
+                    if isinstance(error, sqlite3.Error) and not isinstance(error, MISTAKES):
+                        raise
                     self.writer.execute("ROLLBACK TO one")
                     if not isinstance(error, WatcherError):
                         self.failure = error
                     future.set_exception(error)
                 self.writer.execute("RELEASE one")
             self.writer.execute("COMMIT")
-        except FATAL as error:
+        except sqlite3.Error as error:
             self.fail(batch, error)
             return
         for future, answer in answers:

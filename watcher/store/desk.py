@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from watcher.errors import WatcherError
 from watcher.model import Status
 from watcher.store.database import Database
-from watcher.store.moves import move, settle
+from watcher.store.moves import move, settle, wake_next
 
 __all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
 
@@ -106,13 +106,13 @@ class Desk:
 
     def retry(self, work: int, now: float) -> None:
         """Bring dead work back, as if it had never been tried. Raises NotPossible."""
-        entry, _ = self.show(work)
-        if entry.status != Status.DEAD:
-            raise NotPossible(f"job {work} is {entry.status}; only dead ones can be retried")
-        if not entry.spooled:
-            raise NotPossible(f"job {work}: its mail is no longer kept (keep_dead has passed)")
 
         def change(db: sqlite3.Connection) -> None:
+            entry = self.present(db, work)
+            if entry.status != Status.DEAD:
+                raise NotPossible(f"job {work} is {entry.status}; only dead ones can be retried")
+            if not entry.spooled:
+                raise NotPossible(f"job {work}: its mail is no longer kept (keep_dead has passed)")
             move(db, work, Status.WAITING, now, due=now, reason="retried by hand")
             db.execute("UPDATE work SET pardoned = attempts, crashes = 0, first_at = NULL WHERE id = ?", (work,))
             settle_of(db, work, now)
@@ -121,12 +121,13 @@ class Desk:
 
     def drop(self, work: int, now: float) -> None:
         """Give up waiting or dead work for good; nothing changes on the server for its mail. Raises NotPossible."""
-        entry, _ = self.show(work)
-        if entry.status not in {Status.DEAD, Status.WAITING}:
-            raise NotPossible(f"job {work} is {entry.status}; only dead and waiting ones can be dropped")
 
         def change(db: sqlite3.Connection) -> None:
+            entry = self.present(db, work)
+            if entry.status not in {Status.DEAD, Status.WAITING}:
+                raise NotPossible(f"job {work} is {entry.status}; only dead and waiting ones can be dropped")
             move(db, work, Status.SKIPPED, now, reason="dropped by hand")
+            wake_next(db, work, now)
             held = "SELECT id FROM work WHERE kind = 'after' AND chain = 'then' AND status = 'waiting' AND mail = "
             if entry.kind != "after":
                 for row in db.execute(held + "(SELECT mail FROM work WHERE id = ?)", (work,)).fetchall():
@@ -134,6 +135,13 @@ class Desk:
             settle_of(db, work, now)
 
         self.database.write(change)
+
+    @staticmethod
+    def present(db: sqlite3.Connection, work: int) -> Entry:
+        row = db.execute(f"SELECT {ENTRY} WHERE work.id = ?", (work,)).fetchone()
+        if row is None:
+            raise NotPossible(f"there is no job {work}")
+        return Entry(**dict(row))
 
     def keys(self) -> set[str]:
         """Names of all spool folders that are still needed."""

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 from watcher.cursor import Anchor, Arrival, Blank, Cursor, Likeness
 from watcher.errors import Superseded
-from watcher.model import Kind
+from watcher.model import Kind, identity
 from watcher.store.database import Database
 from watcher.store.moves import add
 
@@ -155,13 +155,21 @@ def save(db: sqlite3.Connection, cursor: Cursor) -> None:
 def enter(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, now: float) -> bool:
     """One arrival: a new mail with its first piece of work, or a known one in a new place. Whether it is new."""
     uid = arrival.place.uid
+    place = (cursor.id, cursor.epoch, uid)
+    if db.execute(
+        "SELECT mail FROM place WHERE folder = ? AND epoch = ? AND uid = ? AND mail IS NOT NULL", place
+    ).fetchone():
+        return False
     query = "SELECT id, folder, epoch FROM mail WHERE account = ? AND "
     known = db.execute(query + "content = ?", (cursor.account, arrival.content)).fetchone()
     if known is None and uid < cursor.reset_uid:
         known = db.execute(
             query + "body = ? AND folder = ? AND epoch < ?", (cursor.account, arrival.body, cursor.id, cursor.epoch)
         ).fetchone()
-    mail = known["id"] if known else insert(db, cursor, arrival, now)
+    content = arrival.content
+    if known and not arrival.message_id and (known["folder"], known["epoch"]) == (cursor.id, cursor.epoch):
+        known, content = None, identity(content, cursor.epoch, uid)  # two UIDs, and nothing says that they are one mail
+    mail = known["id"] if known else insert(db, cursor, arrival, content, now)
     db.execute(
         "INSERT INTO place (folder, epoch, uid, mail) VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET mail = excluded.mail, note = '', due = NULL",
@@ -172,7 +180,7 @@ def enter(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, now: float) 
     return known is None
 
 
-def insert(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, now: float) -> int:
+def insert(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, content: str, now: float) -> int:
     mail = db.execute(
         "INSERT INTO mail "
         "(key, folder, epoch, uid, account, content, body, digest, message_id, received, size, stored_at) "
@@ -183,7 +191,7 @@ def insert(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, now: float)
             cursor.epoch,
             arrival.place.uid,
             cursor.account,
-            arrival.content,
+            content,
             arrival.body,
             arrival.digest,
             arrival.message_id,

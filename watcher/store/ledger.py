@@ -33,13 +33,22 @@ class Ledger:
         self.boot = boot
         self.machine = machine
 
-    def recover(self, now: float) -> int:
-        """At start: what an earlier run left half done goes back to waiting, its attempt counted; how many."""
+    def recover(self, now: float, most: Callable[[Kind, str], int]) -> int:
+        """
+        At start: what an earlier run left half done goes back to waiting, its attempt counted; how many.
+
+        `most`: attempts of a kind and name after which it is given up, since it may be what ends the daemon.
+        """
 
         def change(db: sqlite3.Connection) -> int:
-            rows = db.execute("SELECT id, attempts FROM work WHERE status = 'running' AND boot <> ?", (self.boot,))
-            halves = rows.fetchall()
+            query = "SELECT id, mail, kind, name, attempts, pardoned FROM work WHERE status = 'running' AND boot <> ?"
+            halves = db.execute(query, (self.boot,)).fetchall()
             for row in halves:
+                if row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
+                    reason = f"gave up after {row['attempts']} attempts: the daemon ended while it ran, each time"
+                    move(db, row["id"], Status.DEAD, now, reason=reason)
+                    settle(db, row["mail"], now)
+                    continue
                 due = now + interrupted_delay(row["attempts"])
                 move(db, row["id"], Status.WAITING, now, due=due, reason="interrupted: the daemon ended while it ran")
             return len(halves)
@@ -78,11 +87,15 @@ class Ledger:
 
         return self.database.write(change) if self.is_due(kind, now, without) else []
 
-    def claim_folder(self, kind: Kind, now: float, limit: int) -> list[Work]:
-        """Take the longest due work of a kind, `limit` pieces at most, all of the folder of the first."""
+    def claim_folder(self, kind: Kind, now: float, limit: int, without: Collection[str] = ()) -> list[Work]:
+        """
+        Take the longest due work of a kind, `limit` pieces at most, all of the folder of the first; none of the
+        accounts in `without`.
+        """
 
         def change(db: sqlite3.Connection) -> list[Work]:
-            rows = db.execute(f"{DUE} {OLDEST}", (kind, now, limit)).fetchall()
+            query = f"{DUE} AND mail.account NOT IN ({marks(without)}) {OLDEST}"
+            rows = db.execute(query, (kind, now, *without, limit)).fetchall()
             rows = [row for row in rows if (row["account"], row["folder"]) == (rows[0]["account"], rows[0]["folder"])]
             for row in rows:
                 move(db, row["id"], Status.RUNNING, now, boot=self.boot)
@@ -103,6 +116,12 @@ class Ledger:
         )
         return rows[0]["due"] if rows else None
 
+    def unpacked(self, mail: int) -> None:
+        """The parts of a mail were made anew since the machine started."""
+        self.database.write(
+            lambda db: db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, mail)).rowcount
+        )
+
     def backlog(self, kind: Kind) -> int:
         """How much work of a kind waits for a time."""
         query = "SELECT count(*) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL"
@@ -122,8 +141,9 @@ class Ledger:
                 return False
             move(db, work.id, decision.status, now, due=decision.due, reason=decision.reason)
             db.execute(
-                "UPDATE work SET output = ?, crashes = crashes + ?, pardoned = pardoned + ? WHERE id = ?",
-                (outcome.output, decision.crashed, decision.free, work.id),
+                "UPDATE work SET output = ?, crashes = crashes + ?, pardoned = pardoned + ?, "
+                "first_at = iif(attempts = pardoned + ?, NULL, first_at) WHERE id = ?",
+                (outcome.output, decision.crashed, decision.free, decision.free, work.id),
             )
             if decision.status is Status.DONE and work.kind is Kind.UNPACK:
                 enqueue(db, work.mail, outcome.plan, now)

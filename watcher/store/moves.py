@@ -11,10 +11,10 @@ import sqlite3
 from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verb, Verdict, Work
 from watcher.store.database import Row
 
-__all__ = ["add", "enqueue", "follow_job", "move", "settle"]
+__all__ = ["add", "enqueue", "follow_job", "move", "settle", "wake_next"]
 
-#: Flags first: a mail that was moved away can't be flagged any more.
-RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 1}
+#: Flags first: a mail that was moved away can't be flagged any more. And who moves it wants it kept.
+RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
 THEN = "then"  #: chain of the after-actions that wait for all handlers
 ON_DEAD = "on_dead:"  #: and of those that wait for a dead handler of the chain named behind
 
@@ -88,22 +88,34 @@ def add_action(db: sqlite3.Connection, mail: int, chain: str, action: Action, no
 
 def follow_job(db: sqlite3.Connection, work: Work, outcome: Outcome, status: Status, now: float) -> None:
     """A handler has ended an attempt: the next one of its chain may start, unless it said that none shall."""
-    chain, step = db.execute("SELECT chain, step FROM work WHERE id = ?", (work.id,)).fetchone()
-    later = db.execute(
-        "SELECT id FROM work WHERE mail = ? AND kind = 'job' AND chain = ? AND step > ? AND status = 'waiting' "
-        "ORDER BY step",
-        (work.mail, chain, step),
-    ).fetchall()
     if status is Status.DONE:
         for action in outcome.actions:
             add_action(db, work.mail, THEN, action, now)
     if status is Status.DONE and outcome.verdict is Verdict.STOP:
-        for other in later:
-            move(db, other["id"], Status.SKIPPED, now, reason=f"{work.name} ended the chain")
-    elif later:
-        db.execute("UPDATE work SET due = ifnull(due, ?) WHERE id = ?", (now, later[0]["id"]))
+        for other in later_steps(db, work.id):
+            move(db, other, Status.SKIPPED, now, reason=f"{work.name} ended the chain")
+    else:
+        wake_next(db, work.id, now)
     if status is Status.DEAD:
+        (chain,) = db.execute("SELECT chain FROM work WHERE id = ?", (work.id,)).fetchone()
         release(db, work.mail, ON_DEAD + chain, now)
+
+
+def later_steps(db: sqlite3.Connection, work: int) -> list[int]:
+    """The jobs behind this one in its chain that have not begun, in order."""
+    rows = db.execute(
+        "SELECT later.id FROM work JOIN work AS later ON later.mail = work.mail AND later.kind = 'job' "
+        "AND later.chain = work.chain AND later.step > work.step AND later.status = 'waiting' "
+        "WHERE work.id = ? AND work.kind = 'job' ORDER BY later.step",
+        (work,),
+    )
+    return [row["id"] for row in rows]
+
+
+def wake_next(db: sqlite3.Connection, work: int, now: float) -> None:
+    """Give the job behind this one in its chain its turn."""
+    for other in later_steps(db, work)[:1]:
+        db.execute("UPDATE work SET due = ifnull(due, ?) WHERE id = ?", (now, other))
 
 
 def settle(db: sqlite3.Connection, mail: int, now: float) -> None:
@@ -114,7 +126,7 @@ def settle(db: sqlite3.Connection, mail: int, now: float) -> None:
     chains = "SELECT DISTINCT chain FROM work WHERE mail = ? AND kind = 'after' AND chain <> ? AND due IS NOT NULL"
     for row in db.execute(chains, (mail, THEN)).fetchall():
         release(db, mail, row["chain"], now)
-    left = count(db, mail, "(status <> 'waiting' OR due IS NOT NULL)")
+    left = count(db, mail, "(kind <> 'after' OR status <> 'waiting' OR due IS NOT NULL)")
     settled = None if left["open"] else now
     db.execute("UPDATE mail SET settled_at = ?, dead = ? WHERE id = ?", (settled, left["dead"] > 0, mail))
 
