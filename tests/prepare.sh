@@ -8,6 +8,11 @@ missing=""
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 [ -x /usr/lib/dovecot/lmtp ] || missing="$missing dovecot-lmtpd"
 command -v strace >/dev/null || missing="$missing strace"
+command -v microsocks >/dev/null || missing="$missing microsocks"
+command -v tinyproxy >/dev/null || missing="$missing tinyproxy"
+command -v haproxy >/dev/null || missing="$missing haproxy"
+command -v nft >/dev/null || missing="$missing nftables"
+command -v ip >/dev/null && command -v ss >/dev/null || missing="$missing iproute2"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "For the system tests run: sudo apt-get install --no-install-recommends$missing" >&2
@@ -25,6 +30,8 @@ fi
 apt-get update -qq
 # shellcheck disable=SC2086
 DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get install -y -qq --no-install-recommends $missing >/dev/null
-case $missing in
-*dovecot-core*) systemctl disable --quiet dovecot.service dovecot.socket 2>/dev/null || true ;; # nor at its next start
-esac
+for service in dovecot.service dovecot.socket haproxy.service tinyproxy.service; do
+    case $missing in
+    *"${service%%.*}"*) systemctl disable --quiet "$service" 2>/dev/null || true ;; # nor at its next start
+    esac
+done

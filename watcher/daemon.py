@@ -12,6 +12,7 @@ from watcher.config.accounts import Account
 from watcher.config.secret import Secret
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused, Unreadable
+from watcher.imap.identity import Identity
 from watcher.imap.link import Credential, Endpoint, Link, Proof, connect
 from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
@@ -248,7 +249,7 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
         house.folders,
         house.spool,
         house.access,
-        door=lambda account: hall.door(account.host),
+        door=lambda account: hall.door(account.path),
         paths=house.paths,
         held=held,
         full=full,
@@ -287,6 +288,8 @@ def one_by_one(act: Callable[[Work], Outcome]) -> Callable[[Sequence[Work]], Ite
 
 def open_link(account: Account, secret: Secret, way: str) -> Link:
     """Log in to an account by `secret`; by the mechanism `way` if its server still offers that."""
-    endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file)
-    proof = Proof.TOKEN if account.token else Proof.PASSWORD
+    identity = Identity(account.certificate, account.key) if account.certificate else None
+    proxy = account.proxy.towards(account.host) if account.proxy else None
+    endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file, identity, proxy)
+    proof = Proof.TOKEN if account.token else Proof.PASSWORD if account.password else Proof.CERTIFICATE
     return connect(endpoint, Credential(account.user, secret, proof, way), account.profile)

@@ -75,8 +75,18 @@ def test_examples_work(file, block):
     assert config.warnings == ()
 
 
+def test_each_way_to_write_a_proxy_works(file, monkeypatch):
+    section = TEXT.split("### Proxies\n", 1)[1].split("\n## ", 1)[0]
+    ways = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
+    assert len(ways) == 5
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy.example:1080")
+    for way in ways:
+        (account,) = file.load(f"proxy = {way}\n").accounts
+        assert "through" in account.path
+
+
 def test_each_way_to_write_a_password_works(file):
-    section = TEXT.split("### Passwords\n", 1)[1].split("\n## ", 1)[0]
+    section = TEXT.split("### Passwords\n", 1)[1].split("\n### ", 1)[0]
     ways = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
     assert len(ways) == 6
     for way in ways:

@@ -252,7 +252,6 @@ VERDICTS = "is not known; allowed are 'verified', 'unverified' or 'failed'"
 KINDS = (
     "is not known; allowed are 'bounce', 'report', 'auto-reply', 'calendar', 'encrypted', 'list', 'signed' or 'normal'"
 )
-LATER = "is not yet known in this version; take it out"
 ACTION = 'is no action; allowed are "seen", "flagged", "delete", { flag = "$Done" } and { move = "Folder" }'
 FLAG = (
     'flag is no name of an IMAP flag; allowed are "$Done", "Invoice" or "\\\\Flagged": '
@@ -260,7 +259,8 @@ FLAG = (
 )
 PASSWORD = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
 COMMAND = 'allowed is "pass show x" or ["pass", "show", "x"]'
-KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, folders, start, poll, renew, "
+KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, certificate, key, proxy, "
+KNOWN += "folders, start, poll, renew, "
 KNOWN += "authserv, border, sealers, alignment, own_dkim"
 HOME = "names the home directory of an unknown user; write the whole path"
 FOLDERS = 'must name each folder once; allowed is a list such as ["INBOX", "Orders"]'
@@ -293,7 +293,7 @@ ACCOUNTS = [
     ("poll = 'fast'", f"poll: is no duration; {DURATION}"),
     ("poll = 0", f"poll: is out of range; {DURATION}"),
     ("renew = 0", f"renew: is out of range; {DURATION}"),
-    ("proxy = 'socks5://x'", f"proxy: {LATER}"),
+    ("key = 'x'", "key: stands without its certificate; write certificate = PATH as well"),
     ("authserv = 5", 'authserv: is no list; allowed is a list such as ["…"]'),
     ("border = ['a', '']", "border[2]: is empty"),
     ("alignment = 'loose'", "alignment: is not known; allowed are 'relaxed' or 'strict'"),

@@ -1,6 +1,8 @@
 """Our own certificate, shown to a real TLS server that asks for one."""
 
+import os
 import ssl
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -11,8 +13,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from watcher.errors import SecretUnavailable
+from tests.fakes.imap_server import ImapServer
+from watcher.config.secret import Secret
+from watcher.errors import LoginRefused, MailboxLost, SecretUnavailable
 from watcher.imap.identity import Identity, present
+from watcher.imap.link import Credential, Endpoint, Proof, connect
 from watcher.imap.tls import context
 
 CA = trustme.CA()
@@ -94,3 +99,41 @@ def test_what_is_wrong_with_it_is_said(files, trust, key, mode, words):
 def test_a_missing_file_is_named(tmp_path, trust):
     with pytest.raises(SecretUnavailable, match=r"me\.pem.*No such file"):
         present(trust, Identity(tmp_path / "me.pem"))
+
+
+def test_it_is_proof_enough_where_the_server_says_so(files):
+    """EXTERNAL over the wire; a name that is not in the certificate is refused."""
+    wants = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    wants.verify_mode = ssl.CERT_REQUIRED
+    CA.configure_trust(wants)
+    CA.issue_cert("127.0.0.1").configure_cert(wants)
+    identity = Identity(files("me.pem", OURS.private_key_pem, *OURS.cert_chain_pems))
+    nothing = Secret("")
+    with ImapServer(context=wants) as server:
+        server.capabilities = "IMAP4rev1 AUTH=EXTERNAL"
+        server.users = {"me@example.com": "", "boss@example.com": ""}
+        there = Endpoint(server.host, server.port, ca_file=files("ca.pem", CA.cert_pem), identity=identity)
+        link = connect(there, Credential("me@example.com", nothing, Proof.CERTIFICATE))
+        link.close()
+        assert link.mechanism == "EXTERNAL"
+        with pytest.raises(LoginRefused):
+            connect(there, Credential("boss@example.com", nothing, Proof.CERTIFICATE))
+        with pytest.raises(MailboxLost, match=r"certificate of ours|closed the connection"):
+            connect(replace(there, identity=None), Credential("me@example.com", nothing, Proof.CERTIFICATE))
+
+
+def test_links_of_one_account_share_a_context_until_the_file_changes(files):
+    ca_file, mine = files("ca.pem", CA.cert_pem), files("me.pem", OURS.private_key_pem, *OURS.cert_chain_pems)
+    first = context(ca_file, Identity(mine))
+    assert context(ca_file, Identity(mine)) is first
+    assert context(ca_file) is not first
+    os.utime(mine, (1, 1))
+    assert context(ca_file, Identity(mine)) is not first
+
+
+@pytest.mark.parametrize("gone", ["me.pem", "me.key"])
+def test_a_file_that_is_gone_is_no_fault_of_the_ca_file(files, gone):
+    identity = Identity(files("me.pem", *OURS.cert_chain_pems), files("me.key", OURS.private_key_pem))
+    (identity.certificate.parent / gone).unlink()
+    with pytest.raises(SecretUnavailable, match=gone):
+        context(files("ca.pem", CA.cert_pem), identity)

@@ -11,7 +11,8 @@ from watcher.config.oauth.client import OAuthClient
 from watcher.config.passwords import Password, Token
 from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile, Server
-from watcher.config.secret import KeyringSource, SecretSource
+from watcher.config.proxies import ProxySetting
+from watcher.config.secret import KeyringSource, PlainSource, Secret, SecretSource
 from watcher.config.shape import NAME_KEY, STRICT, FilePath, Folder, Host, MailAddress, Port, Text
 from watcher.config.units import Duration
 
@@ -84,6 +85,9 @@ class Account:
     password: Password | None = None  #: asked at every login
     token: Token | None = None  #: in its place, an access token (RFC 6749); made of `oauth` when a file is loaded
     oauth: OAuthClient | None = None  #: in their place, who gives out tokens, which are then ours to keep
+    certificate: FilePath | None = None  #: PEM of our own certificate, for servers that ask for one; proof in itself
+    key: FilePath | None = None  #: PEM of its key; in the file of the certificate if none is given
+    proxy: ProxySetting | None = None  #: to go through
     folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)  #: to watch
     start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
@@ -107,13 +111,19 @@ class Account:
         for key in ("password", "token"):
             if isinstance(source := getattr(self, key), KeyringSource):
                 set_(self, key, dataclasses.replace(source, user=self.user))
+        if self.proxy:
+            self.proxy.towards(self.host)  # raises ValueError now and not at each connect
 
     @property
     def secret(self) -> SecretSource:
-        """Where the token or password comes from."""
-        source = self.token or self.password
-        assert source is not None  # a configuration without one is refused
-        return source
+        """Where the token or password comes from; an empty one stands beside a certificate that proves all."""
+        return self.token or self.password or PlainSource(Secret(""))
+
+    @property
+    def path(self) -> str:
+        """Name of the way to the server: accounts that share it share what it bears."""
+        proxy = self.proxy.towards(self.host) if self.proxy else None
+        return f"{self.host}:{self.port}" + (f" through {proxy}" if proxy else "")
 
     @property
     def profile(self) -> Profile:

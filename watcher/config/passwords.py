@@ -19,7 +19,7 @@ from watcher.config.secret import (
 )
 from watcher.config.shape import alternatives, has_control, resolve
 
-__all__ = ["ClientSecret", "Password", "Token"]
+__all__ = ["ClientSecret", "Password", "Token", "parse_secret"]
 
 _ALLOWED = 'allowed is "the {}" or one of {{ command = "…" }}, {{ file }}, {{ env }}, {{ credential }}, {{ keyring }}'
 
@@ -33,7 +33,7 @@ _PLACES: Mapping[str, str] = {
 }
 
 
-def _parse(value: object, info: ValidationInfo, what: str) -> SecretSource:
+def parse_secret(value: object, info: ValidationInfo, what: str) -> SecretSource:
     """The source meant by "…" or { command = … } and its like; `what` it is, for messages. Raises ValueError."""
     allowed = _ALLOWED.format(what)
     match value:
@@ -82,7 +82,7 @@ def _argv(command: object) -> tuple[str, ...]:
 
 
 def _parser(what: str) -> PlainValidator:
-    return PlainValidator(lambda value, info: _parse(value, info, what))
+    return PlainValidator(lambda value, info: parse_secret(value, info, what))
 
 
 Password = Annotated[SecretSource, _parser("password")]

@@ -80,11 +80,6 @@ def _shown(key: Key) -> str:
 
 # --- what validation found, in our words ------------------------------------------------------------------------------
 
-#: Keys that the design has and this version doesn't; taking them silently would be worse than refusing them.
-_LATER: Mapping[type, tuple[str, ...]] = {
-    Account: ("proxy",),
-}
-
 _MISSING = {
     "account": 'is missing; at least one account is needed, as [account.NAME] with address = "…" and password = …',
     "address": 'is missing; write the address of the mailbox: address = "support@example.com"',
@@ -131,10 +126,7 @@ def _worded(key: Key, detail: ErrorDetails) -> str:
 
 def _unknown(key: Key) -> str:
     shape = _shape_at(key[:-1])
-    word = str(key[-1])
-    if word in _LATER.get(shape, ()):
-        return "is not yet known in this version; take it out"
-    return f"is unknown; {alternatives(word, known_keys(shape))}"
+    return f"is unknown; {alternatives(str(key[-1]), known_keys(shape))}"
 
 
 def known_keys(shape: type) -> list[str]:

@@ -14,6 +14,7 @@ from watcher.config.oauth.keeping import TokenFile
 from watcher.config.oauth.managed import ManagedToken
 from watcher.config.positions import Key
 from watcher.config.problems import Problem
+from watcher.config.proxies import holds_password
 from watcher.config.settings import Document
 
 __all__ = ["clients_of", "plain_secrets", "proofs_of", "with_token"]
@@ -31,10 +32,12 @@ def proofs_of(data: Mapping[str, Any]) -> Iterator[Problem]:
     known = _tables(data, "oauth")
     for name, table in _tables(data, "account").items():
         given = [key for key in _PROOFS if key in table]
-        if not given:
+        if not given and "certificate" not in table:
             yield Problem(("account", name, "password"), _MISSING)
         for other in given[1:]:
             yield Problem(("account", name, other), f"stands beside {given[0]}; allowed is one of {', '.join(_PROOFS)}")
+        if "key" in table and "certificate" not in table:
+            yield Problem(("account", name, "key"), "stands without its certificate; write certificate = PATH as well")
         client = table.get("oauth")
         if isinstance(client, str) and client not in known:
             yield Problem(("account", name, "oauth"), _unknown(client, known))
@@ -77,6 +80,10 @@ def plain_secrets(data: Mapping[str, Any]) -> Iterator[Key]:
         for key in ("password", "token"):
             if isinstance(table.get(key), str):
                 yield "account", name, key
+        proxy = table.get("proxy")
+        fields = proxy if isinstance(proxy, dict) else {"url": proxy}
+        if holds_password(fields.get("url")) or isinstance(fields.get("password"), str):
+            yield "account", name, "proxy"
         client = table.get("oauth")
         if isinstance(client, dict) and isinstance(client.get("client_secret"), str):
             yield "account", name, "oauth", "client_secret"

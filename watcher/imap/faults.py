@@ -59,6 +59,8 @@ def _last_words(error: Exception) -> Reply | None:
 
 def _plain(error: Exception) -> str:
     match error:
+        case ssl.SSLError(reason="TLSV13_ALERT_CERTIFICATE_REQUIRED"):
+            return "the server asks for a certificate of ours: set certificate"
         case ssl.SSLError():
             return f"TLS broke ({error.reason or error})"
         case OSError():

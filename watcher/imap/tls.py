@@ -1,4 +1,6 @@
-"""TLS: one verifying context per CA file, and words for what is wrong with a certificate. No way around it."""
+"""TLS: one verifying context per CA file and certificate of ours; words for what is wrong with another's. No way around
+it.
+"""
 
 import socket
 import ssl
@@ -7,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from watcher.errors import ServerUntrusted
+from watcher.imap.identity import Identity, present
 from watcher.imap.signals import printable
 
 __all__ = ["context", "secure"]
@@ -24,24 +27,37 @@ _CURES = {
 }
 
 
-def context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """The context all links with this CA file share: verified, host name checked, TLS 1.2 or newer.
-
-    `ca_file` replaces the system's CAs; a file changed on disk is read anew. ServerUntrusted if it can't be used.
+def context(ca_file: Path | None = None, identity: Identity | None = None) -> ssl.SSLContext:
     """
+    The context all links with this CA file, and this certificate of ours, share: verified, host name checked, TLS 1.2
+    or newer. `ca_file` replaces the system's CAs; a file changed on disk is read anew.
+
+    ServerUntrusted if `ca_file` can't be used, SecretUnavailable if `identity` can't.
+    """
+    ours = (identity.certificate, identity.key) if identity else ()
     try:
-        return _context(ca_file, ca_file.stat().st_mtime_ns if ca_file else 0)
+        return _context(ca_file, identity, tuple(map(_changed, (ca_file, *ours))))
     except (OSError, ssl.SSLError) as error:
         why = printable(str(error))
         raise ServerUntrusted(f"ca_file {ca_file}: no certificates can be read from it ({why})") from error
 
 
-@lru_cache(maxsize=64)
-def _context(ca_file: Path | None, _changed: int) -> ssl.SSLContext:
+def _changed(file: Path | None) -> int:
+    """When a file was last written, in nanoseconds; 0 if it is not there, which is told by who reads it."""
+    try:
+        return file.stat().st_mtime_ns if file else 0
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _context(ca_file: Path | None, identity: Identity | None, _changed: tuple[int, ...]) -> ssl.SSLContext:
     made = ssl.create_default_context(cafile=ca_file)
     made.minimum_version = ssl.TLSVersion.TLSv1_2  # Debian's Python would go lower
     if ca_file is not None:
         made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may name the server's own certificate
+    if identity is not None:
+        present(made, identity)
     return made
 
 

@@ -242,7 +242,7 @@ class Wire(imaplib.IMAP4):
 
 def greeted(endpoint: Endpoint, deadline: float) -> Wire:
     """A connection on which TLS stands, before login."""
-    trust = context(endpoint.ca_file)
+    trust = context(endpoint.ca_file, endpoint.identity)
     sock = dial(endpoint, deadline)
     try:
         if endpoint.tls == "implicit":

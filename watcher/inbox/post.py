@@ -55,25 +55,20 @@ class Post:
 
     # --- how long the path lets a link be silent --------------------------------------------------------------------
 
-    @property
-    def path(self) -> str:
-        """Name of the way to the server; what is learnt of it serves all accounts that go it."""
-        return f"{self.account.host}:{self.account.port}"
-
     def renewal(self) -> float:
         """Seconds after which IDLE is to be renewed."""
-        return min(self.reception.paths.renewal(self.path).interval, self.account.renew)
+        return min(self.reception.paths.renewal(self.account.path).interval, self.account.renew)
 
     def died(self, how: Loss, silence: float) -> None:
         """A link was lost in IDLE after so many seconds of silence."""
-        known = self.reception.paths.renewal(self.path)
+        known = self.reception.paths.renewal(self.account.path)
         if how is Loss.CUT:
             known = known.cut(silence, time.time())
         elif how is Loss.SILENT:
             known = known.lost(silence, time.time())
-        self.reception.paths.learn(self.path, known)
+        self.reception.paths.learn(self.account.path, known)
 
     def survived(self) -> None:
         """A renewal was answered."""
-        known = self.reception.paths.renewal(self.path)
-        self.reception.paths.learn(self.path, known.survived(time.time(), self.account.renew))
+        known = self.reception.paths.renewal(self.account.path)
+        self.reception.paths.learn(self.account.path, known.survived(time.time(), self.account.renew))
