@@ -2,6 +2,8 @@
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -10,8 +12,8 @@ from watcher.mail.limits import MIB, Limits
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, Message
 
-#: What each may cost: seconds on a busy machine, and address space, of which an idle child has about a third.
-LIMITS = Limits(seconds=20, memory=300 * MIB)
+#: What each may cost: the pool kills a child that takes more, and the mail has no result then.
+LIMITS = Limits(seconds=5, memory=300 * MIB)
 
 PLAIN = "Content-Type: text/plain"
 PNG = "Content-Type: image/png"
@@ -36,6 +38,10 @@ def html(body: str) -> bytes:
 
 def attachments(count: int) -> bytes:
     return multipart(*[part("x", PNG, "Content-Disposition: attachment; filename=a.png")] * count)
+
+
+def named(*names: str) -> bytes:
+    return multipart(*[part("x", PNG, f"Content-Disposition: attachment; filename*=utf-8''{quote(n)}") for n in names])
 
 
 MAILS: dict[str, Callable[[], bytes]] = {
@@ -93,6 +99,12 @@ MAILS: dict[str, Callable[[], bytes]] = {
     "comments": lambda: html("<!--" * 200_000),
     "scripts": lambda: html("<script>" * 100_000),
     "references of HTML": lambda: html("cid:x " * 500_000),
+    "names that climb": lambda: named("../../x", "/etc/passwd", "..\\..\\x", "..", ".", "a/../../x", "~/x", "a\0b"),
+    "names of devices": lambda: named("CON", "nul.txt", "COM1.pdf", "LPT¹", "a:b", "x.", " .x", "-rf", ".rc", "..."),
+    "names that turn": lambda: named("a\u202efdp.exe", "a\u200bb", "\ufeffa", "a\u2028b", "a\nb", "\x1b[2Jx"),
+    "names alike": lambda: named(*["A.txt", "a.TXT", "ä.txt", "a\u0308.txt", "a-2.txt", "a.txt "] * 80),
+    "names of our files": lambda: named("../message.json", "message.eml", "body.txt", "attachments"),
+    "names of 4 kB": lambda: named("x" * 4000 + ".pdf", "." * 4000, "é" * 2000, "x." + "y" * 4000, "/" * 4000 + "x"),
     "large HTML": lambda: html("<p>words and more words</p>\n" * 400_000),
 }  # fmt: skip
 
@@ -104,10 +116,13 @@ def pool():
     made.close()
 
 
-def unpacked(pool: UnpackPool, path, raw: bytes) -> Message:
+def unpacked(pool: UnpackPool, path: Path, raw: bytes) -> Message:
     folder = folder_of(path, raw)
     message = pool.unpack(folder, Envelope())
     assert folder.raw.read_bytes() == raw
+    named = {each.path for each in message.attachments} | {name for name in (message.text, message.html) if name}
+    there = {str(file.relative_to(path)) for file in path.rglob("*") if not file.is_dir()}
+    assert there == named | {"message.eml", "message.json"}
     return message
 
 

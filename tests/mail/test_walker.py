@@ -1,10 +1,6 @@
 """Any mail at all: nothing escapes, every leaf's bytes are found again, names stay inside."""
 
-import base64
-import binascii
-import hashlib
 import tempfile
-import unicodedata
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.mail.mails import lines, multipart, part, taken_apart
+from tests.mail.soundness import assert_sound, encoded
 
 #: Pieces of which broken mail is made.
 SCRAPS = st.sampled_from(
@@ -40,26 +37,10 @@ LEAVES = st.lists(
 )
 
 
-def encoded(data: bytes, encoding: str) -> bytes:
-    return base64.encodebytes(data) if encoding == "base64" else binascii.b2a_qp(data, istext=False)
-
-
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(BROKEN)
 def test_broken_mail_is_taken_apart(raw):
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place, "m")
-        found = taken_apart(path, raw)
-        assert (path / "message.eml").read_bytes() == raw
-        assert [each.name for each in Path(place).iterdir()] == ["m"]
-        for attachment in found.message.attachments:
-            data = found.content(attachment)
-            assert (path / attachment.path).resolve().parent == (path / "attachments").resolve()
-            assert (len(data), hashlib.sha256(data).hexdigest()) == (attachment.size, attachment.sha256)
-        message = found.message
-        handed_on = [message.subject, *(each.name + each.address for each in (*message.from_, *message.to))]
-        handed_on += [name + value for name, value in message.headers] + [name or "" for name in found.names]
-        assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(letter) for text in handed_on for letter in text}
+    assert_sound(raw)
 
 
 @settings(max_examples=100, deadline=None)
