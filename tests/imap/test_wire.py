@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.imap_server import drip, stall
 from tests.imap.conftest import ME, endpoint
-from watcher.errors import MailboxLost
+from watcher.errors import ActionRefused, MailboxLost
 from watcher.imap.link import Endpoint, connect
 from watcher.imap.wire import whole
 
@@ -154,3 +154,12 @@ def test_a_failure_in_sending_reads_like_one_in_reading(server, dial):
     with pytest.raises(MailboxLost, match=r"127.0.0.1: no answer in time$"):
         link.noop()
     assert server.count("NOOP") == 0
+
+
+def test_a_status_without_words_is_one(server, link):
+    server.on("NOOP", b"{tag} OK\r\n")
+    link.noop()
+    server.on("CREATE", b"{tag} NO\r\n")
+    with pytest.raises(ActionRefused):
+        link.create("Done")
+    link.noop()
