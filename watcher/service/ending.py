@@ -9,7 +9,7 @@ __all__ = ["Ending"]
 
 
 class Ending:
-    """Set once; the main thread waits for it. `failure` is None for an end that was asked for."""
+    """Set once; the main thread waits for it. `failure` is the first one, also of a stage that is being stopped."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
@@ -20,17 +20,18 @@ class Ending:
         return self.event.wait(timeout)
 
     def fail(self, error: BaseException) -> None:
-        if not self.event.is_set():
-            self.failure, self.reason = error, f"{type(error).__name__}: {error}"
-            self.event.set()
+        self.failure = self.failure or error
+        self.reason = self.reason or f"{type(error).__name__}: {error}"
+        self.event.set()
 
     @contextmanager
     def signals(self) -> Iterator[None]:
         def stop(number: int, _: object) -> None:
-            self.reason = self.reason or signal.Signals(number).name
-            self.event.set()
+            if not self.reason:  # a second one may come while the first is in `set`, whose lock it could never get
+                self.reason = signal.Signals(number).name
+                self.event.set()
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
         try:
             yield
         finally:
