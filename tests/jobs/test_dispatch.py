@@ -1,6 +1,7 @@
 """What stands before and after a run: finding the handler, refusing it, interrupting it, clearing up."""
 
 import os
+import resource
 import subprocess
 import threading
 from pathlib import Path
@@ -74,6 +75,54 @@ def test_a_mail_that_is_not_in_the_spool(room):
     outcome = room.dispatcher.run(work)
     assert outcome.verdict is Verdict.NEVER
     assert "is not in the spool" in outcome.reason
+
+
+@pytest.mark.parametrize("stdin", ["mail", "json", "none"])
+@pytest.mark.parametrize(
+    ("meddling", "verdict", "words"),
+    [
+        ("rm -f message.eml", Verdict.NEVER, "is not in the spool any more"),
+        ("mv message.eml ..", Verdict.NEVER, "is not in the spool any more"),
+        ('rm -rf "$PWD"', Verdict.NEVER, "is not in the spool any more"),
+        ('rm -rf "$PWD"; touch "$PWD"', Verdict.NEVER, "is not in the spool any more"),
+        ('mv "$PWD" ../away; ln -s away "$PWD"', Verdict.NEVER, "is not in the spool any more"),
+        ("rm -f message.json", Verdict.LATER, "to be made anew"),
+    ],
+)
+def test_a_handler_that_takes_the_mail_away(room, meddling, verdict, words, stdin):
+    room.script("bad", f"chmod u+w . ; {meddling}")
+    room.script("next", "exit 0")
+    room.settings["next"] = HandlerSettings(stdin=stdin)
+    work = room.work("next")
+    assert room.run("bad").verdict is Verdict.DONE
+    outcome = room.dispatcher.run(work)
+    assert outcome.verdict is verdict
+    assert words in outcome.reason
+
+
+def test_a_machine_that_is_short_of_something_tries_later(room):
+    room.script("book", "exit 0")
+    work = room.work("book")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        outcome = room.dispatcher.run(work)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert outcome.verdict in {Verdict.LATER, Verdict.HOLD}
+    assert "Too many open files" in outcome.reason
+    assert room.dispatcher.run(work).verdict is Verdict.DONE
+
+
+def test_the_seal_does_not_follow_links(room):
+    kept = room.root / "kept"
+    kept.write_text("kept")
+    kept.chmod(0o640)
+    room.script("bad", f"chmod u+w . ; ln -s {kept} more")
+    room.script("next", "exit 0")
+    room.run("bad")
+    assert room.run("next").verdict is Verdict.DONE
+    assert kept.stat().st_mode & 0o777 == 0o640
 
 
 def start(room, name):

@@ -1,6 +1,10 @@
 """The spool: bytes that are durable, and rubbish that is swept."""
 
 import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,18 @@ from watcher.errors import StorageFailed
 from watcher.store.spool import HEADER_LIMIT, Spool
 
 RAW = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\nbody\r\n\r\nmore"
+
+
+@pytest.fixture
+def nobodys() -> Iterator[Path]:
+    """A state directory of one whom permissions bind, as they don't bind root; the test runs as that one."""
+    with tempfile.TemporaryDirectory() as name:
+        me = os.geteuid()
+        if me == 0:
+            os.chown(name, 65534, 65534)
+            os.seteuid(65534)
+        yield Path(name)
+        os.seteuid(me)
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 7, 1000])
@@ -44,6 +60,36 @@ def test_what_the_ledger_does_not_know_is_swept_even_if_it_is_read_only(tmp_path
         folder.path.chmod(0o500)
     assert spool.sweep({"known"}) == 1
     assert [path.name for path in spool.path.iterdir()] == ["known"]
+
+
+def test_whatever_lies_in_the_spool_is_swept_and_nothing_outside_it(nobodys: Path) -> None:
+    kept = nobodys / "kept"
+    kept.mkdir(mode=0o750)
+    spool = Spool(nobodys)
+    (spool.path / ".DS_Store").write_bytes(b"x")
+    (spool.path / "link").symlink_to(kept)
+    (spool.path / "dangling").symlink_to(nobodys / "none")
+    locked = spool.path / "stray" / "unzipped" / "deep"
+    locked.mkdir(parents=True)
+    (locked / "file").write_bytes(b"x")
+    (spool.path / "stray" / "kept").symlink_to(kept)
+    for path in (locked, locked.parent, locked.parent.parent):
+        path.chmod(0o500)
+    assert spool.sweep(set()) == 4
+    assert not list(spool.path.iterdir())
+    assert kept.stat().st_mode & 0o777 == 0o750
+
+
+def test_what_can_not_be_removed_is_told_and_the_rest_goes(nobodys: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spool = Spool(nobodys)
+    spool.draft("k").finish()
+    spool.path.chmod(0o500)
+    with caplog.at_level(logging.WARNING):
+        spool.remove(["k", "never there"])
+    assert "can't remove" in caplog.text
+    spool.path.chmod(0o700)
+    spool.remove(["k"])
+    assert not list(spool.path.iterdir())
 
 
 def test_a_fetch_that_begins_again_finds_no_leftover_in_its_way(tmp_path: Path) -> None:

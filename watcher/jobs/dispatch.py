@@ -6,7 +6,6 @@ Nothing a handler does gets further than its outcome: whatever it leaves (proces
 
 import logging
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from watcher.jobs.program import CannotStart, Language, language
 from watcher.jobs.script import run_script
 from watcher.jobs.strays import Strays
 from watcher.model import MailFolder, Outcome, Verdict, Work
+from watcher.store.spool import discard
 
 __all__ = ["Dispatcher"]
 
@@ -79,6 +79,9 @@ class Dispatcher:
             return Outcome(Verdict.HOLD, one_line(str(error), 500))
         except ActionsRefused as error:
             return Outcome(Verdict.NEVER, str(error))
+        except OSError as error:  # an earlier handler has spoilt the mail folder, or the machine is short of something
+            what = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
+            return Outcome(Verdict.LATER, one_line(f"could not be run: {what}", 500))
         finally:
             with self._changed:
                 self._running -= 1
@@ -115,10 +118,11 @@ class Dispatcher:
         _check_ownership(program)
         run_kind = self._kinds[language(program)]
         folder = MailFolder(self._spool / work.key)
-        try:
-            _seal(folder.path)
-        except FileNotFoundError:
-            return Outcome(Verdict.NEVER, f"the mail is not in the spool any more: {folder.path}")
+        if folder.path.is_symlink() or not folder.raw.is_file():
+            return Outcome(Verdict.NEVER, f"the mail is not in the spool any more: {folder.raw}")
+        if not folder.facts.is_file():
+            return Outcome(Verdict.LATER, f"gone, and to be made anew: {folder.facts}")
+        _seal(folder.path)
         home = Path(os.environ.get("HOME", "/"))
         with self._strays.tagged() as tag, self._private(tag) as temporary:
             run = Run(work, program, folder, temporary, tag, home, settings)
@@ -138,8 +142,8 @@ class Dispatcher:
             yield path
         finally:
             with suppress(OSError):  # a stray may still write there: it is tried again when that is gone
-                _discard(path)
-                _discard(path.with_suffix(".actions"))
+                discard(path)
+                discard(path.with_suffix(".actions"))
 
     def _keep_tidy(self) -> None:
         while not self._over.is_set():
@@ -156,7 +160,7 @@ class Dispatcher:
         for path in self._scratch.iterdir():
             if not self._strays.alive(path.stem):
                 try:
-                    _discard(path)
+                    discard(path)
                 except OSError as error:
                     log.warning("can't remove %s: %s", path, error.strerror)
 
@@ -197,22 +201,7 @@ def _seal(folder: Path) -> None:
     if not folder.stat().st_mode & stat.S_IWUSR:
         return
     for path, _, files in os.walk(folder, topdown=False):
-        for name in files:
-            Path(path, name).chmod(0o400)
+        for file in (Path(path, name) for name in files):
+            if not file.is_symlink():  # a handler's, which may lead anywhere
+                file.chmod(0o400)
         Path(path).chmod(0o500)
-
-
-def _discard(path: Path) -> None:
-    """Remove a file, or a directory even if a handler has locked parts of it. Raises OSError."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        path.chmod(0o700)
-        for inner, names, _ in os.walk(path):  # each is opened before the walk goes into it
-            for name in names:
-                if not Path(inner, name).is_symlink():
-                    Path(inner, name).chmod(0o700)
-        shutil.rmtree(path)

@@ -12,7 +12,7 @@ __all__ = ["run_script"]
 
 
 def run_script(run: Run, stop: int) -> Ending:
-    """Run the program once; it is interrupted when `stop` becomes readable. Raises CannotStart, FileNotFoundError."""
+    """Run the program once; it is interrupted when `stop` becomes readable. Raises CannotStart, OSError."""
     command = Command([str(run.program)], run.folder.path, environment(run))
     with output_pipe() as pipe:
         with _opened(_stdin(run)) as stdin:

@@ -5,6 +5,7 @@ Order of durability for a mail: its bytes, its folder, the spool's list of folde
 """
 
 import errno
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -12,12 +13,15 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from watcher.errors import StorageFailed
+from watcher.errors import SpoolFull, StorageFailed
 from watcher.model import MailFolder
 from watcher.store.database import sync
 
-__all__ = ["Draft", "Spool", "storage"]
+__all__ = ["Draft", "Spool", "discard", "storage"]
 
+log = logging.getLogger(__name__)
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 HEADER_END = (b"\r\n\r\n", b"\n\n")
 HEADER_LIMIT = 1 << 20  #: bytes; a mail whose header is longer has its body digested from here on
 
@@ -28,6 +32,8 @@ def storage(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise SpoolFull(f"{what}: {os.strerror(error.errno)}") from error
         raise StorageFailed(f"{what}: {os.strerror(error.errno or errno.EIO)}") from error
 
 
@@ -41,8 +47,7 @@ class Draft:
         self.head: bytes | None = b""  #: header so far; None once the body has begun
         self.size = 0
         with storage(f"{folder.path}"):
-            if folder.path.exists():  # left by a fetch that was cut short
-                remove(folder.path)
+            discard(folder.path)  # left by a fetch that was cut short
             folder.path.mkdir(mode=0o700)
             self.file = folder.raw.open("xb")
 
@@ -72,7 +77,7 @@ class Draft:
         """Forget it: the fetch was cut short."""
         self.file.close()
         with storage(f"{self.folder.path}"):
-            remove(self.folder.path)
+            discard(self.folder.path)
 
 
 class Spool:
@@ -105,22 +110,31 @@ class Spool:
         return room.f_bavail * room.f_frsize
 
     def remove(self, keys: Iterable[str]) -> None:
-        with storage(f"{self.path}"):
-            for key in keys:
-                if (self.path / key).exists():
-                    remove(self.path / key)
+        """What can't be removed is told, and tried again at the next start: nobody needs it any more."""
+        for path in (self.path / key for key in keys):
+            try:
+                discard(path)
+            except OSError as error:
+                log.warning("can't remove %s: %s", error.filename or path, error.strerror)
 
     def sweep(self, known: set[str]) -> int:
-        """Remove the folders that the ledger does not know; how many there were."""
-        strays = [folder.name for folder in self.path.iterdir() if folder.name not in known]
+        """Remove what the ledger does not know, whatever it is; how much there was."""
+        strays = [path.name for path in self.path.iterdir() if path.name not in known]
         self.remove(strays)
         return len(strays)
 
 
-def remove(path: Path) -> None:
-    """Handlers see their mail folder as read-only, so it is made writable first."""
-    path.chmod(0o700)
-    for inner in (path / "attachments",):
-        if inner.is_dir() and not inner.is_symlink():
-            inner.chmod(0o700)
-    shutil.rmtree(path)
+def discard(path: Path) -> None:
+    """Remove a file, or a directory even if parts of it are read-only, as handlers leave it. Raises OSError."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        path.chmod(0o700)
+        for inner, names, _ in os.walk(path):  # each is opened before the walk goes into it
+            for name in names:
+                if not Path(inner, name).is_symlink():
+                    Path(inner, name).chmod(0o700)
+        shutil.rmtree(path)
