@@ -316,6 +316,24 @@ class Session:
             self.server.folders[name] = Folder(name)
             self.ok(command)
 
+    async def do_delete(self, command: Command) -> None:
+        if self.server.folders.pop(command.args.strip('"'), None) is None:
+            self.no(command, "[NONEXISTENT] no such folder")
+        else:
+            self.ok(command)
+
+    async def do_append(self, command: Command) -> None:
+        name, size = re.fullmatch(r'"(.*)" \{(\d+)\}', command.args).groups()
+        if (folder := self.server.folders.get(name)) is None:
+            self.no(command, "[TRYCREATE] no such folder")
+            return
+        self.send("+ go on\r\n")
+        await self.writer.drain()
+        raw = await self.reader.readexactly(int(size))
+        await self.line()
+        self.server.add(folder, Mail(0, raw, datetime.now(UTC).replace(microsecond=0)))
+        self.ok(command)
+
     async def do_unselect(self, command: Command) -> None:
         self.folder = None
         self.ok(command)

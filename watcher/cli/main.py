@@ -10,6 +10,7 @@ import typer
 from watcher.cli import exits
 from watcher.cli.check import check
 from watcher.cli.demo import demo
+from watcher.cli.doctor import doctor
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.run import run
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run, check, login, unpack, demo, status):
+for command in (run, check, doctor, login, unpack, demo, status):
     app.command()(command)
 app.add_typer(jobs, name="jobs")
 

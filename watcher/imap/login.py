@@ -1,6 +1,7 @@
 """Proving who we are: by the best way that the server offers, and only inside TLS."""
 
 import ssl
+from typing import Any
 
 from watcher.config.providers.catalogue import hint
 from watcher.config.providers.causes import Cause, Remedy
@@ -100,15 +101,26 @@ def _no_way(capabilities: tuple[str, ...], profile: Profile, credential: Credent
     return Cause.CREDENTIALS, "the server takes only ASCII passwords (no AUTH=PLAIN): choose another one"
 
 
-def introduce(client: Client) -> None:
-    """Says who we are where the server asks for it (RFC 2971): NetEase opens no folder for a stranger."""
-    if client.has_capability("ID"):
-        try:
-            client.id_({"name": "imap-watcher", "version": __version__})
-        except client.AbortError:
-            raise
-        except client.Error:
-            return  # it asked and did not like the answer: its own business, login stands
+def introduce(client: Client) -> dict[str, str]:
+    """
+    Says who we are where the server asks for it (RFC 2971): NetEase opens no folder for a stranger. What the server
+    says of itself, printable; nothing if it does not.
+    """
+    if not client.has_capability("ID"):
+        return {}
+    try:
+        told = client.id_({"name": "imap-watcher", "version": __version__})
+    except client.AbortError:
+        raise
+    except client.Error:
+        return {}  # it asked and did not like the answer: its own business, login stands
+    words = [printable(word) if isinstance(word, bytes) else "" for word in _listed(told)]
+    return dict(zip(map(str.lower, words[::2]), words[1::2], strict=False))
+
+
+def _listed(told: Any) -> tuple[Any, ...]:
+    """The list within the answer to ID; some send NIL, or none."""
+    return told[0] if told and isinstance(told[0], tuple) else ()
 
 
 def quoted(text: str) -> str:
