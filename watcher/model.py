@@ -115,7 +115,7 @@ class Address:
     """One mailbox of an address header; a group has lost its name here, its members stand alone."""
 
     name: str  #: decoded, printable, "" if there is none
-    address: str
+    address: str  #: "" if there is none; not checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +135,31 @@ class Attachment:
 class Message:
     """A mail taken apart: the content of `message.json`, contract 1. Its files lie beside that file."""
 
-    contract: int
-    key: str | None
-    account: str | None
-    folder: str | None
-    uidvalidity: int | None
-    uid: int | None
-    received: datetime | None
-    size: int
-    message_id: str | None
-    in_reply_to: str | None
-    references: tuple[str, ...]
+    contract: int  #: version of this form
+    key: str | None  #: of the mail, the same for ever; this and the next five are null for a mail from a file
+    account: str | None  #: as the configuration calls it
+    folder: str | None  #: where it lay when it came in
+    uidvalidity: int | None  #: of that folder (RFC 3501 2.3.1.1)
+    uid: int | None  #: in that folder
+    received: datetime | None  #: when the server took it in (INTERNALDATE)
+    size: int  #: bytes of the raw mail
+    message_id: str | None  #: as sent, with brackets; anybody can choose it
+    in_reply_to: str | None  #: Message-ID of the mail it answers, with brackets
+    references: tuple[str, ...]  #: Message-IDs of the thread before it, the oldest first
     date: datetime | None  #: of the Date header; without zone if it names none
-    subject: str
-    from_: tuple[Address, ...]  #: "from" in the JSON
-    to: tuple[Address, ...]
-    cc: tuple[Address, ...]
-    reply_to: tuple[Address, ...]
-    headers: tuple[tuple[str, str], ...]  #: all, in order, decoded, printable
+    subject: str  #: "" if there is none
+    from_: tuple[Address, ...]  #: who it claims to be from; see trust before you believe it
+    to: tuple[Address, ...]  #: of the header; not always who it was delivered to
+    cc: tuple[Address, ...]  #: same
+    reply_to: tuple[Address, ...]  #: where answers are wanted
+    headers: tuple[tuple[str, str], ...]  #: name and value of each field in order, decoded, printable
     text: str | None  #: "body.txt" if there is one
     html: str | None  #: "body.html" if there is one
-    attachments: tuple[Attachment, ...]
+    attachments: tuple[Attachment, ...]  #: all that is no body text, in the order of the mail
     defects: tuple[str, ...]  #: what was wrong with the mail, in words
     reply: str | None = None  #: the newest part of the text, without quotes and signature
-    nature: Nature = PLAIN
-    trust: Trust = NOT_JUDGED
+    nature: Nature = PLAIN  #: what kind of mail it is
+    trust: Trust = NOT_JUDGED  #: whether its sender may be believed
 
 
 class Verb(StrEnum):
