@@ -51,9 +51,7 @@ def at(server):
 
 def doctor(config, *arguments):
     command = [sys.executable, "-m", "watcher", "--config", str(config), "doctor", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "COLUMNS": "80"}
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stdout + done.stderr
     return done
