@@ -1,23 +1,29 @@
 """The control socket: one question, one answer, for its owner only."""
 
+import errno
 import logging
 import os
+import resource
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from watcher.errors import WatcherError
-from watcher.service.control import Control, Refused, ask
+from watcher.errors import ConfigError, StateLocked, StorageFailed, WatcherError
+from watcher.service import control as module
+from watcher.service.control import LONGEST, Control, Refused, ask
 from watcher.service.logs import OneLine
 
 
 def answer(request: dict) -> object:
     if request["verb"] == "bad":
         raise WatcherError("that can't be done")
+    if request["verb"] == "much":
+        return "x" * LONGEST
     return {"echo": request}
 
 
@@ -52,7 +58,9 @@ def test_only_its_owner_may_reach_it(path: Path) -> None:
         assert told.stdout.strip() == "b''", told
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"\n", b"no json\n", b"[1, 2]\n", b'{"verb": 5}\n', b"\xff\xfe\n"])
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"\n", b"no json\n", b"[1, 2]\n", b'{"verb": 5}\n', b"\xff\xfe\n", b"[" * 100_000 + b"\n"]
+)
 def test_rubbish_does_not_end_it(path: Path, rubbish: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as caller:
         caller.connect(str(path))
@@ -84,6 +92,92 @@ def test_its_path_may_be_long(tmp_path: Path) -> None:
     control = Control(deep / "control.sock", answer, lambda error: None)
     assert ask(deep / "control.sock", {"verb": "x"})
     control.close()
+
+
+def test_an_answer_that_is_too_long_is_refused_in_words(path: Path) -> None:
+    with pytest.raises(Refused, match="the answer would have 16 MB"):
+        ask(path, {"verb": "much"})
+
+
+def test_a_request_without_end_is_refused(path: Path) -> None:
+    with pytest.raises(Refused, match="more than 16 MB"):
+        ask(path, {"verb": "x" * LONGEST})
+
+
+def test_a_silent_caller_keeps_others_waiting_only_so_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HASTE", 0.3)
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as slow:
+        for caller in (silent, slow):
+            caller.connect(str(path))
+        slow.sendall(b"{")
+        assert ask(path, {"verb": "x"}) == {"echo": {"verb": "x"}}
+        assert slow.recv(100) == b""
+
+
+def test_a_silent_caller_does_not_keep_it_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HASTE", 250.0)
+    monkeypatch.setattr(module, "PATIENCE", 250.0)
+    control = Control(tmp_path / "control.sock", answer, lambda error: None)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(control.path))
+        while control.caller is None:
+            threading.Event().wait(0.01)
+        closing = threading.Thread(target=control.close, daemon=True)
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
+
+
+def test_it_outlives_a_shortage_of_files(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket(socket.AF_UNIX) as caller:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        try:
+            caller.connect(str(path))
+            caller.sendall(b"\n")  # the kernel had a number for this one; it has none for the next
+            while os.strerror(errno.EMFILE) not in caplog.text:
+                threading.Event().wait(0.01)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert ask(path, {"verb": "x"}) == {"echo": {"verb": "x"}}
+
+
+def test_a_failing_disk_ends_the_process(tmp_path: Path) -> None:
+    def fail(_: object) -> object:
+        raise StorageFailed("disk full")
+
+    failures: list[BaseException] = []
+    control = Control(tmp_path / "control.sock", fail, failures.append)
+    with pytest.raises(Refused, match="ended before it answered"):
+        ask(control.path, {"verb": "x"})
+    control.close()
+    assert [str(failure) for failure in failures] == ["disk full"]
+
+
+def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "diary"
+    file.write_text("dear diary")
+    link = tmp_path / "link"
+    link.symlink_to(file)
+    for path in (file, link, tmp_path):
+        with pytest.raises(ConfigError, match="is no socket"):
+            Control(path, answer, lambda error: None)
+    assert file.read_text() == "dear diary"
+    assert link.is_symlink()
+
+
+def test_the_socket_of_another_is_left_alone(path: Path) -> None:
+    with pytest.raises(StateLocked, match="another process listens there"):
+        Control(path, answer, lambda error: None)
+    assert ask(path, {"verb": "x"})
+
+
+def test_what_took_its_place_is_left_there(tmp_path: Path) -> None:
+    control = Control(tmp_path / "control.sock", answer, lambda error: None)
+    control.path.rename(tmp_path / "away")
+    control.path.write_text("something else")
+    control.close()
+    assert control.path.read_text() == "something else"
 
 
 def test_a_log_line_is_one_printable_line() -> None:

@@ -9,20 +9,23 @@ import json
 import logging
 import os
 import socket
+import stat
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from watcher.errors import StateLocked, WatcherError
+from watcher.errors import ConfigError, StateLocked, StorageFailed, WatcherError
 
 __all__ = ["Control", "Refused", "ask"]
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 30.0  #: seconds for one request and its answer
+PATIENCE = 30.0  #: seconds a command waits for its answer
+HASTE = 5.0  #: seconds a caller has to say what it wants, and again to take the answer: the others wait for it
 LONGEST = 16 << 20  #: bytes of a request or an answer
 
 Answer = Callable[[Mapping[str, Any]], object]
@@ -35,35 +38,31 @@ class Refused(WatcherError):
 class Control:
     """
     The daemon's end. `answer` gets the request and returns what can be written as JSON, or raises a WatcherError;
-    anything else it raises is a bug and goes to `on_failure`.
+    anything else it raises is a bug and goes to `on_failure`, as does a failing disk.
     """
 
     def __init__(self, path: Path, answer: Answer, on_failure: Callable[[BaseException], None]) -> None:
+        """Raises StateLocked or ConfigError if `path` can't be had."""
         self.path = path
         self.answer = answer
         self.on_failure = on_failure
-        path.unlink(missing_ok=True)  # of a daemon that was killed; the lock on the state says that none is alive
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        before = os.umask(0o177)
-        try:
-            with short(path) as name:
-                self.socket.bind(name)
-        except OSError as error:
-            raise StateLocked(f"control socket {path}: {error.strerror or error}") from error
-        finally:
-            os.umask(before)
-        self.socket.listen(16)
+        self.over = threading.Event()
+        self.caller: socket.socket | None = None
+        self.socket = listen(path)
+        self.file = path.lstat()
         self.thread = threading.Thread(target=self.serve, name="control", daemon=True)
         self.thread.start()
 
     def serve(self) -> None:
-        while True:
+        while not self.over.is_set():
             try:
-                caller, _ = self.socket.accept()
-            except OSError:
-                return  # closed
-            with caller:
-                caller.settimeout(PATIENCE)
+                self.caller, _ = self.socket.accept()
+            except OSError as error:
+                if not self.over.is_set():
+                    log.warning("control: nobody can be heard now: %s", error.strerror)
+                    self.over.wait(1.0)
+                continue
+            with self.caller as caller:
                 try:
                     self.talk(caller)
                 except OSError as error:
@@ -79,16 +78,29 @@ class Control:
             log.warning("control: user %d was turned away", user)
             return
         try:
-            reply = {"answer": self.answer(read_request(receive_line(caller)))}
+            request = read_request(receive_line(caller, HASTE))
+            reply = json.dumps({"answer": self.answer(request)}).encode()
+            if len(reply) >= LONGEST:
+                raise Refused(f"the answer would have {len(reply) >> 20} MB, which is too much; ask for less")
+        except StorageFailed:
+            raise
         except WatcherError as error:
-            reply = {"refused": str(error)}
-        caller.sendall(json.dumps(reply).encode() + b"\n")
+            reply = json.dumps({"refused": str(error)}).encode()
+        caller.settimeout(HASTE)
+        caller.sendall(reply + b"\n")
 
     def close(self) -> None:
+        """Take no more requests; one that is being answered is answered to its end."""
+        self.over.set()
         self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+        if self.caller is not None:
+            with suppress(OSError):  # it is gone already
+                self.caller.shutdown(socket.SHUT_RD)
         self.thread.join(PATIENCE)
-        self.path.unlink(missing_ok=True)
+        self.socket.close()
+        with suppress(FileNotFoundError):
+            if os.path.samestat(self.path.lstat(), self.file):
+                self.path.unlink()
 
 
 def ask(path: Path, request: Mapping[str, Any]) -> Any:
@@ -105,10 +117,48 @@ def ask(path: Path, request: Mapping[str, Any]) -> Any:
         except FileNotFoundError as error:
             raise ConnectionRefusedError(f"no daemon listens on {path}") from error
         line.sendall(json.dumps(request).encode() + b"\n")
-        reply = json.loads(receive_line(line) or b'{"refused": "the daemon ended before it answered"}')
+        told = receive_line(line, PATIENCE)
+    if not told.endswith(b"\n"):
+        raise Refused("the daemon ended before it answered")
+    reply = json.loads(told)
     if "refused" in reply:
         raise Refused(reply["refused"])
     return reply["answer"]
+
+
+def listen(path: Path) -> socket.socket:
+    """A socket on `path`, in the place of one that a killed daemon has left. Raises StateLocked or ConfigError."""
+    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        vacate(path)
+        with short(path) as name:
+            line.bind(name)
+        line.listen(16)
+    except OSError as error:
+        line.close()
+        raise StateLocked(f"control socket {path}: {error.strerror or error}") from error
+    except WatcherError:
+        line.close()
+        raise
+    finally:
+        os.umask(before)
+    return line
+
+
+def vacate(path: Path) -> None:
+    """Remove the socket of a daemon that was killed. Raises ConfigError or StateLocked if it is anything else."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigError([f"control socket {path}: what stands there is no socket; set watcher.socket"])
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line, short(path) as name:
+            line.settimeout(HASTE)
+            try:
+                line.connect(name)
+            except ConnectionRefusedError:
+                path.unlink()
+            else:
+                raise StateLocked(f"control socket {path}: another process listens there; set watcher.socket")
 
 
 @contextmanager
@@ -124,15 +174,22 @@ def short(path: Path) -> Iterator[str]:
 def read_request(line: bytes) -> Mapping[str, Any]:
     try:
         request = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"the request is no JSON: {error}") from error
     if not isinstance(request, dict):
         raise Refused("the request is no JSON object")
     return request
 
 
-def receive_line(line: socket.socket) -> bytes:
+def receive_line(line: socket.socket, seconds: float) -> bytes:
+    """What comes until a line end, or the end, as a whole within `seconds`. Raises Refused if it is too long."""
+    due = time.monotonic() + seconds
     data = bytearray()
-    while not data.endswith(b"\n") and len(data) < LONGEST and (piece := line.recv(65536)):
+    while not data.endswith(b"\n"):
+        line.settimeout(max(0.001, due - time.monotonic()))  # 0 would mean: don't wait at all
+        if not (piece := line.recv(65536)):
+            break
         data += piece
+        if len(data) > LONGEST:
+            raise Refused(f"it has more than {LONGEST >> 20} MB")
     return bytes(data)

@@ -3,13 +3,18 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from inspect import BoundArguments, signature
 from typing import Any
 
 from watcher.inbox.pulse import Pulse
 from watcher.service.control import Refused
 from watcher.store.desk import Desk
 
-__all__ = ["Counter"]
+__all__ = ["LARGEST", "Counter"]
+
+LARGEST = (1 << 63) - 1  #: number that the ledger can hold
+
+Verb = Callable[..., object]
 
 
 class Counter:
@@ -21,7 +26,7 @@ class Counter:
         self.ring = ring
 
     def __call__(self, request: Mapping[str, Any]) -> object:
-        verbs: dict[str, Callable[..., object]] = {
+        verbs: dict[str, Verb] = {
             "jobs": self.jobs,
             "job": self.job,
             "retry": self.retry,
@@ -34,13 +39,21 @@ class Counter:
             raise Refused(
                 f"this daemon does not know the request {request.get('verb')!r}; is it older than the command?"
             )
-        try:
-            return verb(**arguments)
-        except TypeError as error:
-            raise Refused(f"the request does not fit: {error}") from error
+        bound = fit(verb, arguments)
+        return verb(*bound.args, **bound.kwargs)
 
-    def jobs(self, **filters: Any) -> object:
-        return [asdict(entry) for entry in self.desk.entries(**filters)]
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        account: str | None = None,
+        handler: str | None = None,
+        kind: str | None = None,
+        limit: int = 100,
+    ) -> object:
+        entries = self.desk.entries(status=status, account=account, handler=handler, kind=kind, limit=limit)
+        rows = [asdict(entry) for entry in entries]
+        return [{name: value for name, value in row.items() if name != "output"} for row in rows]
 
     def job(self, number: int) -> object:
         entry, history = self.desk.show(number)
@@ -74,3 +87,27 @@ class Counter:
                 {**told, "mails": pulse.mails, "connects": pulse.connects, "renewal": pulse.renewal, "age": ages}
             )
         return {"folders": folders, "work": self.desk.counts()}
+
+
+def fit(verb: Verb, arguments: Mapping[str, Any]) -> BoundArguments:
+    """The arguments of a request, which anybody may have written, held against what the verb takes. Raises Refused."""
+    try:
+        bound = signature(verb).bind(**arguments)
+    except TypeError as error:
+        raise Refused(f"the request does not fit: {error}") from error
+    for name, value in bound.arguments.items():
+        if not (isinstance(value, bound.signature.parameters[name].annotation) and storable(value)):
+            raise Refused(f"the request does not fit: {name} can't be {value!r:.100}")
+    return bound
+
+
+def storable(value: object) -> bool:
+    """Whether the ledger could hold it: no half characters, no number beyond its own."""
+    match value:
+        case bool():
+            return False
+        case int():
+            return 1 <= value <= LARGEST
+        case str():
+            return value.isprintable()
+    return True
