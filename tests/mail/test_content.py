@@ -70,6 +70,11 @@ def test_type(field, kind):
         (b"attachment; filename=HasenundFr\xf6sche.txt", "HasenundFrösche.txt"),  # F18
         ("attachment; filename=über.pdf", "über.pdf"),
         ("attachment; filename*=utf-8''a%0D%0Ab%00%E2%80%AEc", "a  bc"),
+        ('attachment filename="a.pdf"', "a.pdf"),
+        ('attachment; size="3" filename="a.pdf" x=y', "a.pdf"),
+        ('filename="a.pdf"', "a.pdf"),
+        ('attachment; filename="a "b".pdf"; x=y', 'a "b".pdf'),
+        ("attachment; filename*=utf-8''\"a.pdf\"", "a.pdf"),
         ("attachment", None),
         ("attachment; filename=", None),
         ('attachment; filename=""', None),
@@ -129,3 +134,25 @@ def test_unknown_encoding_is_told():
 )
 def test_hostile_fields_end(field):
     assert content(content_type=field, content_disposition=field)
+
+
+@pytest.mark.parametrize(
+    ("field", "word"),
+    [
+        ("attachment; filename=a", "attachment"),
+        ("ATTACHMENT filename=a", "attachment"),
+        ('"inline"', "inline"),
+        ("filename=a", ""),
+        ("; filename=a", ""),
+        ("", ""),
+    ],
+)
+def test_disposition(field, word):
+    assert content(content_disposition=field).disposition == word
+
+
+@pytest.mark.parametrize(
+    "piece", [b";", b" ", b"a ", b"; ", b'a="', b'a="\\"', b'a=""x', b'; a="b" ', b"a" + b" " * 99]
+)
+def test_no_field_takes_long(piece):
+    content(content_type=piece * (60_000 // len(piece)), content_disposition=piece * (60_000 // len(piece)))

@@ -13,10 +13,13 @@ from watcher.mail.words import printable, words_decoded
 
 __all__ = ["Content", "described"]
 
-#: A parameter: its name and a quoted or plain value. In quotes a backslash stands only before a quote or itself, as
-#: some mailers write Windows paths there; a quote that is never closed is part of the value. A run of semicolons is
-#: taken as a whole also if no parameter follows, else looking for one from each of them would take quadratic time.
-_PARAMETER = re.compile(rb';[\s;]*+(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*)))?', re.DOTALL)
+#: A parameter: its name and a quoted or plain value. Some mailers leave out the semicolon before it. In quotes a
+#: backslash stands only before a quote or itself, as some write Windows paths there; quotes that are never closed, or
+#: that go on behind the closing one, are part of the value. A run of semicolons or blanks is taken as a whole also if
+#: no parameter follows, else looking for one from each of them would take quadratic time.
+_PARAMETER = re.compile(
+    rb"""(?:\A|;[\s;]*+|(?<!\s)\s++)(?:([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*+)"(?=[\s;(]|\Z)|([^;]*)))?""", re.DOTALL
+)
 _VALUE = re.compile(rb"[^;]*")
 _TYPE = re.compile(rb"[\w!#$&^.+-]+/[\w!#$&^.+-]+")
 _ESCAPED = re.compile(rb'\\(["\\])')
@@ -66,7 +69,7 @@ def described(header: Header, default: str, defects: Defects) -> Content:
         charset=charset.decode("latin-1") if charset is not None else None,
         boundaries=_boundaries(_plain(parameters, "boundary")),
         encoding=encoding or "",
-        disposition=_VALUE.match(disposition)[0].strip(b" \t\"'").decode("latin-1").lower(),  # type: ignore[index]
+        disposition=_disposition(disposition),
         name=_name(aside, "filename", defects) or _name(parameters, "name", defects),
         content_id=words_decoded(identity) or None,
     )
@@ -80,6 +83,12 @@ def _type(field: bytes, default: str) -> str:
     # RFC 2045 5.2: what can't be understood is plain text; a lone "text" or "multipart" tells enough.
     lone = {b"html": "text/html", b"multipart": "multipart/mixed", b"message": "message/rfc822"}
     return lone.get(value.strip(b"/"), "text/plain") if value else default
+
+
+def _disposition(field: bytes) -> str:
+    """The first word, unless it is the name of a parameter already."""
+    word, mark, _ = re.split(rb"([\s;=]|\Z)", field.strip(b" \t\"'"), maxsplit=1)
+    return word.strip(b"\"'").decode("latin-1").lower() if mark != b"=" else ""
 
 
 def _parameters(field: bytes) -> Mapping[str, bytes]:
@@ -141,7 +150,7 @@ def _extended(parameters: Mapping[str, bytes], key: str) -> _Extended | None:
     ordered = [pieces[number] for number in sorted(pieces)]
     charset, quote, rest = ordered[0][1].partition(b"'")
     if ordered[0][0] and quote and b"'" in rest:  # charset'language'value
-        ordered[0] = (True, rest.partition(b"'")[2])
+        ordered[0] = (True, rest.partition(b"'")[2].strip(b'"'))
     else:
         charset = b""
     octets = b"".join(unquote_to_bytes(value) if encoded else value for encoded, value in ordered)
