@@ -11,24 +11,20 @@ from pathlib import Path
 from watcher.config.accounts import Account
 from watcher.config.secret import Secret
 from watcher.config.settings import Config
-from watcher.errors import LoginRefused, Unreadable
+from watcher.errors import LoginRefused
 from watcher.imap.identity import Identity
 from watcher.imap.link import Credential, Endpoint, Link, Proof, connect
 from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
+from watcher.inbox.enter import enter_now
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Reception
 from watcher.inbox.pulse import Pulse
 from watcher.inbox.steward import welcome
 from watcher.jobs.dispatch import Dispatcher
-from watcher.mail.pool import UnpackPool
-from watcher.mail.trust import TrustPolicy
-from watcher.mail.unpack import TRUST_NOBODY
-from watcher.model import Envelope, Kind, Message, Outcome, Verdict, Work
+from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.retry import RetryPolicy
-from watcher.rules.match import BODY_LIMIT
-from watcher.rules.route import route
 from watcher.service.control import Control
 from watcher.service.counter import Counter
 from watcher.service.ending import Ending
@@ -40,6 +36,7 @@ from watcher.store.ledger import Ledger
 from watcher.store.lock import hold_state
 from watcher.store.paths import Paths
 from watcher.store.spool import Spool
+from watcher.unpacking import Unpacking
 
 __all__ = ["run"]
 
@@ -48,6 +45,7 @@ log = logging.getLogger(__name__)
 CHORES = 60.0  #: seconds between two rounds of clearing away
 KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
+CHANGERS = 4  #: accounts on which after-actions run at once
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
@@ -63,7 +61,8 @@ class House:
     paths: Paths
     desk: Desk
     spool: Spool
-    unpackers: UnpackPool
+    unpacking: Unpacking
+    hall: Hall
     access: Access
     ending: Ending
     at_end: ExitStack  #: closes what was opened, the last first
@@ -98,16 +97,20 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     state = config.watcher.state
     database = Database(state)
     at_end.callback(database.close)
-    unpackers = UnpackPool(config.watcher.unpackers)
-    at_end.callback(unpackers.close)
+    ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
+    spool = Spool(state)
+    unpacking = Unpacking(config, spool, ledger)
+    at_end.callback(unpacking.close)
+    hall = Hall(room=max(1, config.watcher.links // 2))
     return House(
         config,
-        Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip()),
+        ledger,
         Folders(database),
         Paths(database),
         Desk(database),
-        Spool(state),
-        unpackers,
+        spool,
+        unpacking,
+        hall,
         Access(open_link),
         ending,
         at_end,
@@ -116,7 +119,11 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
 
 def recover(house: House) -> None:
     """Put back what an earlier run left half done, before anything new begins."""
-    interrupted = house.ledger.recover(time.time())
+
+    def most(kind: Kind, name: str) -> int:
+        return house.config.handler(name).attempts if kind is Kind.JOB else ACTING.attempts
+
+    interrupted = house.ledger.recover(time.time(), most)
     strays = house.spool.sweep(house.desk.keys())
     if interrupted or strays:
         log.warning("recovered: %d interrupted pieces of work, %d half-fetched mails", interrupted, strays)
@@ -134,13 +141,14 @@ def clear_away(house: House) -> None:
 
 
 def open_after(house: House) -> Stage:
-    """Ledger to server."""
+    """Ledger to server. One account has one run at a time; one that can't be reached is left alone for a while."""
     accounts = {account.name: account for account in house.config.accounts}
 
     def connect_to(name: str) -> Link:
         if name not in accounts:
             raise LoginRefused("this account is no longer in the configuration")
-        return house.access.open(accounts[name])
+        account = accounts[name]
+        return enter_now(house.hall.door(account.path), lambda: house.access.open(account))
 
     after = After(connect_to)
     stage = Stage(
@@ -148,8 +156,10 @@ def open_after(house: House) -> Stage:
         house.ledger,
         after.act,
         lambda _: ACTING,
-        workers=1,
+        workers=CHANGERS,
         batch=100,
+        lane=lambda work: work.place.account,
+        limit=lambda _: 1,
         rest=after.rest,
         on_failure=house.ending.fail,
     )
@@ -163,12 +173,8 @@ def open_jobs(house: House, after: Stage) -> Stage:
     dispatcher = Dispatcher(config.handler, config.watcher.handlers, house.spool.path)
 
     def handle(work: Work) -> Outcome:
-        if not work.unpacked:  # written before the machine went down, and never synced: make the parts again
-            try:
-                unpack(house, work)
-            except Unreadable as error:
-                return unreadable(error)
-        return dispatcher.run(work)
+        trouble = house.unpacking.mend(work)
+        return Outcome(Verdict.LATER, trouble) if trouble else dispatcher.run(work)
 
     stage = Stage(
         Kind.JOB,
@@ -189,22 +195,10 @@ def open_jobs(house: House, after: Stage) -> Stage:
 
 def open_unpack(house: House, *downstream: Stage) -> Stage:
     """Raw mail to mail folder to jobs."""
-
-    def find_handlers(work: Work) -> Outcome:
-        try:
-            message = unpack(house, work)
-        except Unreadable as error:
-            return unreadable(error)
-        body = ""
-        if message.text:
-            with (house.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:
-                body = text.read(BODY_LIMIT)
-        return Outcome(Verdict.DONE, plan=route(house.config.rules, message, body))
-
     stage = Stage(
         Kind.UNPACK,
         house.ledger,
-        one_by_one(find_handlers),
+        one_by_one(house.unpacking.find_handlers),
         lambda _: UNPACKING,
         workers=house.config.watcher.unpackers,
         ahead=AHEAD,
@@ -214,49 +208,30 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
     return begin(house, stage)
 
 
-def unpack(house: House, work: Work) -> Message:
-    place = work.place
-    envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
-    account = next((account for account in house.config.accounts if account.name == place.account), None)
-    return house.unpackers.unpack(house.spool.folder(work.key), envelope, whose_word_counts(account))
-
-
-def whose_word_counts(account: Account | None) -> TrustPolicy:
-    if account is None:
-        return TRUST_NOBODY
-    strict = account.alignment == "strict"
-    return TrustPolicy(account.authserv, account.border, account.sealers, strict, account.own_dkim)
-
-
-def unreadable(error: Unreadable) -> Outcome:
-    return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
-
-
 def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
     """Server to ledger: one guest of the lounge for each folder."""
     floor = house.config.watcher.disk_floor
 
-    def held() -> str:
-        if (free := house.spool.free()) < floor:
-            return f"the disk of {house.spool.path} has {free >> 20} MB left; watcher.disk_floor is {floor >> 20} MB"
-        return ""
+    def room() -> int:
+        return house.spool.free() - floor
 
     def full() -> bool:
         return house.ledger.backlog(Kind.UNPACK) > BACKLOG
 
-    hall = Hall(room=max(1, house.config.watcher.links // 2))
     reception = Reception(
         house.folders,
         house.spool,
         house.access,
-        door=lambda account: hall.door(account.path),
+        door=lambda account: house.hall.door(account.path),
         paths=house.paths,
-        held=held,
+        room=room,
         full=full,
         arrived=unpack.bell.ring,
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)
+    house.at_end.callback(house.access.abort)
+    house.at_end.callback(lounge.announce_close)
     pulses: list[Pulse] = []
     for account in house.config.accounts:
         welcome(account, reception, lounge.admit, pulses)

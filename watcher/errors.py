@@ -23,6 +23,7 @@ __all__ = [
     "SecretUnavailable",
     "ServerUntrusted",
     "Setback",
+    "SpoolFull",
     "StateLocked",
     "StorageFailed",
     "Superseded",
@@ -134,6 +135,10 @@ class StateLocked(WatcherError):
 
 class DatabaseRefused(WatcherError):
     """The database is foreign, empty, broken or newer than this program: exit, keep the files, don't restart."""
+
+
+class SpoolFull(WatcherError):
+    """There is no room for a mail: receive nothing until there is, and lose nothing."""
 
 
 class StorageFailed(WatcherError):

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from watcher.model import Kind, Outcome, Status, Verdict, Work
+from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 from watcher.retry import RetryPolicy, decide
 from watcher.store.ledger import Ledger
 
@@ -91,7 +91,7 @@ class Roster:
 
 class Stage:
     """
-    One kind of work.
+    One kind of work, in lanes (by handler, by account) that are limited and held each for itself.
 
     `act` gets what was claimed together (one piece, or up to `batch` of one folder) and gives each piece its outcome;
     what it raises ends the process. `ahead` pieces are claimed before a worker is free: fewer commits, where being
@@ -108,6 +108,7 @@ class Stage:
         workers: int,
         on_failure: Callable[[BaseException], None],
         downstream: Sequence[Bell] = (),
+        lane: Callable[[Work], str] = lambda work: work.name,
         limit: Callable[[str], int] = lambda _: 1 << 30,
         ahead: int = 0,
         batch: int = 1,
@@ -121,6 +122,7 @@ class Stage:
         self.downstream = downstream
         self.most = workers + ahead
         self.batch = batch
+        self.lane = lane
         self.rest = rest
         self.bell = Bell()
         self.roster = Roster(limit)
@@ -168,26 +170,25 @@ class Stage:
         now, free = time.time(), self.most - self.roster.busy()
         if free <= 0:
             return False
+        closed = self.roster.unavailable(now)
         if self.batch > 1:
-            lots = [self.ledger.claim_folder(self.kind, now, self.batch)] if not self.roster.busy() else []
+            works = self.ledger.claim_folder(self.kind, now, self.batch, closed)
+            lots = [works] if works else []
         else:
-            without = self.roster.unavailable(now)
-            works = self.ledger.claim(self.kind, now, limit=free, without=without, room=self.roster.room)
+            works = self.ledger.claim(self.kind, now, limit=free, without=closed, room=self.roster.room)
             lots = [[work] for work in works]
         for lot in lots:
-            for work in lot:
-                self.roster.begin(work.name)
-            if lot:
-                self.claimed.put(lot)
-        return any(lots)
+            self.roster.begin(self.lane(lot[0]))
+            self.claimed.put(lot)
+        return bool(lots)
 
     def pause(self) -> float:
         """Seconds until something falls due; the bell ends the wait when a worker is free or work comes in."""
         now = time.time()
         if self.roster.busy() >= self.most:
             return LONGEST_REST
-        due = self.ledger.next_due(self.kind, self.roster.unavailable(now))
-        free = self.roster.next_free(now)
+        closed, free = self.roster.unavailable(now), self.roster.next_free(now)
+        due = (self.ledger.next_due if self.batch == 1 else self.ledger.next_due_account)(self.kind, closed)
         return min(LONGEST_REST, max(0.0, (free if due is None else min(free, due)) - now))
 
     # --- the workers ------------------------------------------------------------------------------------------------
@@ -201,19 +202,28 @@ class Stage:
                 continue
             if works is None:
                 return
-            for work, outcome in self.act(works):
-                self.settle(work, outcome)
+            self.do(works)
 
-    def settle(self, work: Work, outcome: Outcome) -> None:
+    def do(self, works: Sequence[Work]) -> None:
+        held_until: float | None = None
+        for work, outcome in self.act(works):
+            decision = self.settle(work, outcome)
+            if outcome.verdict is Verdict.HOLD:
+                held_until = max(held_until or 0.0, decision.due or 0.0)
+                reason = outcome.reason
+        lane = self.lane(works[0])
+        if self.roster.end(lane, held_until) and not self.stopping:
+            log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
+        self.bell.ring()
+
+    def settle(self, work: Work, outcome: Outcome) -> Decision:
         now = time.time()
         decision = decide(outcome, work, self.policy(work), now)
         accepted = self.ledger.finish(work, outcome, decision, now)
-        held_until = decision.due if outcome.verdict is Verdict.HOLD else None
-        if self.roster.end(work.name, held_until) and not self.stopping:
-            log.error("%s %s is on hold, its mail waits: %s", self.kind, work.name, outcome.reason)
         report(work, outcome, decision.status, decision.reason if accepted else "late: another attempt has run")
-        for bell in (self.bell, *self.downstream):
+        for bell in self.downstream:
             bell.ring()
+        return decision
 
 
 def report(work: Work, outcome: Outcome, status: Status, reason: str) -> None:

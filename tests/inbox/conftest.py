@@ -67,13 +67,14 @@ class Room:
         self.spool = Spool(self.state)
         self.lounge = Lounge(4, self.failures.append)
         self.door = Hall(2, rnd=lambda: 0.0).door(self.server.host)
+        self.access = Access(open_link, self.patience)
         reception = Reception(
             Folders(self.database),
             self.spool,
-            Access(open_link, self.patience),
+            self.access,
             door=lambda _: self.door,
             paths=Paths(self.database),
-            held=lambda: self.trouble,
+            room=lambda: 0 if self.trouble else 1 << 40,
             full=lambda: False,
             arrived=lambda: None,
             patience=self.patience,
@@ -83,9 +84,16 @@ class Room:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.lounge.close()
+        self.stop()
         self.database.close()
         assert not self.failures, self.failures
+
+    def stop(self) -> None:
+        """As the daemon does it. Safe to call twice."""
+        if self.lounge.porter.is_alive():
+            self.lounge.announce_close()
+            self.access.abort()
+            self.lounge.close()
 
     @property
     def pulse(self) -> Pulse:

@@ -79,13 +79,32 @@ def test_without_move_the_mail_is_copied_and_only_itself_expunged(server: ImapSe
     assert [mail.raw for mail in server.folder("Archive").mails] == [b"go\r\n"]
 
 
-@pytest.mark.parametrize("uidvalidity", [8, -1])
+@pytest.mark.parametrize(("uidvalidity", "verdict"), [(8, Verdict.LATER), (-1, Verdict.GONE)])
 def test_nothing_is_touched_where_the_uids_mean_something_else(
-    server: ImapServer, after: After, uidvalidity: int
+    server: ImapServer, after: After, uidvalidity: int, verdict: Verdict
 ) -> None:
     uid = server.deliver(b"a stranger\r\n")
-    assert outcomes(after, work(uid, "delete", uidvalidity=uidvalidity)) == [Verdict.GONE]
+    assert outcomes(after, work(uid, "delete", uidvalidity=uidvalidity)) == [verdict]
     assert len(server.inbox.mails) == 1
+
+
+def test_a_server_without_uidvalidity_says_nothing_against_it(server: ImapServer, after: After) -> None:
+    server.hide_uidvalidity = True
+    assert outcomes(after, work(server.deliver(b"\r\n"), "seen")) == [Verdict.DONE]
+
+
+def test_one_refused_of_many_does_not_cost_the_others(server: ImapServer, after: After) -> None:
+    uids = [server.deliver(b"\r\n") for _ in range(3)]
+
+    async def partly(session, asked):
+        bad = str(uids[1]) in asked.args.split()[0].split(",")
+        await (session.honest(asked) if not bad else refuse(session, asked))
+
+    async def refuse(session, asked):
+        session.no(asked, "[EXPUNGEISSUED] some of the messages no longer exist")
+
+    server.on("UID STORE", partly, times=None)
+    assert outcomes(after, *(work(uid, "seen") for uid in uids)) == [Verdict.DONE, Verdict.NEVER, Verdict.DONE]
 
 
 def test_a_mail_that_is_gone_settles_as_gone_and_others_go_on(server: ImapServer, after: After) -> None:
@@ -111,7 +130,7 @@ def test_a_refused_change_is_not_repeated(server: ImapServer, after: After) -> N
 def test_a_lost_link_means_later_for_what_was_not_done(server: ImapServer, after: After) -> None:
     uid = server.deliver(b"\r\n")
     server.on("UID STORE", eof)
-    assert outcomes(after, work(uid, "seen"), work(uid, "move", "Archive")) == [Verdict.LATER, Verdict.LATER]
+    assert outcomes(after, work(uid, "seen"), work(uid, "move", "Archive")) == [Verdict.HOLD, Verdict.HOLD]
     assert outcomes(after, work(uid, "seen"), work(uid, "move", "Archive")) == [Verdict.DONE, Verdict.DONE]
 
 
@@ -123,7 +142,7 @@ def test_the_link_is_kept_for_a_while_and_replaced_if_it_died(server: ImapServer
     server.cut()
     assert outcomes(after, work(uids[2], "seen")) == [Verdict.DONE]
     assert server.logins == 2
-    after.links["me"] = (after.links["me"][0], 0.0)
+    after.idle["me"] = (after.idle["me"][0], 0.0)
     after.rest()
     server.wait_for("LOGOUT")
 
@@ -132,13 +151,13 @@ def test_a_burst_over_many_accounts_keeps_few_links(server: ImapServer) -> None:
     after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME))
     for number in range(KEPT + 3):
         assert outcomes(after, work(server.deliver(b"\r\n"), "seen", account=f"number {number}")) == [Verdict.DONE]
-    assert (server.logins, server.count("LOGOUT"), len(after.links)) == (KEPT + 3, 3, KEPT)
+    assert (server.logins, server.count("LOGOUT"), len(after.idle)) == (KEPT + 3, 3, KEPT)
     after.close()
 
 
 def test_an_account_that_is_no_longer_configured_waits(after: After) -> None:
-    assert outcomes(after, work(1, "seen", account="gone")) == [Verdict.LATER]
+    assert outcomes(after, work(1, "seen", account="gone")) == [Verdict.HOLD]
 
 
-def test_a_folder_that_is_gone_settles_as_gone(after: After) -> None:
-    assert outcomes(after, work(1, "seen", folder="Nowhere")) == [Verdict.GONE]
+def test_a_folder_that_can_not_be_opened_is_tried_again(after: After) -> None:
+    assert outcomes(after, work(1, "seen", folder="Nowhere")) == [Verdict.LATER]

@@ -35,6 +35,7 @@ class Talk:
     """
 
     __slots__ = (
+        "__weakref__",
         "_client",
         "_dead",
         "_idle",
@@ -166,6 +167,10 @@ class Talk:
                     self._heed_all()
                 self._client.logout()
         self.close()
+
+    def abort(self) -> None:
+        """Cuts the connection under whoever uses it, from any thread; it is closed by its user. Never raises."""
+        self._wire.cut()
 
     def close(self) -> None:
         """Closes at once. Never raises."""

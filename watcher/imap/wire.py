@@ -7,6 +7,7 @@ grows too big; and `Tidings` hears every line. What imaplib documents for overri
 readline, send, shutdown.
 """
 
+import contextlib
 import imaplib
 import re
 import socket
@@ -143,6 +144,11 @@ class Wire(imaplib.IMAP4):
         self._buffer = bytearray()
 
     # --- what a link calls ---
+
+    def cut(self) -> None:
+        """Ends the connection below TLS: SSLSocket.shutdown would drop the TLS object under a reader (RFC 8446 6.1)."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def expect(self, seconds: float, size: int = 0) -> None:
         """Starts the clock of the next answer: whole within `seconds`, with `size` bytes of literals at most."""

@@ -5,6 +5,7 @@ tried twice and not by each of them. Servers lock accounts for less.
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,6 +56,7 @@ class Access:
         self._lock = threading.Lock()
         self._refusals: dict[str, Refusal] = {}  # by account
         self._ways: dict[str, str] = {}  # by account
+        self._links: weakref.WeakSet[Link] = weakref.WeakSet()
 
     def open(self, account: Account) -> Link:
         """
@@ -73,7 +75,13 @@ class Access:
         with self._lock:
             self._refusals.pop(account.name, None)
         self._ways[account.name] = link.mechanism
+        self._links.add(link)
         return link
+
+    def abort(self) -> None:
+        """Cut all links, so that nobody who is busy with one holds up the end."""
+        for link in list(self._links):
+            link.abort()
 
     def due(self, account: Account, now: float) -> float:
         """When a login that came to nothing may be tried again; that is no promise."""

@@ -72,13 +72,14 @@ def unseen(found: Iterable[int], looked_at: set[int], low: int) -> list[int]:
     return sorted({uid for uid in found if uid >= low} - looked_at)
 
 
-def prove(cursor: Cursor, mark: Mark | None, found: Sequence[int], now: float) -> tuple[Cursor, Mark]:
+def prove(cursor: Cursor, mark: Mark | None, settled: Iterable[int], now: float) -> tuple[Cursor, Mark]:
     """
-    After a search whose UIDs are all handled: move the cursor, and remember what this search proves later.
+    After a search: move the cursor, and remember what this search proves later. `settled`: the UIDs it listed that are
+    handled for good; one that was only listed moves nothing, as it may be a slip of the server.
 
     `low_uid` follows only what an earlier search, at least PROOF seconds ago, had covered as well.
     """
-    next_uid = max([cursor.next_uid, *(uid + 1 for uid in found)])
+    next_uid = max([cursor.next_uid, *(uid + 1 for uid in settled)])
     if mark is None:
         return replace(cursor, next_uid=next_uid), Mark(next_uid, now)
     if now - mark.at < PROOF:
@@ -100,12 +101,14 @@ def rematch(
     for likeness in likenesses:
         known[likeness.message_id, likeness.received].append(likeness)
     same: dict[int, int] = {}
+    taken: set[int] = set()
     old: list[int] = []
     for summary in summaries:
         like = known[summary.message_id, summary.received.timestamp()] if summary.message_id else []
         alike = [one for one in like if one.size == summary.size]
-        if len(alike) == 1 and alike[0].mail not in same.values():
+        if len(alike) == 1 and alike[0].mail not in taken:
             same[summary.uid] = alike[0].mail
+            taken.add(alike[0].mail)
         elif like:
             continue
         elif summary.received.date() < first_day if first_day else summary.received.timestamp() < earliest:

@@ -1,15 +1,32 @@
 """Getting a link: each in its turn at the door of the host."""
 
+import logging
+import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 
-from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, Loss, MailboxLost, ServerUntrusted
+from watcher.errors import (
+    FolderRefused,
+    LoginHeld,
+    LoginNeeded,
+    LoginRefused,
+    Loss,
+    MailboxLost,
+    SecretUnavailable,
+    ServerUntrusted,
+)
 from watcher.imap.link import Link
+from watcher.inbox.door import Door, Turn
 from watcher.inbox.intake import Progress
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 
-__all__ = ["log_in", "probe"]
+__all__ = ["enter_now", "log_in", "probe"]
+
+log = logging.getLogger(__name__)
+
+AT_THE_DOOR = 5.0  #: seconds that a thread waits for its turn
 
 
 def log_in(posts: Sequence[Post]) -> Generator[Wait, bool, Link]:
@@ -25,13 +42,35 @@ def enter(post: Post) -> Generator[Wait, bool, Link]:
     """A fresh link, once it is our turn at the host's door."""
     door = post.reception.door(post.account)
     turn = door.knock(time.monotonic())
-    reached: bool | None = None
-    try:
+    with inside(door, turn):
         while not turn.granted:
             again = door.look(turn, time.monotonic())
             if not turn.granted:
                 yield Wait(again, turn=turn)
         link = post.reception.access.open(post.account)
+    post.reception.alerts.show(post.account, link.alerts())
+    return link
+
+
+def enter_now(door: Door, open_link: Callable[[], Link]) -> Link:
+    """The same for a thread that can wait, but not for long. Raises MailboxLost if the host is not to be had now."""
+    turn, granted = door.knock(time.monotonic()), threading.Event()
+    turn.wake = granted.set
+    with inside(door, turn):
+        if not turn.granted:
+            granted.wait(min(AT_THE_DOOR, max(0.0, door.look(turn, time.monotonic()) - time.monotonic())))
+            door.look(turn, time.monotonic())
+        if not turn.granted:
+            raise MailboxLost("others are before us at this host, or it can't be reached at the moment")
+        return open_link()
+
+
+@contextmanager
+def inside(door: Door, turn: Turn) -> Iterator[None]:
+    """From the knock on: the turn is given back, and the door learns what came of it."""
+    reached: bool | None = None
+    try:
+        yield
         reached = True
     except MailboxLost:
         reached = False
@@ -43,20 +82,25 @@ def enter(post: Post) -> Generator[Wait, bool, Link]:
         raise
     finally:
         door.leave(turn, time.monotonic(), reached=reached)
-    post.reception.alerts.show(post.account, link.alerts())
-    return link
 
 
 def probe(link: Link, progress: Progress, post: Post) -> Guest:
     """
     Look at the folder over a fresh link: some servers go on answering an old one without ever showing it new mail.
 
-    Raises MailboxLost if `link` is deaf like that.
+    Raises MailboxLost if `link` is deaf like that. A fresh link that is not to be had says nothing about this one.
     """
-    fresh = yield from enter(post)
+    try:
+        fresh = yield from enter(post)
+    except (MailboxLost, LoginRefused, SecretUnavailable, ServerUntrusted) as error:
+        log.info("%s: no second link to compare with: %s", post, error)
+        return
     try:
         fresh.examine(post.pulse.folder)
         there = set(fresh.search(progress.cursor.next_uid))
+    except (MailboxLost, FolderRefused) as error:
+        log.info("%s: the second link brought nothing: %s", post, error)
+        return
     finally:
         fresh.logout()
     if there and not there & set(link.search(progress.cursor.next_uid)):

@@ -36,10 +36,11 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
     """One IDLE, from its start to the answer to DONE. The waiting for that answer is parked too."""
     path, patience = posts[0], posts[0].reception.patience.done
     began, asked = time.monotonic(), 0.0
-    renewal = began + path.renewal()
+    interval = path.renewal()
+    renewal = began + interval
     for post in posts:
         if post.pulse.state is not State.REFUSED:
-            post.pulse.state, post.pulse.renewal = State.LIVE, renewal - began
+            post.pulse.state, post.pulse.renewal = State.LIVE, interval
     try:
         readable = True
         while readable and not link.hear():

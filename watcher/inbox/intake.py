@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from watcher.cursor import Cursor
-from watcher.errors import MailboxLost
+from watcher.errors import MailboxLost, SpoolFull
 from watcher.imap.link import Link
 from watcher.inbox.catchup import Mark, look_from, prove, unseen
 from watcher.inbox.lounge import Guest, Wait
@@ -45,12 +45,19 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     lowest = max(cursor.floor_uid, min([low, *wanted]))
     todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
     for uids in chunks(todo, 1) if pulse.careful else chunks(todo):
-        yield from may_receive(link, post)
-        cursor = take_in(link, cursor, uids, post)
+        taken: Cursor | None = None
+        while taken is None:
+            yield from may_receive(link, post)
+            taken = take_in(link, cursor, uids, post)
+        cursor = taken
+        if pulse.state is State.HELD:
+            log.warning("%s: receiving again", post)
+            pulse.state, pulse.trouble = State.CATCHING_UP, ""
         pulse.mails += len(uids)
         pulse.heard_at = link.heard_at
         yield Wait(time.monotonic())
-    proven, mark = prove(cursor, progress.mark, found, time.monotonic())
+    settled = folders.settled(cursor, lowest).intersection(found)
+    proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
     if proven != cursor:
         folders.advance(proven)
     pulse.careful = False
@@ -59,10 +66,13 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
 
 
-def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor:
-    """`receive`; and if it breaks the link, see to it that one bad mail can't do so for ever."""
+def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor | None:
+    """`receive`, None if there is no room; if it breaks the link, see to it that one bad mail can't do so for ever."""
     try:
         return receive(link, cursor, uids, post.reception, time.time())
+    except SpoolFull as error:
+        tell_held(post, str(error))
+        return None
     except MailboxLost as error:
         if post.pulse.careful:
             note_unfetched(cursor, uids[0], post.reception, str(error), time.time())
@@ -73,16 +83,19 @@ def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Curs
 def may_receive(link: Link, post: Post) -> Guest:
     """Wait while the disk is full, loudly, or the backlog is, quietly; the link stays up."""
     pulse, reception = post.pulse, post.reception
-    while reason := reception.held():
-        if pulse.state is not State.HELD:
-            log.error("%s: nothing is received: %s", post, reason)
-        pulse.state, pulse.trouble = State.HELD, reason
-        yield from pause(link, reception.patience.hold, reception.patience.quiet)
     if pulse.state is State.HELD:
-        log.warning("%s: receiving again", post)
-        pulse.state, pulse.trouble = State.CATCHING_UP, ""
+        yield from pause(link, reception.patience.hold, reception.patience.quiet)
+    while reception.room() <= 0:
+        tell_held(post, "the disk has less space left than watcher.disk_floor")
+        yield from pause(link, reception.patience.hold, reception.patience.quiet)
     while reception.full():
         yield from pause(link, reception.patience.full, reception.patience.quiet)
+
+
+def tell_held(post: Post, reason: str) -> None:
+    if post.pulse.state is not State.HELD:
+        log.error("%s: nothing is received: %s", post, reason)
+    post.pulse.state, post.pulse.trouble = State.HELD, reason
 
 
 def pause(link: Link, seconds: float, quiet: float) -> Guest:

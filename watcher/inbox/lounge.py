@@ -80,10 +80,14 @@ class Lounge:
         self.seats.add(seat)
         self.ready.put((seat, False))
 
-    def close(self) -> None:
-        """Every guest is closed where it waits; one that is busy is closed at its next wait."""
+    def announce_close(self) -> None:
+        """Nobody is called any more; who is busy goes on to its next wait."""
         self.closing = True
         self.ring()
+
+    def close(self) -> None:
+        """Every guest is closed where it waits; one that is busy is closed at its next wait."""
+        self.announce_close()
         for _ in self.threads:
             self.ready.put(None)
         for thread in (self.porter, *self.threads):

@@ -29,7 +29,7 @@ class Reception:
     access: Access
     door: Callable[[Account], Door]  #: of the account's host
     paths: Paths
-    held: Callable[[], str]  #: why nothing may be received until a person acts, in words; "" if it may
+    room: Callable[[], int]  #: bytes that mails may still take
     full: Callable[[], bool]  #: the stages behind have enough to do for now
     arrived: Callable[[], None]  #: rung after each RECEIVE
     alerts: Alerts = field(default_factory=Alerts)

@@ -32,5 +32,6 @@ class Pulse:
     mails: int = 0  #: received since the start of the daemon
     connects: int = 0
     renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
+    mistrusted: int = 0  #: UIDVALIDITY that was refused as one change too many
     careful: bool = False  #: the last FETCH broke the link: mails are fetched one by one until all is well
     answered: bool = field(default=False)  #: the first answer or failure is known

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from watcher.cursor import Arrival, Blank, Cursor
+from watcher.errors import SpoolFull
 from watcher.imap.link import Head, Link
 from watcher.inbox.post import Reception
 from watcher.model import Place, identity
@@ -41,11 +42,16 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
     with ExitStack() as unless_entered:
         for head in link.heads(uids, HEAD):
             if data := head.data or link.whole(head.uid):
+                if reception.room() < max(head.size, len(data)):
+                    raise SpoolFull(f"no room for a mail of {head.size} bytes above watcher.disk_floor")
                 draft = spool.draft(key(cursor, head.uid))
                 unless_entered.callback(draft.discard)
-                arrivals.append(store(link, cursor, replace(head, data=data), draft, now))
+                if arrival := store(link, cursor, replace(head, data=data), draft, now):
+                    arrivals.append(arrival)
+                else:
+                    draft.discard()
         spool.settle(arrival.key for arrival in arrivals)
-        moved = replace(cursor, next_uid=max(cursor.next_uid, uids[-1] + 1))
+        moved = replace(cursor, next_uid=max([cursor.next_uid, *(arrival.place.uid + 1 for arrival in arrivals)]))
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
@@ -65,12 +71,12 @@ def chunks(uids: Sequence[int], size: int = CHUNK) -> Iterator[Sequence[int]]:
         yield uids[start : start + size]
 
 
-def store(link: Link, cursor: Cursor, head: Head, draft: Draft, now: float) -> Arrival:
-    """Write one mail down, from its first bytes on."""
+def store(link: Link, cursor: Cursor, head: Head, draft: Draft, now: float) -> Arrival | None:
+    """Write one mail down, from its first bytes on; None if it went away before its last ones came."""
     assert head.data
     draft.write(head.data)
-    if len(head.data) >= HEAD:
-        fetch_rest(link, head.uid, draft)
+    if (draft.size >= HEAD or draft.size < head.size) and not fetch_rest(link, head, draft):
+        return None
     draft.finish()
     return Arrival(
         place=place_of(cursor, head.uid),
@@ -83,12 +89,16 @@ def store(link: Link, cursor: Cursor, head: Head, draft: Draft, now: float) -> A
     )
 
 
-def fetch_rest(link: Link, uid: int, draft: Draft) -> None:
-    """Slice by slice until a short one: what the server says of the size may be an estimate (Exchange)."""
-    while piece := link.slice(uid, draft.size, SLICE):
+def fetch_rest(link: Link, head: Head, draft: Draft) -> bool:
+    """
+    Slice by slice to the end; whether it was reached. A short slice is no end: some servers give less than was asked
+    for. Nor is the size that the server tells: it may be an estimate (Exchange), so only both together are.
+    """
+    while piece := link.slice(head.uid, draft.size, SLICE):
         draft.write(piece)
-        if len(piece) < SLICE:
-            break
+        if len(piece) < SLICE and draft.size >= head.size:
+            return True
+    return piece is not None or head.uid in link.search(head.uid, head.uid)
 
 
 def key(cursor: Cursor, uid: int) -> str:
@@ -122,5 +132,4 @@ def blank(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) 
 
 def note_unfetched(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) -> None:
     """Fetching this one mail has broken the link: the others are to go on without it."""
-    moved = replace(cursor, next_uid=max(cursor.next_uid, uid + 1))
-    reception.folders.receive(moved, [], [blank(cursor, uid, reception, why, now)], now)
+    reception.folders.receive(cursor, [], [blank(cursor, uid, reception, why, now)], now)

@@ -11,6 +11,7 @@ from watcher.inbox.anchor import take_over
 from watcher.inbox.idle import wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.pace import Pace
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 from watcher.inbox.watch import pause, tell
@@ -35,9 +36,13 @@ class Rounds:
         """Look after these folders until a time (monotonic seconds)."""
         self.ask_to_be_told(posts)
         waiting: Collection[str] = posts
+        pace = Pace()
         while time.monotonic() < until:
+            mails = sum(post.pulse.mails for post in posts.values())
             for name in [name for name in posts if name in waiting]:
                 yield from self.visit(posts[name])
+            fruitful = sum(post.pulse.mails for post in posts.values()) > mails
+            yield Wait(pace.next(time.monotonic(), fruitful=fruitful))
             waiting = self.come_meanwhile(posts, waiting)
             if not waiting:
                 yield from self.rest(list(posts.values()), until)
@@ -79,8 +84,6 @@ class Rounds:
                 replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)
             )
             self.progress[name] = yield from catch_up(self.link, progress, post)
-            while self.link.news:
-                self.progress[name] = yield from catch_up(self.link, self.progress[name], post)
             self.refusals.pop(name, None)
         except FolderRefused as error:
             self.refusals[name] = self.refusals.get(name, 0) + 1
@@ -107,6 +110,8 @@ class Rounds:
         """
         if not self.told_of:
             return set()
+        if self.link.news and self.link.folder is not None:
+            return {self.link.folder}
         self.link.unselect()
         late = {name for name in visited if name in self.progress and not self.is_unchanged(posts[name])}
         return late | (self.link.touched() & posts.keys())

@@ -23,6 +23,7 @@ from watcher.inbox.enter import log_in, probe
 from watcher.inbox.idle import wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.pace import Pace
 from watcher.inbox.patience import Patience
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
@@ -110,8 +111,11 @@ def attend(post: Post) -> Guest:
     try:
         progress = Progress(take_over(link, link.examine(post.pulse.folder), post))
         probe_at = post.next_probe()
+        pace = Pace()
         while True:
+            mails = post.pulse.mails
             progress = yield from catch_up(link, progress, post)
+            yield Wait(pace.next(time.monotonic(), fruitful=post.pulse.mails > mails))
             if not link.news:
                 yield from wait_for_news(link, [post])
             if time.monotonic() >= probe_at:

@@ -5,6 +5,7 @@ Done on links of their own, never on those that watch, and kept a little while, 
 """
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -17,92 +18,138 @@ from watcher.errors import (
     SecretUnavailable,
     ServerUntrusted,
 )
-from watcher.imap.link import Link
+from watcher.imap.link import Link, Mailbox
 from watcher.model import Outcome, Verb, Verdict, Work
 
 __all__ = ["After"]
 
 LINGER = 30.0  #: seconds that an unused link is kept
+AGAIN = 30.0  #: seconds that an account is left alone when it could not be reached
 KEPT = 8  #: links at most, so that a burst over many accounts does not double the links to their servers
 
 
 class After:
-    """Does the work of one account and folder at a time. Used by one thread. `connect` takes an account's name."""
+    """
+    Does the work of one account and folder at a time; different accounts may be served by different threads.
+
+    `connect` takes an account's name.
+    """
 
     def __init__(self, connect: Callable[[str], Link]) -> None:
         self.connect = connect
-        self.links: dict[str, tuple[Link, float]] = {}
+        self.lock = threading.Lock()
+        self.idle: dict[str, tuple[Link, float]] = {}  #: kept links, and since when
 
     def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """All of `works` lie in one folder; each gets its outcome. Never raises for what the server says."""
         account, folder = works[0].place.account, works[0].place.folder
         done: set[int] = set()
         try:
-            link = self.link(account)
-            mailbox = link.select(folder)
-            for (name, target), group in groupby(works, key=lambda work: (work.name, work.target)):
-                same = list(group)
-                valid = [work for work in same if work.place.uidvalidity in {mailbox.uidvalidity, 0}]
-                present = link.present([work.place.uid for work in valid]) if valid else set()
-                uids = sorted({work.place.uid for work in valid if work.place.uid in present})
-                outcome = perform(link, Verb(name), target, uids) if uids else Outcome(Verdict.DONE)
-                for work in same:
+            link = self.take(account)
+            try:
+                for work, outcome in settle(link, link.select(folder), works):
                     done.add(work.id)
-                    here = work.place.uid in uids
-                    yield work, outcome if here else Outcome(Verdict.GONE, "the mail is no longer in this folder")
-            self.links[account] = (link, time.monotonic())
+                    yield work, outcome
+            except FolderRefused:
+                self.keep(account, link)
+                raise
+            except BaseException:
+                link.close()
+                raise
+            self.keep(account, link)
         except FolderRefused as error:
-            yield from ((work, Outcome(Verdict.GONE, str(error))) for work in works if work.id not in done)
-        except (MailboxLost, LoginRefused, SecretUnavailable, ServerUntrusted) as error:
-            self.drop(account)
             yield from ((work, Outcome(Verdict.LATER, str(error))) for work in works if work.id not in done)
+        except (MailboxLost, LoginRefused, SecretUnavailable, ServerUntrusted) as error:
+            wait = max(AGAIN, getattr(error, "wait", None) or 0.0)
+            yield from ((w, Outcome(Verdict.HOLD, str(error), delay=wait)) for w in works if w.id not in done)
 
-    def link(self, account: str) -> Link:
+    def take(self, account: str) -> Link:
         """The kept link if it still answers, else a new one."""
-        if account in self.links:
-            link, _ = self.links[account]
+        with self.lock:
+            kept = self.idle.pop(account, None)
+        if kept:
             with contextlib.suppress(MailboxLost):
-                link.noop()
-                return link
-            self.drop(account)
-        if len(self.links) >= KEPT:
-            self.end(min(self.links, key=lambda name: self.links[name][1]))
-        link = self.connect(account)
-        self.links[account] = (link, time.monotonic())
-        return link
+                kept[0].noop()
+                return kept[0]
+            kept[0].close()
+        return self.connect(account)
+
+    def keep(self, account: str, link: Link) -> None:
+        with self.lock:
+            self.idle[account] = (link, time.monotonic())
+            spare = [min(self.idle, key=lambda name: self.idle[name][1])] if len(self.idle) > KEPT else []
+            links = [self.idle.pop(name)[0] for name in spare]
+        for each in links:
+            each.logout()
 
     def rest(self) -> None:
         """Called from time to time: ends the links that nobody needs."""
-        unused = [name for name, (_, used) in self.links.items() if time.monotonic() - used > LINGER]
-        for account in unused:
-            self.end(account)
-
-    def end(self, account: str) -> None:
-        self.links.pop(account)[0].logout()
-
-    def drop(self, account: str) -> None:
-        if account in self.links:
-            self.links.pop(account)[0].close()
+        with self.lock:
+            unused = [name for name, (_, since) in self.idle.items() if time.monotonic() - since > LINGER]
+            links = [self.idle.pop(name)[0] for name in unused]
+        for link in links:
+            link.logout()
 
     def close(self) -> None:
-        for account in list(self.links):
-            self.end(account)
+        with self.lock:
+            links = [self.idle.pop(name)[0] for name in list(self.idle)]
+        for link in links:
+            link.logout()
 
 
-def perform(link: Link, verb: Verb, target: str, uids: list[int]) -> Outcome:
+def settle(link: Link, mailbox: Mailbox, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+    """What becomes of each work in the folder that is open."""
+    for (name, target), group in groupby(works, key=lambda work: (work.name, work.target)):
+        here = list(group)
+        for work in [work for work in here if not is_same(work.place.uidvalidity, mailbox.uidvalidity)]:
+            here.remove(work)
+            yield work, elsewhere(work)
+        present = link.present(sorted({work.place.uid for work in here})) if here else set()
+        for work in [work for work in here if work.place.uid not in present]:
+            here.remove(work)
+            yield work, Outcome(Verdict.GONE, "the mail is no longer in this folder")
+        yield from perform(link, Verb(name), target, here)
+
+
+def is_same(ours: int, theirs: int) -> bool:
+    """Whether UIDs mean the same; a server that tells no UIDVALIDITY (0) says nothing against it."""
+    return ours >= 0 and (ours == theirs or 0 in {ours, theirs})
+
+
+def elsewhere(work: Work) -> Outcome:
+    """The folder was made anew. Where the mail lies now is known once its watcher has looked, or never."""
+    if work.place.uidvalidity < 0:
+        return Outcome(Verdict.GONE, "the folder was made anew without this mail")
+    return Outcome(Verdict.LATER, "the folder was made anew, and its watcher has not looked yet")
+
+
+def perform(link: Link, verb: Verb, target: str, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+    """One command for all; if it is refused, one for each: it may be for one of them only (RFC 2180 4.1.2)."""
+    if not works:
+        return
+    uids = sorted({work.place.uid for work in works})
     try:
-        match verb:
-            case Verb.SEEN:
-                link.seen(uids)
-            case Verb.FLAG:
-                link.flag(uids, target)
-            case Verb.MOVE:
-                move(link, uids, target)
-            case Verb.DELETE:
-                link.delete(uids)
+        change(link, verb, target, uids)
     except ActionRefused as error:
-        return Outcome(Verdict.NEVER, str(error))
-    return Outcome(Verdict.DONE)
+        if len(uids) > 1:
+            for work in works:
+                yield from perform(link, verb, target, [work])
+        else:
+            yield from ((work, Outcome(Verdict.NEVER, str(error))) for work in works)
+    else:
+        yield from ((work, Outcome(Verdict.DONE)) for work in works)
+
+
+def change(link: Link, verb: Verb, target: str, uids: list[int]) -> None:
+    match verb:
+        case Verb.SEEN:
+            link.seen(uids)
+        case Verb.FLAG:
+            link.flag(uids, target)
+        case Verb.MOVE:
+            move(link, uids, target)
+        case Verb.DELETE:
+            link.delete(uids)
 
 
 def move(link: Link, uids: list[int], target: str) -> None:

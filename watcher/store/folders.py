@@ -90,6 +90,14 @@ class Folders:
         )
         return {row["uid"] for row in rows}
 
+    def settled(self, cursor: Cursor, low: int) -> set[int]:
+        """The UIDs from `low` on that are handled for good."""
+        rows = self.database.read(
+            "SELECT uid FROM place WHERE folder = ? AND epoch = ? AND uid >= ? AND due IS NULL",
+            (cursor.id, cursor.epoch, low),
+        )
+        return {row["uid"] for row in rows}
+
     def tries(self, cursor: Cursor, uid: int) -> int:
         """How many fetches of this UID have brought nothing so far."""
         rows = self.database.read(

@@ -116,6 +116,15 @@ class Ledger:
         )
         return rows[0]["due"] if rows else None
 
+    def next_due_account(self, kind: Kind, without: Collection[str] = ()) -> float | None:
+        """The same, but of no mail of these accounts."""
+        rows = self.database.read(
+            "SELECT due FROM work JOIN mail ON mail.id = work.mail WHERE kind = ? AND status = 'waiting' "
+            f"AND due IS NOT NULL AND mail.account NOT IN ({marks(without)}) ORDER BY due LIMIT 1",
+            (kind, *without),
+        )
+        return rows[0]["due"] if rows else None
+
     def unpacked(self, mail: int) -> None:
         """The parts of a mail were made anew since the machine started."""
         self.database.write(

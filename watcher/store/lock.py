@@ -1,7 +1,8 @@
-"""The state directory belongs to one process at a time."""
+"""The state directory belongs to one user, and to one process at a time."""
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,22 +11,38 @@ from watcher.errors import StateLocked
 
 __all__ = ["hold_state"]
 
+#: What lies in the place of the lock is opened only if it is no link: it is overwritten.
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 @contextmanager
 def hold_state(state: Path) -> Iterator[None]:
-    """The state directory is ours alone. Raises StateLocked if another process has it, or it can't be made."""
+    """
+    The state directory is ours alone. Raises StateLocked if another process has it, if others could change what is in
+    it, or if it can't be made.
+    """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (state / "lock").open("a+")
+        if reason := objection(state.stat(), os.geteuid()):
+            raise StateLocked(f"state directory {state} {reason} {state}")
+        lock = os.fdopen(os.open(state / "lock", _LOCK, 0o600), "r+")
     except OSError as error:
-        raise StateLocked(f"state directory {state}: {error.strerror}; make it, or set watcher.state") from error
+        raise StateLocked(f"{error.filename or state}: {error.strerror}; mend it, or set watcher.state") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            lock.seek(0)
             raise StateLocked(f"{state} is in use by process {lock.read().strip() or '?'}") from error
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def objection(found: os.stat_result, user: int) -> str:
+    """Why a directory can't be trusted, and the command that mends it; "" if it can."""
+    if found.st_uid != user:
+        return f"belongs to user {found.st_uid}, not to {user}: run this as that user, or chown -R {user}"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written by others: chmod go-w"
+    return ""

@@ -1,0 +1,82 @@
+"""Raw mail to mail folder to plan: the stage between RECEIVE and ENQUEUE, and what makes lost parts of a mail anew."""
+
+import threading
+from collections import defaultdict
+
+from watcher.config.accounts import Account
+from watcher.config.settings import Config
+from watcher.errors import Unreadable
+from watcher.mail.pool import UnpackPool
+from watcher.mail.trust import TrustPolicy
+from watcher.mail.unpack import TRUST_NOBODY
+from watcher.model import Envelope, Message, Outcome, Verdict, Work
+from watcher.rules.match import BODY_LIMIT
+from watcher.rules.route import route
+from watcher.store.ledger import Ledger
+from watcher.store.spool import Spool
+
+__all__ = ["Unpacking"]
+
+
+class Unpacking:
+    """Takes mails apart in child processes. Safe to use from many threads."""
+
+    def __init__(self, config: Config, spool: Spool, ledger: Ledger) -> None:
+        self.config = config
+        self.spool = spool
+        self.ledger = ledger
+        self.pool = UnpackPool(config.watcher.unpackers)
+        self.policies = {account.name: whose_word_counts(account) for account in config.accounts}
+        self.lock = threading.Lock()
+        self.mending: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+        self.mended: set[int] = set()
+
+    def close(self) -> None:
+        self.pool.close()
+
+    def find_handlers(self, work: Work) -> Outcome:
+        """Take a mail apart, and find what the rules want done with it."""
+        try:
+            message = self.take_apart(work)
+        except Unreadable as error:
+            return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
+        body = ""
+        if message.text:
+            with (self.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:
+                body = text.read(BODY_LIMIT)
+        return Outcome(Verdict.DONE, plan=route(self.config.rules, message, body))
+
+    def take_apart(self, work: Work) -> Message:
+        place = work.place
+        envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
+        policy = self.policies.get(place.account, TRUST_NOBODY)
+        return self.pool.unpack(self.spool.folder(work.key), envelope, policy)
+
+    def mend(self, work: Work) -> str:
+        """
+        Make the parts of a mail anew if they may be lost: only its raw bytes were synced when the machine went down.
+
+        Once for all its handlers, and before the first of them runs. Why it can't be done, in words, or "".
+        """
+        if self.is_whole(work):
+            return ""
+        with self.lock:
+            mending = self.mending[work.mail]
+        with mending:
+            if self.is_whole(work):
+                return ""
+            try:
+                self.take_apart(work)
+            except Unreadable as error:
+                return str(error)
+            self.mended.add(work.mail)
+            self.ledger.unpacked(work.mail)
+        return ""
+
+    def is_whole(self, work: Work) -> bool:
+        return (work.unpacked or work.mail in self.mended) and self.spool.folder(work.key).facts.exists()
+
+
+def whose_word_counts(account: Account) -> TrustPolicy:
+    strict = account.alignment == "strict"
+    return TrustPolicy(account.authserv, account.border, account.sealers, strict, account.own_dkim)
