@@ -7,15 +7,18 @@ from itertools import chain, islice
 
 from watcher.errors import Unreadable
 from watcher.findings import Trust
-from watcher.mail.bodies import Text, write_bodies
+from watcher.mail.bodies import Bodies, Text, write_bodies
 from watcher.mail.defects import Defects
 from watcher.mail.facts import CONTRACT, to_json
+from watcher.mail.flowed import paragraphs
 from watcher.mail.folder import OpenFolder
+from watcher.mail.header import Header
 from watcher.mail.kinds import nature
 from watcher.mail.limits import USUAL, Limits
 from watcher.mail.names import Names
 from watcher.mail.parse import letterhead
 from watcher.mail.raw import Raw
+from watcher.mail.reading import parameter
 from watcher.mail.reply import REPLY_LIMIT, newest
 from watcher.mail.tnef import TNEF_TYPES, enclosed_files
 from watcher.mail.transfer import decoded
@@ -106,10 +109,20 @@ def _taken_apart(folder: OpenFolder, raw: Raw, envelope: Envelope, limits: Limit
         html=bodies.html,
         attachments=attachments,
         defects=defects.listed(),
-        reply=newest(folder.beginning(bodies.text, REPLY_LIMIT)) if bodies.text else None,
+        reply=_reply(folder, bodies, parts),
         nature=nature(mail, parts),
         trust=_trust(mail, head.from_, envelope, policy),
     )
+
+
+def _reply(folder: OpenFolder, bodies: Bodies, parts: list[Part]) -> str | None:
+    if bodies.text is None:
+        return None
+    text = folder.beginning(bodies.text, REPLY_LIMIT)
+    header = next((leaf.header for leaf in parts if leaf.content.type == "text/plain"), Header())
+    if parameter(header, "content-type", "format") == "flowed":
+        text = paragraphs(text, delsp=parameter(header, "content-type", "delsp") == "yes")
+    return newest(text)
 
 
 def _trust(mail: Part, shown: tuple[Address, ...], envelope: Envelope, policy: TrustPolicy) -> Trust:
