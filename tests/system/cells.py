@@ -25,7 +25,7 @@ __all__ = ["MISTRUSTED", "PROMISED", "Cell", "Front", "front", "try_cells"]
 
 PROMISED = 90.0  #: seconds from healing until new mail is handled, at most
 BROKEN = 5.0  #: seconds for which a line stays broken after the mail has come, so that it is met more than once
-STRIKES = 75.0  #: seconds until the daemon comes to any phase: it says LOGOUT when a link was unused for 30 to 45 s
+STRIKES = 120.0  #: seconds until the daemon comes to any phase: it says LOGOUT when a link was unused for 30 to 45 s
 
 #: An IDLE is renewed and a dead link found within seconds; and dark hosts leave threads for the others.
 RENEW = 'renew = "5s"'
@@ -34,7 +34,7 @@ THREADS = "links = 64\n"
 log = logging.getLogger(__name__)
 
 BEFORE_IDLE = {Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.LOGIN, Phase.SELECT}
-BY_MAIL = {Phase.FETCH, Phase.STORE}
+BY_MAIL = {Phase.FETCH, Phase.STORE, Phase.LOGOUT}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -26,6 +26,8 @@ __all__ = ["CALLS", "Daemon", "Injection", "Watched"]
 
 T = TypeVar("T")
 
+MOST_JOBS = 10_000  #: that `jobs list` shows at once
+
 #: System calls at which a kill is worth it: what writes the ledger, makes and removes files, talks to a server.
 CALLS = ("pwrite64", "fdatasync", "fsync", "openat", "mkdir", "unlink", "write", "recvfrom")
 
@@ -188,7 +190,8 @@ class Daemon:
 
     def jobs(self) -> list[Job]:
         """All work in the ledger."""
-        rows: list[dict[str, Any]] = json.loads(self.command("jobs", "list", "--json", "--limit", "1000000"))
+        rows: list[dict[str, Any]] = json.loads(self.command("jobs", "list", "--json", "--limit", str(MOST_JOBS)))
+        assert len(rows) < MOST_JOBS, "more than the command shows"
         return [Job(row["kind"], row["name"], row["key"], row["status"], row["attempts"]) for row in rows]
 
     def states(self) -> dict[str, str]:
