@@ -1,6 +1,7 @@
 """The main path: the life of the daemon, from the lock on its state to the last thread."""
 
 import logging
+import resource
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 CHORES = 60.0  #: seconds between two rounds of clearing away
 KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
+SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 CHANGERS = 4  #: accounts on which after-actions run at once
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
@@ -75,6 +77,7 @@ def run(config: Config) -> None:
     What is opened is closed in the opposite order: no new mail, then no new work, then the ledger.
     """
     ending = Ending()
+    allow_descriptors(len(config.accounts))
     with hold_state(config.watcher.state), ending.signals(), ExitStack() as at_end:
         house = open_house(config, ending, at_end)
         recover(house)
@@ -91,6 +94,17 @@ def run(config: Config) -> None:
         log.info("stopping: %s", ending.reason)
     if ending.failure:
         raise ending.failure
+
+
+def allow_descriptors(accounts: int) -> None:
+    """Each link is a descriptor; the usual soft limit of 1024 is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard < 2 * accounts + SPARE_DESCRIPTORS:
+        log.warning(
+            "%d accounts may need more than the %d open files allowed; see LimitNOFILE or ulimit -n", accounts, hard
+        )
+    log.debug("open files: %d allowed, %d before", hard, soft)
 
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:

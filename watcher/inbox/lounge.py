@@ -71,7 +71,7 @@ class Lounge:
         os.set_blocking(self.rope, False)
         self.selector.register(self.bell, selectors.EVENT_READ)
         self.threads = [threading.Thread(target=self.serve, name=f"link {n}", daemon=True) for n in range(threads)]
-        self.porter = threading.Thread(target=self.watch_the_door, name="lounge", daemon=True)
+        self.porter = threading.Thread(target=self.guard_the_door, name="lounge", daemon=True)
         for thread in (self.porter, *self.threads):
             thread.start()
 
@@ -126,6 +126,12 @@ class Lounge:
             os.write(self.rope, b"!")
 
     # --- the selector -----------------------------------------------------------------------------------------------
+
+    def guard_the_door(self) -> None:
+        try:
+            self.watch_the_door()
+        except BaseException as error:  # noqa: BLE001 - without the selector all links would be deaf
+            self.on_failure(error)
 
     def watch_the_door(self) -> None:
         alarms: list[tuple[float, int, Seat, int]] = []
