@@ -13,6 +13,7 @@ from watcher.config.secret import PlainSource, Secret, SecretSource
 from watcher.errors import (
     FolderRefused,
     LoginHeld,
+    LoginNeeded,
     LoginRefused,
     MailboxLost,
     SecretUnavailable,
@@ -135,6 +136,25 @@ def test_another_password_is_tried_at_once() -> None:
 
 def test_a_secret_that_is_not_to_be_had_is_no_reason_to_try() -> None:
     assert not Access(Host()).may_open(account(Changing([], [])), 0.0)
+
+
+def test_a_secret_that_is_gone_is_looked_for_now_and_then() -> None:
+    """Also when the refused one may be tried again: there is none to try."""
+    access, patience = Access(Host()), Patience()
+    assert refused(access, account("wrong")) is LoginRefused
+    for error in (SecretUnavailable("gone"), LoginNeeded("run: imap-watcher login me")):
+        assert access.wait(account("wrong"), error, 1e9) == patience.look_for_secret
+    assert access.wait(account("wrong"), LoginHeld("wrong"), 1e9) == 0.0
+
+
+def test_who_gives_out_tokens_says_nothing_of_the_mail_server() -> None:
+    class Refusing(SecretSource):
+        def fetch(self) -> Secret:
+            raise LoginRefused("unknown client", "invalid_client")
+
+    access = Access(Host())
+    with pytest.raises(SecretUnavailable, match="unknown client"):
+        access.open(account(Refusing()))
 
 
 def test_a_refused_token_is_replaced_at_once_and_once_only() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from watcher.config.accounts import Account
 from watcher.config.providers.causes import REMEDIES, Cause, Remedy
 from watcher.config.secret import Secret
-from watcher.errors import LoginHeld, LoginRefused, SecretUnavailable, ServerUntrusted
+from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, SecretUnavailable, ServerUntrusted
 from watcher.imap.link import Link
 from watcher.inbox.patience import Patience
 
@@ -64,7 +64,7 @@ class Access:
 
         Raises MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused; LoginHeld without having asked the server.
         """
-        secret, began = account.secret.fetch(), time.monotonic()
+        secret, began = self._secret(account), time.monotonic()
         self._take_turn(account.name, secret, began)
         try:
             link = self._dial(account, secret, self._ways.get(account.name, ""))
@@ -83,19 +83,30 @@ class Access:
         for link in list(self._links):
             link.abort()
 
-    def due(self, account: Account, now: float) -> float:
-        """When a login that came to nothing may be tried again; that is no promise."""
+    def wait(self, account: Account, error: LoginRefused | SecretUnavailable, now: float) -> float:
+        """Seconds after `error`, in which `open` has ended, until another try is worth a look."""
         known = self._refusals.get(account.name)
-        return known.due if known else now + self._patience.look_for_secret
+        if known is None or isinstance(error, LoginNeeded | SecretUnavailable):  # the server was not asked
+            return self._patience.look_for_secret
+        return max(0.0, known.due - now)
 
     def may_open(self, account: Account, now: float) -> bool:
         """Whether a try is worth it: there is a secret, and not the refused one, or that one's time has come."""
         try:
-            secret = account.secret.fetch()
-        except (SecretUnavailable, LoginRefused, ServerUntrusted):
+            secret = self._secret(account)
+        except (SecretUnavailable, LoginNeeded, ServerUntrusted):
             return False
         known = self._refusals.get(account.name)
         return known is None or known.due <= now or known.secret != secret
+
+    def _secret(self, account: Account) -> Secret:
+        """Raises SecretUnavailable, LoginNeeded, ServerUntrusted; none of them tells anything of the mail server."""
+        try:
+            return account.secret.fetch()
+        except LoginNeeded:
+            raise
+        except LoginRefused as error:  # by who gives out tokens
+            raise SecretUnavailable(str(error)) from error
 
     def _take_turn(self, name: str, secret: Secret, now: float) -> None:
         with self._lock:

@@ -64,9 +64,9 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest]) -> Guest:
             wait = tell(posts, State.REFUSED, error, pause(error, refusals, 0.0, patience))
             yield Wait(time.monotonic() + wait)
         except (LoginRefused, SecretUnavailable) as error:
-            wait = access.due(first.account, time.monotonic()) - time.monotonic()
-            tell(posts, State.REFUSED if wait > 0 else State.WAITING, error, wait)
-            yield from locked_out(first)
+            wait = access.wait(first.account, error, time.monotonic())
+            tell(posts, State.REFUSED if wait else State.WAITING, error, wait)
+            yield from locked_out(first, wait)
         else:
             return
 
@@ -82,14 +82,12 @@ def pause(error: WatcherError, refusals: int, backoff: float, patience: Patience
     return max(asked, backoff)
 
 
-def locked_out(post: Post) -> Guest:
-    """Until it is worth to try again, with the same secret later, or with another one soon."""
-    access, account = post.reception.access, post.account
-    waiting = True
-    while waiting:
-        look = time.monotonic() + post.reception.patience.look_for_secret
-        yield Wait(min(look, access.due(account, time.monotonic())))
-        waiting = not access.may_open(account, time.monotonic())
+def locked_out(post: Post, wait: float) -> Guest:
+    """Until another try is worth it: with the same secret after `wait` seconds, or with another one before."""
+    look = post.reception.patience.look_for_secret
+    yield Wait(time.monotonic() + min(wait, look))
+    while not post.reception.access.may_open(post.account, time.monotonic()):
+        yield Wait(time.monotonic() + look)
 
 
 def tell(posts: Sequence[Post], state: State, error: WatcherError, wait: float) -> float:
