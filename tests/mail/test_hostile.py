@@ -95,6 +95,7 @@ MAILS: dict[str, Callable[[], bytes]] = {
     "tables": lambda: html("<table><tr><td>" * 20_000 + "x"),
     "lists": lambda: html("<ul><li>" * 30_000 + "x"),
     "cells": lambda: html("<table>" + "<tr>" + "<td>x" * 50_000),
+    "more cells": lambda: html("<table>" + "<tr>" + "<td>x" * 500_000),
     "entities": lambda: html("&lt;" * 500_000),
     "comments": lambda: html("<!--" * 200_000),
     "scripts": lambda: html("<script>" * 100_000),
