@@ -9,8 +9,9 @@ __all__ = ["masked", "same_as_read"]
 #: What differs from run to run, and what stands for it.
 MASKS = (
     (r" *( \d+) ms ", lambda found: f"{'# ms':>{len(found[0]) - 1}} "),
-    (r"/tmp/[^\s:,\"]*/", "DIR/"),
+    (r"/[^\s\"]*/test_[^/\s]+/|/tmp/tmp[^/\s]+/", "DIR/"),
     (r"(127\.0\.0\.1|localhost|::1)(:| port )\d+", r"\1\2PORT"),
+    (r"^port = \d+", "port = PORT"),
     (r"UIDVALIDITY \d+", "UIDVALIDITY #"),
     (r" \([\d.]+ \+ [\d.]+ secs\)", ""),
     (r"trustme v[\d.]+", "trustme"),

@@ -11,6 +11,7 @@ from watcher.cli import exits
 from watcher.cli.check import check
 from watcher.cli.demo import demo
 from watcher.cli.doctor import doctor
+from watcher.cli.init import init
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.run import run
@@ -23,13 +24,13 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Keeps IMAP IDLE links open to many mailboxes and hands each new mail to handlers, once.",
-    epilog="First steps: imap-watcher demo; then docs/configuration.md. Without --config the file is "
+    epilog="First steps: imap-watcher demo; then imap-watcher init ADDRESS. Without --config the file is "
     "/etc/imap-watcher/config.toml for root, else ~/.config/imap-watcher/config.toml.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (run, check, doctor, login, unpack, demo, status):
+for command in (init, run, check, doctor, login, unpack, demo, status):
     app.command()(command)
 app.add_typer(jobs, name="jobs")
 

@@ -1,0 +1,67 @@
+"""
+A program at a terminal of its own, as a person sees and works it.
+
+    with Terminal([sys.executable, "-m", "watcher", ...]) as terminal:
+        terminal.until("Password")
+        terminal.types("secret\n")
+        assert terminal.ended() == 0
+        assert b"secret" not in terminal.shown
+"""
+
+import contextlib
+import os
+import pty
+import select
+import signal
+import time
+from typing import Self
+
+__all__ = ["Terminal"]
+
+
+class Terminal:
+    def __init__(self, command: list[str], **environment: str) -> None:
+        self.shown = b""  #: every byte that the terminal was sent
+        self._seen = 0
+        self._code: int | None = None
+        self._pid, self._screen = pty.fork()
+        if self._pid == 0:
+            os.execvpe(command[0], command, os.environ | {"TERM": "xterm", **environment})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._code is None:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        os.close(self._screen)
+
+    def until(self, words: str, seconds: float = 30) -> None:
+        """Reads until these words are shown, after those of the last call."""
+        deadline = time.monotonic() + seconds
+        while (found := self.shown.find(words.encode(), self._seen)) < 0:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._read(left):
+                raise AssertionError(f"{words!r} is not shown, but {self.shown[self._seen :].decode()!r}")
+        self._seen = found + len(words.encode())
+
+    def types(self, text: str) -> None:
+        os.write(self._screen, text.encode())
+
+    def ended(self, seconds: float = 30) -> int:
+        """The exit code; negative, the signal that ended it."""
+        deadline = time.monotonic() + seconds
+        while self._read(max(0.0, deadline - time.monotonic())):
+            pass
+        self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._code
+
+    def _read(self, seconds: float) -> bytes:
+        """What comes next; nothing at the end of the program, or after so many seconds."""
+        data = b""
+        if select.select([self._screen], [], [], seconds)[0]:
+            with contextlib.suppress(OSError):  # EIO: nobody has it open any more
+                data = os.read(self._screen, 4096)
+        self.shown += data
+        return data
