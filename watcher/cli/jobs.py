@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from watcher.cli.settings import ask_state, load_settings
+from watcher.cli.terminal import say
 from watcher.model import Kind, Status
+from watcher.service.counter import LARGEST
 
 __all__ = ["jobs"]
 
@@ -17,7 +19,7 @@ jobs = typer.Typer(
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
-Numbers = Annotated[list[int], typer.Argument(help="Numbers as in `jobs list`.", metavar="JOB...")]
+Numbers = Annotated[list[int], typer.Argument(min=1, max=LARGEST, help="Numbers as in `jobs list`.", metavar="JOB...")]
 
 
 @jobs.command("list")
@@ -40,32 +42,34 @@ def list_jobs(
         what = " ".join(part for part in (entry["kind"], entry["name"], entry["target"]) if part)
         where = f"{entry['account']}/{entry['folder']} UID {entry['uid']}"
         reason = f": {entry['reason']}" if entry["reason"] else ""
-        print(f"{entry['id']:>7}  {entry['status']:<8} {what:<28} {where}, attempt {entry['attempts']}{reason}")
+        say(f"{entry['id']:>7}  {entry['status']:<8} {what:<28} {where}, attempt {entry['attempts']}{reason}")
     if len(entries) == limit:
-        print(f"(the latest {limit}; --limit shows more)")
+        say(f"(the latest {limit}; --limit shows more)")
 
 
 @jobs.command()
-def show(context: typer.Context, job: Annotated[int, typer.Argument()], as_json: AsJson = False) -> None:
+def show(
+    context: typer.Context, job: Annotated[int, typer.Argument(min=1, max=LARGEST)], as_json: AsJson = False
+) -> None:
     """Show one piece of work: its mail, its history, what it printed."""
     config = load_settings(context)
     entry = ask_state(config, {"verb": "job", "number": job})
     if as_json:
         print(json.dumps(entry, indent=2))
         return
-    print(f"job {entry['id']}: {entry['kind']} {entry['name']} {entry['target']}".rstrip())
+    say(f"job {entry['id']}: {entry['kind']} {entry['name']} {entry['target']}".rstrip())
     where = f"{entry['account']}/{entry['folder']} UID {entry['uid']}"
-    print(f"  mail      {where}, {entry['size']} bytes, {clock(entry['received'])}")
+    say(f"  mail      {where}, {entry['size']} bytes, {clock(entry['received'])}")
     kept = config.watcher.state / "spool" / entry["key"]
-    print(f"  folder    {kept if entry['spooled'] else 'no longer kept'}")
-    print(f"  status    {entry['status']}{': ' + entry['reason'] if entry['reason'] else ''}")
+    say(f"  folder    {kept if entry['spooled'] else 'no longer kept'}")
+    say(f"  status    {entry['status']}{': ' + entry['reason'] if entry['reason'] else ''}")
     if entry["status"] == Status.WAITING:
-        print(f"  due       {clock(entry['due']) if entry['due'] else 'when its turn comes'}")
+        say(f"  due       {clock(entry['due']) if entry['due'] else 'when its turn comes'}")
     for move in entry["history"]:
-        print(f"  {clock(move['at'])}  attempt {move['attempt']}  {move['status']}  {move['reason']}".rstrip())
+        say(f"  {clock(move['at'])}  attempt {move['attempt']}  {move['status']}  {move['reason']}".rstrip())
     if entry["output"]:
-        print("  output of the last attempt:")
-        print("\n".join(f"    {line}" for line in entry["output"].splitlines()))
+        say("  output of the last attempt:")
+        print("\n".join(f"    {line}" for line in entry["output"].splitlines()))  # made printable when it was taken
 
 
 @jobs.command()
@@ -84,7 +88,7 @@ def change(context: typer.Context, verb: str, numbers: list[int], words: str) ->
     config = load_settings(context)
     for number in numbers:
         entry: Any = ask_state(config, {"verb": verb, "number": number})
-        print(f"job {entry['id']} ({entry['kind']} {entry['name']}) {words}")
+        say(f"job {entry['id']} ({entry['kind']} {entry['name']}) {words}")
 
 
 def clock(at: float) -> str:

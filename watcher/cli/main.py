@@ -16,6 +16,7 @@ from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.run import run
 from watcher.cli.status import status
+from watcher.cli.terminal import complain
 from watcher.cli.unpack import unpack
 from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
 from watcher.version import __version__
@@ -71,5 +72,5 @@ def main() -> None:
 
 def fail(code: int, *lines: str) -> None:
     for line in lines:
-        print(f"imap-watcher: {line}", file=sys.stderr)
+        complain(line)
     sys.exit(code)

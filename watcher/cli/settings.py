@@ -1,5 +1,6 @@
 """What several commands need: the configuration, and somebody who can answer for the state."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,26 +27,21 @@ def load_settings(context: typer.Context) -> Config:
 
 def ask_daemon(config: Config, request: Mapping[str, Any]) -> Any:
     """The answer of the running daemon. Raises WatcherError if none runs, or with its reason."""
-    assert config.watcher.socket is not None
     try:
-        return ask(config.watcher.socket, request)
-    except PermissionError as error:
-        raise WatcherError(f"{config.watcher.socket}: only the user of the daemon (or root) may ask it") from error
+        return call(config, request)
     except ConnectionError as error:
-        raise WatcherError(f"no daemon runs with {config.path} (nobody answers on {config.watcher.socket})") from error
-    except OSError as error:
-        raise WatcherError(f"the daemon on {config.watcher.socket} does not answer: {error}") from error
+        where = config.watcher.socket
+        raise WatcherError(f"no daemon runs with {config.path} (nobody answers on {where})") from error
 
 
 def ask_state(config: Config, request: Mapping[str, Any]) -> Any:
     """The answer of the daemon or, if none runs, of the state itself, which is locked meanwhile."""
-    assert config.watcher.socket is not None
     try:
-        return ask(config.watcher.socket, request)
+        return call(config, request)
     except ConnectionError:
-        if not (config.watcher.state / "ledger.db").exists():
+        if not os.access(config.watcher.state / "ledger.db", os.R_OK):
             raise WatcherError(
-                f"no daemon has run yet with {config.path} (no ledger in {config.watcher.state})"
+                f"no daemon has run yet with {config.path} (no ledger to be read in {config.watcher.state})"
             ) from None
         with hold_state(config.watcher.state):
             database = Database(config.watcher.state)
@@ -53,3 +49,17 @@ def ask_state(config: Config, request: Mapping[str, Any]) -> Any:
                 return Counter(Desk(database), (), lambda: None)(request)
             finally:
                 database.close()
+
+
+def call(config: Config, request: Mapping[str, Any]) -> Any:
+    """What a daemon answers. Raises ConnectionError if none runs, and WatcherError with any other reason."""
+    assert config.watcher.socket is not None
+    try:
+        return ask(config.watcher.socket, request)
+    except ConnectionError:
+        raise
+    except PermissionError as error:
+        raise WatcherError(f"{config.watcher.socket}: only the user of the daemon (or root) may ask it") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise WatcherError(f"the daemon on {config.watcher.socket} does not answer: {why}") from error

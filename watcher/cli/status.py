@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from watcher.cli.settings import ask_daemon, load_settings
+from watcher.cli.terminal import say
 
 __all__ = ["status"]
 
@@ -22,6 +23,6 @@ def status(
         heard = folder["age"]["heard"]
         last = "never heard" if heard is None else f"heard {heard:.0f} s ago"
         trouble = f"  {folder['trouble']}" if folder["trouble"] else ""
-        print(f"{folder['account']}/{folder['folder']}: {folder['state']}, {last}, {folder['mails']} mails{trouble}")
+        say(f"{folder['account']}/{folder['folder']}: {folder['state']}, {last}, {folder['mails']} mails{trouble}")
     for kind, states in told["work"].items():
-        print(f"{kind}: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
+        say(f"{kind}: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
