@@ -57,10 +57,48 @@ def test_a_mail_that_fails_gets_a_line_and_the_others_go_on(tmp_path, mail):
     assert not (tmp_path / "out/none\x1b").exists()
 
 
+@pytest.mark.parametrize("inside", ["attachments/thesis.txt", "message.eml", ".keep"])
+def test_a_directory_that_is_no_mail_folder_is_left_alone(tmp_path, mail, inside):
+    theirs = tmp_path / "mail" / inside
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+    done = unpack("--to", tmp_path, mail)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"imap-watcher: {tmp_path}/mail: holds no message.json, so it may be anything, and is left as it is\n"
+    )
+    assert list(theirs.parent.iterdir()) == [theirs]
+    assert theirs.read_text() == "years of work"
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path, mail):
+    mail.write_bytes(lines("Subject: x", "", "x" * 100_000))
+    command = ["prlimit", "--fsize=50000", sys.executable, "-B", "-c", PROGRAM, "--to", tmp_path / "out", mail]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (1, f"imap-watcher: {tmp_path}/out/mail: File too large\n")
+    assert not (tmp_path / "out" / "mail").exists()
+
+
+def test_what_is_no_file_is_refused(tmp_path, mail):
+    pipe = tmp_path / "pipe.eml"
+    os.mkfifo(pipe)
+    done = unpack("--to", tmp_path / "out", pipe, tmp_path, mail)
+    assert done.returncode == 1
+    assert done.stderr == f"imap-watcher: {pipe}: is no regular file\nimap-watcher: {tmp_path}: is no regular file\n"
+    assert (tmp_path / "out/mail/message.json").exists()
+
+
+def test_a_target_that_can_not_be_made_is_blamed_itself(tmp_path, mail):
+    done = unpack("--to", "/proc/nowhere", mail)
+    assert done.returncode == 1
+    assert done.stderr.startswith("imap-watcher: /proc/nowhere")
+
+
 def test_a_link_in_the_place_of_the_copy_is_replaced(tmp_path, mail):
     kept = tmp_path / "kept"
     kept.write_text("kept")
-    (tmp_path / "out/mail").mkdir(parents=True)
+    unpack("--to", tmp_path / "out", mail)
+    (tmp_path / "out/mail/message.eml").unlink()
     (tmp_path / "out/mail/message.eml").symlink_to(kept)
     assert unpack("--to", tmp_path / "out", mail).returncode == 0
     assert kept.read_text() == "kept"

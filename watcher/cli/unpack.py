@@ -2,21 +2,25 @@
 
 import os
 import shutil
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
 from watcher.cli import exits
+from watcher.cli.terminal import complain
 from watcher.errors import Unreadable
+from watcher.imap.signals import printable
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, MailFolder
+from watcher.store.spool import discard
 
 __all__ = ["unpack"]
 
@@ -35,7 +39,7 @@ def unpack(
     """
     twice = [stem for stem, times in Counter(mail.stem for mail in mails).items() if times > 1]
     if twice:
-        raise typer.BadParameter(f"several mails are called {shown(twice[0])}: their folder would be the same")
+        raise typer.BadParameter(f"several mails are called {printable(twice[0])}: their folder would be the same")
     results = problems(mails, to)
     watched = len(mails) >= MANY and sys.stderr.isatty()
     failed = False
@@ -45,7 +49,7 @@ def unpack(
         for problem in progress:
             if problem:
                 failed = True
-                print(f"imap-watcher: {shown(problem)}", file=sys.stderr)
+                complain(problem)
     raise typer.Exit(exits.FAILED if failed else exits.OK)
 
 
@@ -66,19 +70,36 @@ def attempt(pool: UnpackPool, to: Path, mail: Path) -> str | None:
         return f"{mail}: no folder can be named after it"
     folder = MailFolder(to / mail.stem)
     try:
+        if not stat.S_ISREG(mail.stat().st_mode):
+            return f"{mail}: is no regular file"
         with mail.open("rb") as source:
-            folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.raw.unlink(missing_ok=True)
-            with folder.raw.open("xb") as copy:
-                shutil.copyfileobj(source, copy)
-        pool.unpack(folder, Envelope())
+            if not folder.path.exists():
+                with undone(folder.path):
+                    fill(pool, folder, source)
+            elif folder.facts.exists():
+                fill(pool, folder, source)
+            else:
+                return f"{folder.path}: holds no message.json, so it may be anything, and is left as it is"
     except OSError as error:
-        return f"{mail}: {error.strerror or error}"
+        return f"{error.filename or folder.path}: {error.strerror or error}"
     except Unreadable as error:
         return f"{mail}: {error}"
     return None
 
 
-def shown(text: str) -> str:
-    """Text that may hold anything, safe for a terminal."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+def fill(pool: UnpackPool, folder: MailFolder, mail: BinaryIO) -> None:
+    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.raw.unlink(missing_ok=True)
+    with folder.raw.open("xb") as copy:
+        shutil.copyfileobj(mail, copy)
+    pool.unpack(folder, Envelope())
+
+
+@contextmanager
+def undone(path: Path) -> Iterator[None]:
+    """A failure leaves nothing behind at `path`."""
+    try:
+        yield
+    except BaseException:
+        discard(path)
+        raise
