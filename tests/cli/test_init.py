@@ -1,6 +1,7 @@
 """`init` as a person works it: real processes, a terminal, a scripted server; and what is left when it is cut off."""
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -8,8 +9,10 @@ import sys
 import pytest
 
 from tests.cli.page import same_as_read
+from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.imap_server import ImapServer
 from tests.fakes.terminal import Terminal
+from tests.system.dovecot import Dovecot
 from watcher.cli.init.asking import chosen_folders
 from watcher.cli.init.entry import with_server
 from watcher.cli.init.text import Section, account_name
@@ -217,13 +220,58 @@ def test_no_address(command):
     assert done.stderr == 'imap-watcher: address: is no mail address; write it like "support@example.com"\n'
 
 
-def test_netease_tells_the_steps_first(tmp_path):
-    """By its domain alone; the server is not reached, and that is said."""
-    command = [sys.executable, "-m", "watcher", "-c", f"{tmp_path}/c.toml", "init", "me@163.com", "--host", "127.0.0.1"]
-    done = run([*command[:-2], "--password-env", "NOT_SET"])
+@pytest.fixture
+def netease(tmp_path):
+    """The scripted server behind the name that the profile has, and the command to set up its mailbox."""
+    with ImapServer(names=("imap.163.com",)) as server, ConnectProxy((server.host, server.port)) as proxy:
+        server.capabilities = "IMAP4rev1 AUTH=PLAIN ID UIDPLUS"
+        server.users = {"me@163.com": SECRET}
+        command = [sys.executable, "-m", "watcher", "init", "me@163.com", "--config", f"{tmp_path}/config.toml"]
+        yield server, [*command, "--ca-file", str(server.ca_file), "--proxy", f"http://127.0.0.1:{proxy.port}"]
+
+
+def test_netease(netease, tmp_path):
+    """By its domain alone."""
+    server, command = netease
+    server.on("AUTHENTICATE", b"{tag} NO LOGIN Login error or password error\r\n")
+    with Terminal(command) as terminal:
+        terminal.until("(is not shown): ")
+        terminal.types("the usual one\n")
+        terminal.until("(is not shown): ")
+        terminal.types(SECRET + "\n")
+        terminal.until("[INBOX]: ")
+        terminal.types("\n")
+        assert terminal.ended() == 0
+    assert b"the usual one" not in terminal.shown
+    same_as_read(terminal.shown.decode().replace("\r\n", "\n"), "init-netease")
+    [account] = load(tmp_path / "config.toml").accounts
+    assert (account.host, account.port, account.folders) == ("imap.163.com", 993, ("INBOX",))
+
+
+def test_a_port_that_refuses(tmp_path, secret):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and not listening
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "watcher", "init", "me@example.com", "--config", f"{tmp_path}/config.toml"]
+        done = run([*command, "--host", "localhost", "--port", port, "--password-file", str(secret)])
     assert done.returncode == 1
-    assert done.stderr == "imap-watcher: the environment variable NOT_SET for the password is not set\n"
-    same_as_read(done.stdout, "init-netease")
+    assert done.stderr == f"imap-watcher: can't connect to localhost:{port}: Connection refused\n"
+    assert files(tmp_path) == ["secret"]
+
+
+@pytest.mark.system
+def test_dovecot(tmp_path, secret):
+    with Dovecot(users=("alice",)) as server:
+        server.create("alice", "Orders")
+        secret.write_text(server.password + "\n")
+        command = [sys.executable, "-m", "watcher", "init", "alice@test.example", "--config", f"{tmp_path}/config.toml"]
+        there = ["--host", "localhost", "--port", str(server.starttls_port), "--tls", "starttls", "--user", "alice"]
+        more = ["--ca-file", str(server.ca_file), "--folder", "*", "--password-command", f"cat {secret}"]
+        done = run([*command, *there, *more])
+        assert (done.returncode, done.stderr) == (0, "")
+        done = run([sys.executable, "-m", "watcher", "--config", f"{tmp_path}/config.toml", "doctor"])
+    assert "* stands for INBOX, Orders" in done.stdout
+    assert "verdict   all well" in done.stdout
 
 
 def test_what_dns_found_stands_in_the_file():

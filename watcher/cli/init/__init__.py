@@ -28,6 +28,7 @@ def init(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server, if it is an unusual one.")] = 0,
     tls: Annotated[str, typer.Option(help="implicit or starttls.")] = "",
     ca_file: Annotated[Path | None, typer.Option(help="Authorities to trust in place of the system's.")] = None,
+    proxy: Annotated[str, typer.Option(help="To go through; an address without password, or `environment`.")] = "",
     password_command: Annotated[str, typer.Option(help="Prints the password.", metavar="COMMAND")] = "",
     password_file: Annotated[Path | None, typer.Option(help="Holds the password.", metavar="FILE")] = None,
     password_env: Annotated[str, typer.Option(help="Variable that holds the password.", metavar="NAME")] = "",
@@ -42,7 +43,8 @@ def init(
     name = account_name(address, known_accounts(path))
     if path.exists() and not person.confirm(f"{path} is there already. Add this account to it?"):
         raise WatcherError(f"{path} stays as it is; name another by --config")
-    section = Section(name, address, "", (), user, host, port, tls, ca_file.absolute() if ca_file else None)
+    authorities = ca_file.absolute() if ca_file else None
+    section = Section(name, address, "", (), user, host, port, tls, authorities, proxy)
     section, profile = located(section, person, timeout)
     link, place = enter(section, profile, place, person, timeout)
     try:

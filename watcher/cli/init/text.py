@@ -51,6 +51,7 @@ class Section:
     port: int = 0
     tls: str = ""
     ca_file: Path | None = None
+    proxy: str = ""
 
 
 def account_name(address: str, taken: Collection[str]) -> str:
@@ -74,6 +75,8 @@ def account_section(section: Section) -> str:
         lines.append(f"port = {section.port}")
     if section.ca_file:
         lines.append(f"ca_file = {_quoted(str(section.ca_file))}")
+    if section.proxy:
+        lines.append(f"proxy = {_quoted(section.proxy)}")
     lines.append(f"password = {section.password}")
     lines.append(f"folders = [{', '.join(map(_quoted, section.folders))}]   # names or patterns: * any, % one level")
     lines.append('# start = "new"      # or "all", or a day such as 2026-11-01: from which mail on')
