@@ -1,7 +1,7 @@
 import pytest
 
 from watcher.errors import MailboxLost
-from watcher.imap.tidings import Tidings
+from watcher.imap.tidings import ALERTS, Tidings
 
 
 def opened(exists: int = 3, uidvalidity: int = 7) -> Tidings:
@@ -77,3 +77,24 @@ def test_the_numbers_of_a_folder_survive_brackets_in_the_words_after_them():
     tidings = Tidings()
     tidings.take(b"* OK [UIDNEXT 12] the next [one]\r\n")
     assert tidings.uidnext == 12
+
+
+def test_alerts_are_kept_but_those_that_become_errors():
+    tidings = Tidings()
+    for line in (
+        b"* OK [ALERT] one\r\n",
+        b"a1 OK [alert] two\r\n",
+        b"* NO [ALERT] three\r\n",
+        b"a2 NO [ALERT] refused\r\n",
+        b"* BYE [ALERT] the end\r\n",
+        b"* OK [UNSEEN 3] [ALERT] no code\r\n",
+    ):
+        tidings.take(line)
+    assert tidings.alerts == ("one", "two", "three")
+
+
+def test_no_flood_of_alerts_is_kept():
+    tidings = Tidings()
+    for number in range(1000):
+        tidings.take(b"* OK [ALERT] %d\r\n" % number)
+    assert tidings.alerts == tuple(str(number) for number in range(1000 - ALERTS, 1000))

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.fakes.imap_server import ImapServer, authority, bye, eof
 from tests.imap.conftest import ME, endpoint
-from watcher.errors import MailboxLost, ServerUntrusted
+from watcher.errors import Loss, MailboxLost, ServerUntrusted
 from watcher.imap import tls
 from watcher.imap.link import Endpoint, connect
 
@@ -255,3 +255,11 @@ def test_preauth_within_tls_is_not_our_login(server):
     server.greeting = b"* PREAUTH welcome back\r\n"
     with pytest.raises(ServerUntrusted, match="somebody we don't know"):
         connect(endpoint(server), ME)
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "STARTTLS"])
+def test_what_the_server_says_before_tls_is_known_for_what_it_means(plain_server, command):
+    plain_server.on(command, b"* BYE [LIMIT] too many connections\r\n")
+    with pytest.raises(MailboxLost, match="the password is not wrong") as lost:
+        connect(endpoint(plain_server, tls="starttls"), ME)
+    assert (lost.value.cause, lost.value.how) == ("connections", Loss.SAID)

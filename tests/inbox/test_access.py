@@ -1,6 +1,9 @@
 """One wrong password is shown to a server twice, however many links an account has; then a person must act."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from watcher.errors import (
     WatcherError,
 )
 from watcher.inbox.access import Access, again
+from watcher.inbox.door import Hall
+from watcher.inbox.enter import inside
 from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import State
 from watcher.inbox.watch import pause
@@ -121,6 +126,62 @@ def test_it_is_tried_once_more_and_then_hardly_ever() -> None:
     access = Access(host, replace(QUICK, refused=(0.0, SIX_HOURS)))
     assert [refused(access, account("wrong")) for _ in range(3)] == [LoginRefused, LoginRefused, LoginHeld]
     assert host.shown == ["wrong", "wrong"]
+
+
+class SlowHost(Host):
+    """Lets its callers in one by one, when told to; refuses them all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Semaphore(0)
+
+    def __call__(self, who: Account, secret: Secret, way: str) -> object:
+        self.shown.append(secret.reveal())
+        self.go.acquire(timeout=20)
+        raise LoginRefused("wrong", cause=self.cause)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def test_logins_side_by_side_are_refused_once_as_it_were() -> None:
+    host = SlowHost()
+    access = Access(host, replace(QUICK, refused=(0.0, SIX_HOURS)))
+    with ThreadPoolExecutor(3) as threads:
+        ends = [threads.submit(refused, access, account("wrong")) for _ in range(3)]
+        wait_until(lambda: len(host.shown) == 3)
+        host.go.release(4)
+        assert [end.result() for end in ends] == [LoginRefused] * 3
+    assert refused(access, account("wrong")) is LoginRefused, "the one try that is left"
+    assert refused(access, account("wrong")) is LoginHeld
+
+
+def test_while_one_tries_again_the_others_wait() -> None:
+    host = SlowHost()
+    access = Access(host, replace(QUICK, refused=(0.0, SIX_HOURS)))
+    host.go.release()
+    assert refused(access, account("wrong")) is LoginRefused
+    with ThreadPoolExecutor(1) as threads:
+        second = threads.submit(refused, access, account("wrong"))
+        wait_until(lambda: len(host.shown) == 2)
+        assert refused(access, account("wrong")) is LoginHeld
+        host.go.release()
+        assert second.result() is LoginRefused
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"), [(LoginHeld("held"), 1), (LoginNeeded("nobody"), 1), (LoginRefused("wrong"), 0)]
+)
+def test_a_host_that_was_not_asked_is_no_livelier_than_before(error: LoginRefused, failures: int) -> None:
+    door = Hall(1).door("mail.test")
+    door.learn(False, 0.0)
+    with pytest.raises(LoginRefused), inside(door, door.knock(1e9)):
+        raise error
+    assert door.failures == failures
 
 
 def test_another_password_is_tried_at_once() -> None:
