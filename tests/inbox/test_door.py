@@ -61,7 +61,18 @@ def test_a_dark_host_is_tried_by_one_after_growing_waits() -> None:
             now = again
     assert waits[:3] == [8.0, 16.0, 32.0]
     assert max(waits) == LONGEST_WAIT
-    assert tries < 40
+    assert tries < 60
+
+
+def test_who_is_first_now_is_woken_to_look_when_the_host_may_be_tried_again() -> None:
+    here = door()
+    inside = [here.knock(0.0) for _ in range(AT_ONCE)]
+    waiting, woken = here.knock(0.0), []
+    waiting.wake = lambda: woken.append(waiting.granted)
+    for turn in inside:
+        here.leave(turn, 30.0, reached=False)
+    assert woken
+    assert here.look(waiting, 30.0) == here.closed_until
 
 
 def test_when_it_answers_all_come_in_again() -> None:

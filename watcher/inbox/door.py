@@ -16,7 +16,7 @@ __all__ = ["Door", "Hall", "Turn"]
 
 AT_ONCE = 4  #: logins to one host that answers
 FIRST_WAIT = 1.0  #: seconds before a host that failed is tried again; doubles
-LONGEST_WAIT = 120.0
+LONGEST_WAIT = 60.0
 
 
 class Turn:
@@ -26,7 +26,7 @@ class Turn:
 
     def __init__(self) -> None:
         self.granted = False
-        self.wake: Callable[[], None] | None = None  #: called when it is granted, from any thread
+        self.wake: Callable[[], None] | None = None  #: called when it is granted or should look again, from any thread
 
     def grant(self) -> None:
         self.granted = True
@@ -101,6 +101,8 @@ class Door:
             if not self.queue:
                 self.hall.queues.pop(self.host, None)
             self.hall.admit(now)
+            if self.queue and (wake := self.queue[0].wake):
+                wake()  # it is the first now, and the one to look when the door opens
 
     def learn(self, reached: bool | None, now: float) -> None:
         if reached:

@@ -15,7 +15,7 @@ class Patience:
     longest_wait: float = 600.0
     proven_life: float = 300.0  #: a link that lived so long counts as a good one: the wait begins anew
     refused: tuple[float, float] = (300.0, 21600.0)  #: after a refused login or folder, and after each further one
-    untrusted: tuple[float, float] = (300.0, 3600.0)  #: the same after a certificate that could not be trusted
+    untrusted: tuple[float, float] = (30.0, 60.0)  #: the same after a certificate that could not be trusted
     look_for_secret: float = 300.0  #: between two looks whether a refused secret was changed
     hold: float = 2.0  #: between two looks while the disk is full
     full: float = 0.2  #: between two looks while the backlog is
@@ -23,4 +23,4 @@ class Patience:
     probe: float = 21600.0  #: between two looks over a fresh link at what the old one may hide; half to one and a half
     look_for_folders: float = 1800.0  #: between two looks at which folders the patterns stand for
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
-    fetch_again: float = 60.0  #: until a UID that brought no bytes is asked for again; doubles
+    fetch_again: float = 15.0  #: until a UID that brought no bytes is asked for again; doubles
