@@ -1,6 +1,7 @@
 """`doctor` as a person sees it: real processes; a scripted server, hosts that are dead, pages that were read."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +101,24 @@ def test_idle_that_never_pushes(server, write):
     done = doctor(write(*at(server)), "--timeout", "1")
     assert done.returncode == 1
     assert "no push within 1 s, though the server offers IDLE" in done.stdout
+    assert "imap-watcher-test" not in server.folders
+
+
+def test_interrupted_it_takes_its_folder_away(server, write):
+    async def deaf(session, command):
+        session.send("+ idling\r\n")
+        await session.line()
+        session.ok(command)
+
+    server.on("IDLE", deaf)
+    command = [sys.executable, "-m", "watcher", "--config", str(write(*at(server))), "doctor"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not process.stdout.readline().startswith("  append"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
     assert "imap-watcher-test" not in server.folders
 
 

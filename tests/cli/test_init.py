@@ -15,10 +15,12 @@ from tests.fakes.terminal import Terminal
 from tests.system.dovecot import Dovecot
 from watcher.cli.init.asking import chosen_folders
 from watcher.cli.init.entry import with_server
+from watcher.cli.init.files import Placement
 from watcher.cli.init.text import Section, account_name
 from watcher.config import load
 from watcher.config.providers import profile_for
 from watcher.config.providers.discovery import Answers, Exchanger, Service, decide
+from watcher.errors import WatcherError
 
 SECRET = "c4n4ry pass"
 
@@ -198,6 +200,23 @@ def test_what_can_not_be_used_is_taken_back(command, tmp_path, secret, server):
     assert "there is no handler hello" in done.stderr
     assert config.read_bytes() == before
     assert files(config.parent) == ["config.toml", "handlers"]
+
+
+def test_files_are_put_in_place_together_or_not_at_all(tmp_path):
+    old = tmp_path / "old"
+    old.write_text("before")
+    old.chmod(0o640)
+
+    def place() -> None:
+        with Placement() as placement:
+            placement.create(tmp_path / "deep" / "new", "x")
+            placement.replace(old, "after")
+            assert (old.read_text(), mode(old)) == ("after", 0o640)
+            placement.create(old, "over it")
+
+    with pytest.raises(WatcherError, match="can't be made: File exists"):
+        place()
+    assert (files(tmp_path), old.read_text(), mode(old)) == (["old"], "before", 0o640)
 
 
 @pytest.mark.parametrize(
