@@ -116,7 +116,7 @@ def of_features(capabilities: Collection[str], profile: Profile) -> Finding:
         ", ".join(have) or "none that we use",
         *(f"no {name}: {FEATURES[name]}" for name in lack if FEATURES[name]),
     ]
-    parts += [f"nor {', '.join(unneeded)}, which would save a little"] if unneeded else []
+    parts += [f"without {', '.join(unneeded)}, which would save a little"] if unneeded else []
     deaf = "IDLE" in lack and Quirk.NO_IDLE not in profile.quirks
     return Finding("features", Mark.DOUBT if deaf else Mark.WELL, "; ".join(parts))
 
