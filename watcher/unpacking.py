@@ -25,7 +25,7 @@ class Unpacking:
         self.config = config
         self.spool = spool
         self.ledger = ledger
-        self.pool = UnpackPool(config.watcher.unpackers)
+        self.pool = UnpackPool(config.watcher.unpackers, config.limits)
         self.policies = {account.name: whose_word_counts(account) for account in config.accounts}
         self.lock = threading.Lock()
         self.mending: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mail.mails import folder_of, lines
-from watcher.mail.limits import MIB
+from watcher.limits import MIB
 from watcher.model import MailFolder
 
 

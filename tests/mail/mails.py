@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.mail.limits import USUAL, Limits
+from watcher.limits import USUAL, Limits
 from watcher.mail.unpack import unpack
 from watcher.model import Attachment, Envelope, MailFolder, Message
 

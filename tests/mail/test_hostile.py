@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.mail.mails import folder_of, lines, multipart, part
-from watcher.mail.limits import MIB, Limits
+from watcher.limits import MIB, Limits
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, Message
 

@@ -4,9 +4,9 @@ import pytest
 
 from tests.mail.mails import lines, multipart, part
 from watcher.findings import Bounced, MailKind, Nature, Protection, Report
+from watcher.limits import USUAL
 from watcher.mail.defects import Defects
 from watcher.mail.kinds import nature
-from watcher.mail.limits import USUAL
 from watcher.mail.raw import Raw
 from watcher.mail.tree import leaves, whole
 

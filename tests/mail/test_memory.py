@@ -10,7 +10,7 @@ import pytest
 
 from tests.mail.mails import folder_of, lines, multipart, part
 from tests.mail.test_pool import unpackers
-from watcher.mail.limits import MIB
+from watcher.limits import MIB
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TrustPolicy
 from watcher.model import Envelope

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from watcher.limits import USUAL, Limits
 from watcher.mail.defects import Defects
 from watcher.mail.header import Field, Header
-from watcher.mail.limits import USUAL, Limits
 from watcher.mail.parse import Letterhead, letterhead
 
 

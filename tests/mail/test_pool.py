@@ -14,7 +14,7 @@ import pytest
 import watcher
 from tests.mail.mails import folder_of, lines
 from watcher.errors import Unreadable
-from watcher.mail.limits import MIB, Limits
+from watcher.limits import MIB, Limits
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, MailFolder
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from watcher.limits import USUAL, Limits
 from watcher.mail.defects import Defects
-from watcher.mail.limits import USUAL, Limits
 from watcher.mail.raw import Raw
 from watcher.mail.rtf import decompressed_rtf
 from watcher.mail.tnef import enclosed_files

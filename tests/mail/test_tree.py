@@ -3,8 +3,8 @@
 import pytest
 
 from tests.mail.mails import lines, multipart, part
+from watcher.limits import USUAL, Limits
 from watcher.mail.defects import Defects
-from watcher.mail.limits import USUAL, Limits
 from watcher.mail.raw import Raw
 from watcher.mail.tree import leaves, whole
 

@@ -10,8 +10,8 @@ import pytest
 from tests.mail.mails import folder_of, lines, multipart, part, taken_apart
 from watcher.errors import Unreadable
 from watcher.findings import MailKind, Standing
+from watcher.limits import Limits
 from watcher.mail.facts import from_json
-from watcher.mail.limits import Limits
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import unpack
 from watcher.model import Envelope, MailFolder

@@ -59,6 +59,7 @@ def load(path: Path, *, strict: bool = False) -> Config:
         rules=document.rule,
         handlers=document.handler,
         watcher=document.watcher,
+        limits=document.limits,
         path=path,
         warnings=tuple(source.lines(warnings)),
     )

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from watcher.config.accounts import Account
+from watcher.config.bounds import parse_limits
 from watcher.config.handlers import HandlerSettings
 from watcher.config.oauth.client import OAuthClient
 from watcher.config.rules import Rule
 from watcher.config.shape import STRICT, Count, FilePath, Name, not_empty
 from watcher.config.units import Duration, Size
+from watcher.limits import USUAL, Limits
 
 __all__ = ["Config", "Document", "WatcherSettings", "default_file"]
 
@@ -66,6 +68,7 @@ class Document:
     handler: Mapping[Name, HandlerSettings] = Field(default_factory=dict)
     oauth: Mapping[Name, OAuthClient] = Field(default_factory=dict)
     watcher: WatcherSettings
+    limits: Annotated[Limits, PlainValidator(parse_limits)] = USUAL
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Config:
     handlers: Mapping[str, HandlerSettings]  #: of those that have a section; ask `handler`
     watcher: WatcherSettings
     path: Path  #: of the file it was read from
+    limits: Limits = USUAL  #: of taking mails apart
     warnings: tuple[str, ...] = ()  #: one line each: file, line, key, what is doubtful
 
     def handler(self, name: str) -> HandlerSettings:

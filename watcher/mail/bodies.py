@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from watcher.limits import Limits
 from watcher.mail.charset import reading
 from watcher.mail.defects import Defects
 from watcher.mail.folder import OpenFolder
 from watcher.mail.htmltext import text_of_html
-from watcher.mail.limits import Limits
 from watcher.mail.words import legible
 
 __all__ = ["Bodies", "Text", "write_bodies"]

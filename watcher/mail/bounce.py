@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from watcher.findings import Bounce, Bounced
+from watcher.limits import KIB
 from watcher.mail.addresses import lenient_addresses
 from watcher.mail.header import Header
-from watcher.mail.limits import KIB
 from watcher.mail.reading import beginning, parameter, value
 from watcher.mail.tree import Part
 from watcher.mail.words import printable

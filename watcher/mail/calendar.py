@@ -2,7 +2,7 @@
 
 import re
 
-from watcher.mail.limits import KIB
+from watcher.limits import KIB
 from watcher.mail.reading import beginning, parameter
 from watcher.mail.tree import Part
 

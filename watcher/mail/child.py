@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 from threading import Thread
 
-from watcher.mail.limits import Limits
+from watcher.limits import Limits
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import unpack
 from watcher.model import Envelope, MailFolder, Message

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from watcher.limits import KIB, Limits
 from watcher.mail.defects import Defects
-from watcher.mail.limits import KIB, Limits
 from watcher.mail.raw import Raw
 from watcher.mail.words import unfolded
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from mailparser import MailParser
 
+from watcher.limits import Limits
 from watcher.mail.addresses import lenient_addresses
 from watcher.mail.defects import Defects
 from watcher.mail.header import Header
-from watcher.mail.limits import Limits
 from watcher.mail.words import printable, words_decoded
 from watcher.model import Address
 

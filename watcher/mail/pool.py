@@ -8,8 +8,8 @@ from threading import BoundedSemaphore, Lock
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from watcher.errors import Unreadable
+from watcher.limits import USUAL, Limits
 from watcher.mail.child import prepare, take_apart
-from watcher.mail.limits import USUAL, Limits
 from watcher.mail.spawn import LeanContext
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import TRUST_NOBODY

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from watcher.mail.limits import MIB
+from watcher.limits import MIB
 
 __all__ = ["SLICE", "Raw"]
 

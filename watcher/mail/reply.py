@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from mailparser_reply.parser import EmailMessage, EmailReply
 
-from watcher.mail.limits import KIB
+from watcher.limits import KIB
 
 __all__ = ["REPLY_LIMIT", "newest"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+from watcher.limits import MIB, Limits
 from watcher.mail.charset import codec_of, text_of
 from watcher.mail.defects import Defects
-from watcher.mail.limits import MIB, Limits
 from watcher.mail.mapi import STRING, UNICODE, Damaged, Property, Reader, properties
 from watcher.mail.raw import Raw
 from watcher.mail.rtf import decompressed_rtf

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from watcher.limits import USUAL, Limits
 from watcher.mail.content import Content, described
 from watcher.mail.defects import Defects
 from watcher.mail.header import Header, read_header
-from watcher.mail.limits import USUAL, Limits
 from watcher.mail.raw import Raw
 from watcher.mail.transfer import decoded
 

@@ -7,6 +7,7 @@ from itertools import chain, islice
 
 from watcher.errors import Unreadable
 from watcher.findings import Trust
+from watcher.limits import USUAL, Limits
 from watcher.mail.bodies import Bodies, Text, write_bodies
 from watcher.mail.defects import Defects
 from watcher.mail.facts import CONTRACT, to_json
@@ -14,7 +15,6 @@ from watcher.mail.flowed import paragraphs
 from watcher.mail.folder import OpenFolder
 from watcher.mail.header import Header
 from watcher.mail.kinds import nature
-from watcher.mail.limits import USUAL, Limits
 from watcher.mail.names import Names
 from watcher.mail.parse import letterhead
 from watcher.mail.raw import Raw

@@ -2,8 +2,8 @@
 
 from tests.mail.mails import lines
 from watcher.findings import Trust
+from watcher.limits import USUAL
 from watcher.mail.defects import Defects
-from watcher.mail.limits import USUAL
 from watcher.mail.parse import letterhead
 from watcher.mail.raw import Raw
 from watcher.mail.tree import whole

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.mail.trust.test_spoofs import SENDERS
+from watcher.limits import USUAL
 from watcher.mail.defects import Defects
 from watcher.mail.header import Header, read_header
-from watcher.mail.limits import USUAL
 from watcher.mail.raw import Raw
 from watcher.mail.trust.results import Unclear
 from watcher.mail.trust.sender import sender_of

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.mail.mails import lines
 from tests.mail.trust.mailroom import EARLIER, ENTRY, NOW, POLICY, stamp, trusted
 from watcher.findings import Standing
-from watcher.mail.limits import MIB
+from watcher.limits import MIB
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.trust.lookup import txt_record
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import dkim
 
-from watcher.mail.limits import KIB
+from watcher.limits import KIB
 from watcher.mail.raw import Raw
 from watcher.mail.trust.bodyhash import body_hash
 from watcher.mail.trust.domains import aligned
