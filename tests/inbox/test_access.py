@@ -58,9 +58,9 @@ PAUSES = [
     (MailboxLost("throttled", cause="throttled", wait=92.0), 0, 500.0, 500.0),
     (FolderRefused("no such", cause="folder"), 1, 0.0, 300.0),
     (FolderRefused("no such", cause="folder"), 2, 0.0, SIX_HOURS),
-    (ServerUntrusted("expired"), 1, 0.0, 300.0),
-    (ServerUntrusted("expired"), 2, 0.0, 3600.0),
-    (ServerUntrusted("expired"), 5, 0.0, 3600.0),
+    (ServerUntrusted("expired"), 1, 0.0, 30.0),
+    (ServerUntrusted("expired"), 2, 0.0, 60.0),
+    (ServerUntrusted("expired"), 5, 0.0, 60.0),
 ]
 
 
