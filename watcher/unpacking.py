@@ -74,7 +74,10 @@ class Unpacking:
         return ""
 
     def is_whole(self, work: Work) -> bool:
-        return (work.unpacked or work.mail in self.mended) and self.spool.folder(work.key).facts.exists()
+        """Nothing to mend; also where the raw mail itself is gone, of which the handler's run tells."""
+        folder = self.spool.folder(work.key)
+        fresh = work.unpacked or work.mail in self.mended
+        return not folder.raw.is_file() or (fresh and folder.facts.is_file())
 
 
 def whose_word_counts(account: Account) -> TrustPolicy:

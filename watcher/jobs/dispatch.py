@@ -150,7 +150,10 @@ class Dispatcher:
             self._ended.wait(TIDY)
             self._ended.clear()
             self._over.wait(TOGETHER)
-            self._tidy()
+            try:
+                self._tidy()
+            except OSError as error:  # no descriptors left, say: there is a next time
+                log.warning("can't look for what handlers left behind: %s", error.strerror)
 
     def _tidy(self) -> None:
         """End what outlived its run, and remove what it left."""

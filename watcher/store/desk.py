@@ -77,12 +77,13 @@ class Desk:
         kind: str | None = None,
         limit: int = 100,
     ) -> list[Entry]:
-        """Newest first. Each filter that is None lets all pass."""
+        """Newest first, without what they printed. Each filter that is None lets all pass."""
         filters = {"work.status": status, "mail.account": account, "work.name": handler, "work.kind": kind}
         given = {name: value for name, value in filters.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in given) or "1"
+        quiet = ENTRY.replace("work.output", "'' AS output")  # of each it may be 64 KiB
         rows = self.database.read(
-            f"SELECT {ENTRY} WHERE {where} ORDER BY work.changed_at DESC, work.id DESC LIMIT ?",
+            f"SELECT {quiet} WHERE {where} ORDER BY work.changed_at DESC, work.id DESC LIMIT ?",
             (*given.values(), limit),
         )
         return [Entry(**dict(row)) for row in rows]
