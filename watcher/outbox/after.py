@@ -24,7 +24,7 @@ from watcher.model import Outcome, Verb, Verdict, Work
 __all__ = ["After"]
 
 LINGER = 30.0  #: seconds that an unused link is kept
-AGAIN = 30.0  #: seconds that an account is left alone when it could not be reached
+AGAIN = 10.0  #: seconds that an account is left alone when it could not be reached
 KEPT = 8  #: links at most, so that a burst over many accounts does not double the links to their servers
 
 
