@@ -47,7 +47,7 @@ def _token_of(config: Config, name: str) -> ManagedToken:
 def _by_browser(token: ManagedToken, port: int) -> Tokens:
     def show(page: str) -> None:
         print(f"To let imap-watcher use {token.user}, open this page in a browser on this machine and agree:\n")
-        print(f"{page}\n")
+        print(f"{page}\n", flush=True)  # before what the browser may say
         if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
             webbrowser.open(page)  # else it would take one that lives in this terminal
         print("Waiting for the browser to come back ...", flush=True)
