@@ -21,7 +21,7 @@ from tests.system.dovecot import Dovecot
 from tests.system.holdings import Holdings, holdings
 from tests.system.mails import KINDS, mail
 
-__all__ = ["MISTRUSTED", "PROMISED", "Cell", "Front", "front", "try_cells"]
+__all__ = ["PROMISED", "Cell", "Front", "front", "try_cells"]
 
 PROMISED = 90.0  #: seconds from healing until new mail is handled, at most
 BROKEN = 5.0  #: seconds for which a line stays broken after the mail has come, so that it is met more than once
@@ -37,7 +37,7 @@ BEFORE_IDLE = {Phase.CONNECT, Phase.TLS, Phase.GREETING, Phase.LOGIN, Phase.SELE
 BY_MAIL = {Phase.FETCH, Phase.STORE, Phase.LOGOUT}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """What strikes, and where."""
 
@@ -46,15 +46,6 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.fault}-{self.phase}".replace("_", "-")
-
-
-#: What comes in place of TLS makes the daemon think that it talks to somebody else.
-MISTRUSTED = frozenset(
-    Cell(fault, phase)
-    for fault in (Fault.FLIP, Fault.ALERT, Fault.CERTIFICATE, Fault.BYE, Fault.REFUSAL, Fault.ENDLESS)
-    for phase in Phase
-    if phase in {Phase.CONNECT, Phase.TLS} or (fault is Fault.CERTIFICATE and phase not in {Phase.STORE, Phase.LOGOUT})
-)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.fakes.imap_server import ImapServer, eof
+from tests.system.cells import PROMISED
 from tests.system.daemon import Daemon, Watched
 from tests.system.dovecot import Dovecot
 from tests.system.handler_log import python_handler
@@ -128,9 +129,9 @@ def one_goes_dark(hosts, rounds, rate):
     tried = (hosts.line.accepted - tried) / (monotonic() - began)
     assert states(hosts, hosts.bright) == {"live"}
 
-    hosts.line.mend()
+    hosts.line.mend()  # and its accounts are back as soon as after any other fault
     cases = [*before, *waiting, *meanwhile]
-    jobs = hosts.daemon.settled(cases, within=300)
+    jobs = hosts.daemon.settled(cases, within=PROMISED)
     assert hosts.daemon.verdict(cases, jobs) == []
     return hosts.latencies(before), hosts.latencies(meanwhile), tried
 
