@@ -13,8 +13,8 @@ from watcher.config.accounts import Account
 from watcher.config.secret import Secret
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused
-from watcher.imap.identity import Identity
-from watcher.imap.link import Credential, Endpoint, Link, Proof, connect
+from watcher.imap.approach import credential_of, endpoint_of
+from watcher.imap.link import Link, connect
 from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.inbox.enter import enter_now
@@ -277,8 +277,4 @@ def one_by_one(act: Callable[[Work], Outcome]) -> Callable[[Sequence[Work]], Ite
 
 def open_link(account: Account, secret: Secret, way: str) -> Link:
     """Log in to an account by `secret`; by the mechanism `way` if its server still offers that."""
-    identity = Identity(account.certificate, account.key) if account.certificate else None
-    proxy = account.proxy.towards(account.host) if account.proxy else None
-    endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file, identity, proxy)
-    proof = Proof.TOKEN if account.token else Proof.PASSWORD if account.password else Proof.CERTIFICATE
-    return connect(endpoint, Credential(account.user, secret, proof, way), account.profile)
+    return connect(endpoint_of(account), credential_of(account, secret, way), account.profile)

@@ -11,15 +11,14 @@ from typing import Any
 from watcher.config.accounts import Account
 from watcher.config.secret import Secret
 from watcher.errors import ActionRefused
+from watcher.imap.approach import credential_of, endpoint_of
 from watcher.imap.dial import Endpoint, dial
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import folder_name
-from watcher.imap.identity import Identity
 from watcher.imap.link import Link
 from watcher.imap.login import introduce, login
 from watcher.imap.names import addresses
 from watcher.imap.refusals import Phase
-from watcher.imap.sasl import Credential, Proof
 from watcher.imap.signals import printable, reply
 from watcher.imap.tls import context, secure
 from watcher.imap.wire import Client, Wire
@@ -89,9 +88,7 @@ class Probe:
     """
 
     def __init__(self, account: Account, timeout: float) -> None:
-        identity = Identity(account.certificate, account.key) if account.certificate else None
-        proxy = account.proxy.towards(account.host) if account.proxy else None
-        self.endpoint = Endpoint(account.host, account.port, account.tls, account.ca_file, identity, proxy)
+        self.endpoint = endpoint_of(account)
         self._account = account
         self._timeout = timeout
         self._sock: Any = None
@@ -140,9 +137,8 @@ class Probe:
         """Logs in."""
         assert self._wire is not None
         account = self._account
-        proof = Proof.TOKEN if account.token else Proof.PASSWORD if account.password else Proof.CERTIFICATE
         with self._translated(Phase.COMMAND):
-            way = login(self._wire, Credential(account.user, secret, proof), account.profile, self._timeout)
+            way = login(self._wire, credential_of(account, secret), account.profile, self._timeout)
             self._client = Client(self._wire)
             return Trial(self._client, self._wire, self._timeout, account.profile, way)
 
