@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fakes.imap_server import ImapServer, eof
+from tests.fakes.imap_server import ImapServer, eof, stall
 from tests.imap.conftest import ME
 from watcher.errors import LoginRefused
 from watcher.imap.link import Endpoint, Link, connect
@@ -145,6 +145,16 @@ def test_the_link_is_kept_for_a_while_and_replaced_if_it_died(server: ImapServer
     after.idle["me"] = (after.idle["me"][0], 0.0)
     after.rest()
     server.wait_for("LOGOUT")
+
+
+@pytest.mark.timeout(60)
+def test_a_kept_link_that_fell_silent_is_not_given_the_time_of_a_command(server: ImapServer) -> None:
+    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME, timeout=3600))
+    outcomes(after, work(server.deliver(b"\r\n"), "seen"))
+    server.on("NOOP", stall)
+    assert outcomes(after, work(server.deliver(b"\r\n"), "seen")) == [Verdict.DONE]
+    assert server.logins == 2
+    after.close()
 
 
 def test_a_burst_over_many_accounts_keeps_few_links(server: ImapServer) -> None:

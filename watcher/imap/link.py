@@ -155,9 +155,9 @@ class Link(Folders):
             with self._asking(ActionRefused):
                 self._client.uid_expunge(_uid_set(uids))
 
-    def noop(self) -> None:
-        """Asks for nothing, so that the server tells its news and proves that it lives."""
-        with self._asking():
+    def noop(self, within: float | None = None) -> None:
+        """Asks for nothing, so that the server tells its news and proves that it lives; in `within` seconds."""
+        with self._asking(within=within):
             self._ok(*self._wire.noop())
 
 

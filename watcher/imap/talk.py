@@ -181,16 +181,22 @@ class Talk:
 
     @contextmanager
     def _asking(
-        self, refused: Refused | None = None, about: str = "", *, phase: Phase = Phase.COMMAND, size: int = 0
+        self,
+        refused: Refused | None = None,
+        about: str = "",
+        *,
+        phase: Phase = Phase.COMMAND,
+        size: int = 0,
+        within: float | None = None,
     ) -> Iterator[None]:
         """
-        One command and its answer. `refused` is for a NO that is about what was asked, or `about`; without it, and for
-        one that may pass, that is MailboxLost too.
+        One command and its answer, `within` so many seconds. `refused` is for a NO that is about what was asked, or
+        `about`; without it, and for one that may pass, that is MailboxLost too.
         """
         with self._guarded(refused, about, phase):
             if self._idle is not None:
                 raise RuntimeError("a command within IDLE")
-            self._wire.expect(self._timeout + size / SLOWEST, size)
+            self._wire.expect((within or self._timeout) + size / SLOWEST, size)
             try:
                 yield
             finally:

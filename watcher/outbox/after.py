@@ -24,6 +24,7 @@ from watcher.model import Outcome, Verb, Verdict, Work
 __all__ = ["After"]
 
 LINGER = 30.0  #: seconds that an unused link is kept
+PROOF = 5.0  #: seconds in which it must prove that it lives; a new one costs less than to wait on a dead one
 AGAIN = 10.0  #: seconds that an account is left alone when it could not be reached
 KEPT = 8  #: links at most, so that a burst over many accounts does not double the links to their servers
 
@@ -69,7 +70,7 @@ class After:
             kept = self.idle.pop(account, None)
         if kept:
             with contextlib.suppress(MailboxLost):
-                kept[0].noop()
+                kept[0].noop(PROOF)
                 return kept[0]
             kept[0].close()
         return self.connect(account)
