@@ -47,6 +47,7 @@ class Room:
     host: str = ""  #: another name of the server
     trouble: str = ""  #: why nothing may be received
     patience: Patience = QUICK
+    threads: int = 4  #: of the lounge
     failures: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -65,7 +66,7 @@ class Room:
         (account,) = load(config).accounts
         self.database = Database(self.state)
         self.spool = Spool(self.state)
-        self.lounge = Lounge(4, self.failures.append)
+        self.lounge = Lounge(self.threads, self.failures.append)
         self.door = Hall(2, rnd=lambda: 0.0).door(self.server.host)
         self.access = Access(open_link, self.patience)
         reception = Reception(

@@ -1,5 +1,6 @@
 """A folder is watched: nothing missed, nothing doubled, whatever the server does."""
 
+import asyncio
 import dataclasses
 import re
 import threading
@@ -11,6 +12,8 @@ import pytest
 
 from tests.fakes.imap_server import ImapServer, Mail, bye, eof, reset, stall, then_honest
 from tests.inbox.conftest import QUICK, Room, mail
+from watcher.inbox.anchor import DESCRIBED
+from watcher.inbox.lounge import Wait
 from watcher.inbox.pulse import State
 from watcher.inbox.receive import CHUNK, HEAD, SLICE
 from watcher.renewal import FIRST, FLOOR
@@ -338,6 +341,31 @@ def test_a_re_made_mailbox_is_recognised(server: ImapServer, room: Rooms) -> Non
         assert here.numbers() == [1, 2, 3, 4]
         server.deliver(mail(5))
         here.wait_numbers(1, 2, 3, 4, 5)
+
+
+def test_others_get_their_turn_while_a_big_re_made_mailbox_is_listed(server: ImapServer, room: Rooms) -> None:
+    turns: list[int] = []  #: questions for mails that had come, each time another guest was served
+
+    async def slowly(session, asked):
+        await asyncio.sleep(0.05)
+        await session.honest(asked)
+
+    def other():
+        while True:
+            turns.append(server.count("UID FETCH"))
+            yield Wait(time.monotonic() + 0.01)
+
+    for number in range(3 * DESCRIBED):
+        server.deliver(mail(number), received=datetime(2020, 1, 1, tzinfo=UTC))
+    with room(threads=1) as here:
+        here.wait_idle()
+        server.inbox.uidvalidity = 8
+        server.on("UID FETCH", slowly, times=None)
+        here.lounge.admit(other())
+        server.cut()
+        here.wait(lambda: here.pulse.connects == 2 and server.idling)
+    assert server.count("UID FETCH") == 3
+    assert {1, 2} <= set(turns)
 
 
 def test_re_made_with_the_old_validity_but_smaller_uids(server: ImapServer, room: Rooms) -> None:

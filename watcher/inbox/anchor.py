@@ -2,12 +2,14 @@
 
 import logging
 import time
+from collections.abc import Generator
 from dataclasses import replace
 
 from watcher.cursor import Anchor, Cursor
 from watcher.errors import FolderRefused
-from watcher.imap.link import Link, Mailbox
+from watcher.imap.link import Link, Mailbox, Summary
 from watcher.inbox.catchup import MANY_RESETS, begin, is_new_epoch, rematch
+from watcher.inbox.lounge import Wait
 from watcher.inbox.post import Post
 from watcher.inbox.receive import chunks
 
@@ -16,11 +18,13 @@ __all__ = ["take_over"]
 log = logging.getLogger(__name__)
 
 BEFORE_START = 60.0  #: seconds by which the server's clock may be behind ours
+DESCRIBED = 100  #: mails whose summaries are asked for at once (RFC 2683 3.2.1.5 wants commands short)
 
 
-def take_over(link: Link, mailbox: Mailbox, post: Post) -> Cursor:
+def take_over(link: Link, mailbox: Mailbox, post: Post) -> Generator[Wait, bool, Cursor]:
     """
-    The cursor of the folder that this link has opened; an older link can't move it any more.
+    The cursor of the folder that this link has opened; an older link can't move it any more. A big folder that was made
+    anew is gone through in steps, so that others get their turn.
 
     Raises FolderRefused for a server that makes the folder anew again and again: each time means to go through it all.
     """
@@ -37,7 +41,8 @@ def take_over(link: Link, mailbox: Mailbox, post: Post) -> Cursor:
             f"{mailbox.uidvalidity}); it is left alone for a while: ask the server's operator"
         )
     log.warning("%s: the folder was made anew (UIDVALIDITY %d); looking for what is new", post, mailbox.uidvalidity)
-    return folders.anchor(cursor, next_anchor(link, mailbox, cursor, post), time.time())
+    anchor = yield from next_anchor(link, mailbox, cursor, post)
+    return folders.anchor(cursor, anchor, time.time())
 
 
 def first_anchor(link: Link, mailbox: Mailbox, post: Post) -> Anchor:
@@ -47,9 +52,13 @@ def first_anchor(link: Link, mailbox: Mailbox, post: Post) -> Anchor:
     return begin(mailbox, link.search(1) if needed else (), since, everything=start.kind == "all")
 
 
-def next_anchor(link: Link, mailbox: Mailbox, cursor: Cursor, post: Post) -> Anchor:
+def next_anchor(link: Link, mailbox: Mailbox, cursor: Cursor, post: Post) -> Generator[Wait, bool, Anchor]:
     listed = link.search(1)
-    summaries = [summary for uids in chunks(listed) for summary in link.summaries(uids)]
+    summaries: list[Summary] = []
+    for uids in chunks(listed, DESCRIBED):
+        summaries += link.summaries(uids)
+        post.pulse.heard_at = link.heard_at
+        yield Wait(time.monotonic())
     start = post.account.start
     earliest = (cursor.started_at or 0.0) - BEFORE_START if start.kind == "new" else 0.0
     likenesses = post.reception.folders.likenesses(cursor)

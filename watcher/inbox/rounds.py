@@ -78,7 +78,7 @@ class Rounds:
                 return
             mailbox = self.link.examine(name)
             self.uidnext[name] = mailbox.uidnext
-            cursor = take_over(self.link, mailbox, post)
+            cursor = yield from take_over(self.link, mailbox, post)
             known = self.progress.get(name)
             progress = (
                 replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)

@@ -107,7 +107,8 @@ def attend(post: Post) -> Guest:
     """One link, from login to loss."""
     link = yield from log_in([post])
     try:
-        progress = Progress(take_over(link, link.examine(post.pulse.folder), post))
+        cursor = yield from take_over(link, link.examine(post.pulse.folder), post)
+        progress = Progress(cursor)
         probe_at = post.next_probe()
         pace = Pace()
         while True:
