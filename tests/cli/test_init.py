@@ -15,7 +15,7 @@ from tests.fakes.terminal import Terminal
 from tests.system.dovecot import Dovecot
 from watcher.cli.init.asking import chosen_folders
 from watcher.cli.init.entry import with_server
-from watcher.cli.init.files import Placement
+from watcher.cli.files import Placement
 from watcher.cli.init.text import Section, account_name
 from watcher.config import load
 from watcher.config.providers import profile_for

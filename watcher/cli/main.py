@@ -14,6 +14,7 @@ from watcher.cli.doctor import doctor
 from watcher.cli.init import init
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
+from watcher.cli.new_handler import new_handler
 from watcher.cli.run import run
 from watcher.cli.status import status
 from watcher.cli.terminal import complain
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, run, check, doctor, login, unpack, demo, status):
+for command in (init, run, check, doctor, login, unpack, demo, status, new_handler):
     app.command()(command)
 app.add_typer(jobs, name="jobs")
 

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from watcher.cli.init.files import Placement
+from watcher.cli.files import Placement
 from watcher.cli.init.text import HELLO, Section, account_section, first_file
 from watcher.config import load
 from watcher.config.secret import Secret
