@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from watcher.inbox.door import Turn
-from watcher.inbox.lounge import Lounge, Wait
+from watcher.inbox.lounge import Lounge, Party, Wait
 
 FAR = 3600.0
 
@@ -138,3 +138,35 @@ def test_closing_closes_the_guests_where_they_wait(failures: list[BaseException]
     opened.close()
     assert closed.is_set()
     assert not any(thread.is_alive() for thread in opened.threads)
+
+
+def test_a_party_that_is_dismissed_is_closed_wherever_its_guests_are(lounge: Lounge) -> None:
+    ours, theirs = socket.socketpair()
+    party, others = Party(), Party()
+    parked, busy, go_on = threading.Event(), threading.Event(), threading.Event()
+    closed: list[str] = []
+    gone = threading.Semaphore(0)
+
+    def guest(name, ready, wait):
+        try:
+            ready.set()
+            wait()
+            while True:
+                yield Wait(time.monotonic() + FAR, SimpleNamespace(fileno=ours.fileno) if name == "parked" else None)
+        finally:
+            closed.append(name)
+            gone.release()
+
+    lounge.admit(guest("parked", parked, lambda: None), party)
+    lounge.admit(guest("busy", busy, lambda: go_on.wait(10)), party)
+    lounge.admit(guest("another", threading.Event(), lambda: None), others)
+    assert parked.wait(10)
+    assert busy.wait(10)
+    lounge.dismiss(party)
+    assert gone.acquire(timeout=10)
+    go_on.set()
+    assert gone.acquire(timeout=10)
+    lounge.admit(guest("late", threading.Event(), lambda: None), party)
+    assert sorted(closed) == ["busy", "parked"]
+    ours.close()
+    theirs.close()

@@ -6,6 +6,7 @@ tried twice and not by each of them. Servers lock accounts for less.
 import threading
 import time
 import weakref
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class Access:
         self._lock = threading.Lock()
         self._refusals: dict[str, Refusal] = {}  # by account
         self._ways: dict[str, str] = {}  # by account
-        self._links: weakref.WeakSet[Link] = weakref.WeakSet()
+        self._links: defaultdict[str, weakref.WeakSet[Link]] = defaultdict(weakref.WeakSet)  # by account
 
     def open(self, account: Account) -> Link:
         """
@@ -74,13 +75,24 @@ class Access:
             raise
         with self._lock:
             self._refusals.pop(account.name, None)
-        self._ways[account.name] = link.mechanism
-        self._links.add(link)
+            self._ways[account.name] = link.mechanism
+            self._links[account.name].add(link)
         return link
 
     def abort(self) -> None:
         """Cut all links, so that nobody who is busy with one holds up the end."""
-        for link in list(self._links):
+        with self._lock:
+            links = [link for some in self._links.values() for link in some]
+        for link in links:
+            link.abort()
+
+    def forget(self, name: str) -> None:
+        """The account is gone or another one now: cut its links, and hold nothing against it any more."""
+        with self._lock:
+            links = list(self._links.pop(name, ()))
+            self._refusals.pop(name, None)
+            self._ways.pop(name, None)
+        for link in links:
             link.abort()
 
     def wait(self, account: Account, error: LoginRefused | SecretUnavailable, now: float) -> float:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from watcher.imap.link import Link
 from watcher.inbox.door import Turn
 
-__all__ = ["Guest", "Lounge", "Wait"]
+__all__ = ["Guest", "Lounge", "Party", "Wait"]
 
 
 LONGEST_SLEEP = 30.0  #: seconds after which the selector looks at the clock, whatever it waits for
@@ -43,13 +43,24 @@ class Wait:
 Guest = Generator[Wait, bool, None]
 
 
+class Party:
+    """Guests that go together when they are dismissed: those of one account."""
+
+    __slots__ = ("dismissed",)
+
+    def __init__(self) -> None:
+        self.dismissed = False
+
+
 class Seat:
     """One guest and what it waits for at the moment."""
 
-    __slots__ = ("descriptor", "guest", "jumps", "number")
+    __slots__ = ("descriptor", "guest", "jumps", "number", "party", "waiting")
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(self, guest: Guest, party: Party) -> None:
         self.guest = guest
+        self.party = party
+        self.waiting = False  #: the porter's to say: he has seen its wait, and not called it since
         self.descriptor = -1  #: in the selector, or -1
         self.number = 0  #: of its present wait; an alarm with another number is stale
         self.jumps = 0  #: jumps of the clock that it was told of
@@ -65,6 +76,7 @@ class Lounge:
         self.ready: queue.SimpleQueue[tuple[Seat, bool] | None] = queue.SimpleQueue()
         self.arriving: deque[tuple[Seat, Wait]] = deque()
         self.called: deque[tuple[Seat, int]] = deque()  #: whose turn was granted, with the number of that wait
+        self.leaving: deque[Party] = deque()
         self.selector = selectors.DefaultSelector()
         self.bell, self.rope = os.pipe()
         os.set_blocking(self.bell, False)
@@ -75,10 +87,16 @@ class Lounge:
         for thread in (self.porter, *self.threads):
             thread.start()
 
-    def admit(self, guest: Guest) -> None:
-        seat = Seat(guest)
+    def admit(self, guest: Guest, party: Party | None = None) -> None:
+        seat = Seat(guest, party or Party())
         self.seats.add(seat)
         self.ready.put((seat, False))
+
+    def dismiss(self, party: Party) -> None:
+        """Close these guests: who waits at once, who is busy at its next wait. Whoever of them comes later, too."""
+        party.dismissed = True
+        self.leaving.append(party)
+        self.ring()
 
     def announce_close(self) -> None:
         """Nobody is called any more; who is busy goes on to its next wait."""
@@ -104,6 +122,10 @@ class Lounge:
         while (call := self.ready.get()) is not None and not self.closing:
             seat, readable = call
             try:
+                if seat.party.dismissed:
+                    seat.guest.close()
+                    self.seats.discard(seat)
+                    continue
                 wait = seat.guest.send(readable) if seat.number else next(seat.guest)
             except StopIteration:
                 self.seats.discard(seat)
@@ -147,12 +169,16 @@ class Lounge:
             while self.arriving:
                 seat, wait = self.arriving.popleft()
                 self.seat(seat, wait)
-                until = wait.until if seat.jumps == jumps else 0.0
+                until = wait.until if seat.jumps == jumps and not seat.party.dismissed else 0.0
                 seat.jumps = jumps
                 heapq.heappush(alarms, (until, next(order), seat, seat.number))
             while self.called:
                 seat, number = self.called.popleft()
                 if seat.number == number:
+                    self.wake(seat, readable=False)
+            while self.leaving:
+                party = self.leaving.popleft()
+                for seat in [seat for seat in list(self.seats) if seat.party is party and seat.waiting]:
                     self.wake(seat, readable=False)
             now, before = time.monotonic(), offset
             offset = time.time() - now
@@ -165,6 +191,7 @@ class Lounge:
                     self.wake(seat, readable=False)
 
     def seat(self, seat: Seat, wait: Wait) -> None:
+        seat.waiting = True
         if wait.link is not None:
             seat.descriptor = wait.link.fileno()
             self.selector.register(seat.descriptor, selectors.EVENT_READ, seat)
@@ -177,5 +204,6 @@ class Lounge:
         if seat.descriptor >= 0:
             self.selector.unregister(seat.descriptor)
             seat.descriptor = -1
+        seat.waiting = False
         seat.number = max(1, seat.number + 1)
         self.ready.put((seat, readable))

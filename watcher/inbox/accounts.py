@@ -1,0 +1,41 @@
+"""The accounts that are watched. They come and go with the configuration; the others don't notice."""
+
+import threading
+from functools import partial
+
+from watcher.config.accounts import Account
+from watcher.inbox.lounge import Lounge, Party
+from watcher.inbox.post import Reception
+from watcher.inbox.pulse import Pulse
+from watcher.inbox.steward import welcome
+
+__all__ = ["Accounts"]
+
+
+class Accounts:
+    """Begins and ends the watching of accounts, and tells how they are. Safe to use from many threads."""
+
+    def __init__(self, reception: Reception, lounge: Lounge) -> None:
+        self.reception = reception
+        self.lounge = lounge
+        self.lock = threading.Lock()
+        self.watched: dict[str, tuple[Party, list[Pulse]]] = {}  #: by name
+
+    def begin(self, account: Account) -> None:
+        """Watch an account that is not watched so far."""
+        party, pulses = Party(), list[Pulse]()
+        with self.lock:
+            self.watched[account.name] = party, pulses
+        welcome(account, self.reception, partial(self.lounge.admit, party=party), pulses)
+
+    def end(self, name: str) -> None:
+        """Let go of an account: its links are cut, and what they fetched but did not store comes again one day."""
+        with self.lock:
+            party, _ = self.watched.pop(name)
+        self.lounge.dismiss(party)
+        self.reception.access.forget(name)
+
+    def pulses(self) -> list[Pulse]:
+        """How each watched folder is, account by account."""
+        with self.lock:
+            return [pulse for _, pulses in self.watched.values() for pulse in list(pulses)]
