@@ -24,7 +24,7 @@ from typing import Self
 import trustme
 
 from tests.system.dovecot_config import PASSWORD, Layout, configuration, mail_owner, passwd_file
-from tests.system.inotify import inotify_room
+from tests.system.ports import free_port
 from tests.system.processes import group_of
 from tests.system.waiting import until
 
@@ -41,7 +41,12 @@ class Dovecot:
     host = "localhost"  #: the certificate also names 127.0.0.1 to .4, for relays
 
     def __init__(
-        self, users: Iterable[str] = ("alice",), *, hibernate: float | None = None, connections: int = 200
+        self,
+        users: Iterable[str] = ("alice",),
+        *,
+        hibernate: float | None = None,
+        connections: int = 200,
+        settings: str = "",
     ) -> None:
         self.users = tuple(users)
         self.root = Path(tempfile.mkdtemp(prefix="dovecot-"))
@@ -50,12 +55,13 @@ class Dovecot:
         self.ca_file = self.root / "ca.pem"
         self._layout = Layout(
             root=self.root,
-            port=_free_port(),
-            starttls_port=_free_port(),
+            port=free_port(),
+            starttls_port=free_port(),
             certificate=self.root / "cert.pem",
             key=self.root / "key.pem",
             hibernate=hibernate,
             connections=connections,
+            settings=settings,
         )
         self._master: subprocess.Popen[bytes] | None = None
         self._open = ExitStack()  # undone at exit, in reverse order
@@ -76,7 +82,6 @@ class Dovecot:
 
     def __enter__(self) -> Self:
         with self._open:
-            self._open.enter_context(inotify_room(self._layout.connections + 200))
             self._open.callback(self.stop)
             self.start()
             self._open = self._open.pop_all()
@@ -96,7 +101,7 @@ class Dovecot:
                 start_new_session=True,
                 umask=0o022,
             )
-        until(self._greets, 10, "Dovecot's greeting")
+        until(self._greets, 60, "Dovecot's greeting")
 
     def stop(self) -> None:
         """End it and every process of it; all links end with EOF."""
@@ -105,13 +110,13 @@ class Dovecot:
             return
         master.terminate()
         try:
-            master.wait(5)
+            master.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(master.pid, signal.SIGKILL)
             master.wait()
         if group_of(master.pid):
             os.killpg(master.pid, signal.SIGKILL)
-            until(lambda: not group_of(master.pid), 5, "the end of Dovecot's processes")
+            until(lambda: not group_of(master.pid), 60, "the end of Dovecot's processes")
 
     def processes(self) -> list[int]:
         """Ids of all its processes; empty when it is stopped."""
@@ -191,7 +196,7 @@ class Dovecot:
     def imap(self, user: str) -> Iterator[imaplib.IMAP4_SSL]:
         """A logged-in link over verified TLS."""
         context = ssl.create_default_context(cafile=str(self.ca_file))
-        link = imaplib.IMAP4_SSL(self.host, self.port, ssl_context=context, timeout=30)
+        link = imaplib.IMAP4_SSL(self.host, self.port, ssl_context=context, timeout=60)
         try:
             secret = f"\0{user}\0{self.password}".encode()
             _ok(link.authenticate("PLAIN", lambda _challenge: secret))
@@ -236,7 +241,7 @@ class Dovecot:
         if self._master.poll() is not None:
             raise RuntimeError(f"Dovecot ended: {(self.root / 'stderr').read_text()}\n{self.log()}")
         try:
-            with socket.create_connection(("127.0.0.1", self.starttls_port), 5) as link:
+            with socket.create_connection(("127.0.0.1", self.starttls_port), 30) as link:
                 return link.recv(4).startswith(b"* OK") and self._layout.lmtp.exists()
         except OSError:
             return False
@@ -245,13 +250,8 @@ class Dovecot:
         """INBOX can't be deleted by command: end the user's links, then remove its files."""
         if user in self.connections():
             self.kick(user)
-            until(lambda: user not in self.connections(), 5, f"the end of {user}'s links")
+            until(lambda: user not in self.connections(), 60, f"the end of {user}'s links")
         shutil.rmtree(self.root / "mail" / user / "sdbox" / "mailboxes" / "INBOX", ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _ok(answer: tuple[str, object]) -> None:

@@ -23,6 +23,7 @@ class Layout:
     key: Path  #: PEM
     hibernate: float | None  #: seconds of IDLE after which the link is parked in one shared process; None: never
     connections: int  #: most links at once
+    settings: str  #: further lines of dovecot.conf
 
     @property
     def lmtp(self) -> Path:
@@ -135,4 +136,5 @@ service lmtp {{
 service imap-urlauth-login {{
   chroot =
 }}
+{layout.settings}
 """
