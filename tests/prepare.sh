@@ -1,8 +1,15 @@
 #!/bin/sh
-# Installs the servers and tools that the system tests use. As root on Debian by itself; otherwise it says the one
-# command that does, and the tests that need them fail. With CI=true a missing one ends it here.
+# Makes the machine ready for the system tests: the servers and tools that they use, and room for many links. As root on
+# Debian by itself; otherwise it says the one command that does, and the tests that need them fail. With CI=true a missing
+# one ends it here.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # dpkg needs them, and a short PATH may lack them
+# Dovecot needs an inotify instance for each IDLE link, and the kernel lets a user have 128. Until the next boot; where it
+# can't be, Dovecot looks for news every second.
+instances=/proc/sys/fs/inotify/max_user_instances
+if [ "$(cat $instances)" -lt 8192 ] && [ "$(id -u)" = 0 ] && [ -w $instances ]; then
+    echo 8192 >$instances || true
+fi
 missing=""
 [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-core"
 [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"

@@ -138,7 +138,7 @@ class FaultProxy:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -166,7 +166,7 @@ class FaultProxy:
         async def run() -> None:
             what()
 
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 
     def _arm(self, fault: Fault, phase: Phase) -> None:
         self.fault, self.phase, self.struck = fault, phase, 0

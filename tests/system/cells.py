@@ -118,7 +118,7 @@ def try_cells(home: Path, server: Dovecot, cells: Sequence[Cell]) -> list[str]:
             return [*wrong, tried.daemon.log()]
         tried.daemon.until(tried.daemon.is_live, PROMISED, "all links to idle again")
         tried.leaves_nothing(before)
-        jobs = tried.daemon.settled(tried.cases, within=10)
+        jobs = tried.daemon.settled(tried.cases, within=60)
         return tried.daemon.verdict(tried.cases, jobs, tried.daemon.unseen())
 
 

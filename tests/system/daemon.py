@@ -110,7 +110,7 @@ class Daemon:
                 start_new_session=True,
             )
 
-    def stop(self, within: float = 30) -> int:
+    def stop(self, within: float = 60) -> int:
         """Ask it to end; its exit code."""
         assert self._process is not None
         self._process.terminate()
@@ -142,17 +142,17 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self._process.kill()
             hit = False
-        tracer.wait(10)
+        tracer.wait(60)
         self.killed()
         return hit
 
     def killed(self) -> None:
         """Wait for a kill under way and for the end of all its processes; log what the ledger had on record."""
         assert self._process is not None
-        code = self._process.wait(10)
+        code = self._process.wait(60)
         assert code == -signal.SIGKILL, f"the daemon ended by itself with exit code {code}:\n{self.log()[-4000:]}"
         try:
-            until(lambda: not using(self.home), 10, "the end of all processes")
+            until(lambda: not using(self.home), 60, "the end of all processes")
         except TimeoutError:
             self.left_over += [f"{pid} {line}" for pid, line in using(self.home).items()]
         recorded = [Event(Phase.KILLED, handler, mail) for handler, mail in recorded_successes(self.state)]
@@ -215,7 +215,7 @@ class Daemon:
     def settled(self, cases: Iterable[int], within: float) -> list[Job]:
         """Wait until each mail has reached each handler and all work has ended; the work."""
         self.handled(cases, within)
-        return self.until(self._ended, 30, "the end of all work")
+        return self.until(self._ended, 60, "the end of all work")
 
     def until(self, look: Callable[[], T], within: float, what: str) -> T:
         """The first true value of `look()`. Raises with the daemon's log at the deadline, or when the daemon ends."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests.system.ports import free_port
 from tests.system.waiting import until
 
 __all__ = ["HAProxy"]
@@ -21,8 +22,7 @@ class HAProxy:
     def __init__(self, home: Path, server_port: int, *, idle: int) -> None:
         """`idle`: seconds without a byte, from either side, after which a link is ended."""
         home.mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = int(listener.getsockname()[1])
+        self.port = free_port()
         self._admin, self._config, self._said = home / "admin.sock", home / "haproxy.cfg", home / "stderr"
         self._config.write_text(
             f"""global
@@ -45,7 +45,7 @@ backend mail
             self._process = subprocess.Popen(
                 [HAPROXY, "-db", "-f", self._config], stdin=subprocess.DEVNULL, stdout=said, stderr=said
             )
-        until(self._answers, 10, "HAProxy")
+        until(self._answers, 60, "HAProxy")
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -64,7 +64,7 @@ backend mail
 
     def _tell(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(10)
+            line.settimeout(60)
             line.connect(str(self._admin))
             line.sendall(command.encode() + b"\n")
             answer = b""

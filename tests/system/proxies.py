@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.system.ports import free_port
 from tests.system.waiting import until
 
 __all__ = ["PASSWORD", "USER", "microsocks", "tinyproxy"]
@@ -39,7 +40,7 @@ def tinyproxy(home: Path, allowed: Sequence[int], *, login: bool) -> Iterator[in
 def running(command: Sequence[str], port: int) -> Iterator[None]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            until(lambda: answers(port), 10, f"{command[0]} to listen")
+            until(lambda: answers(port), 60, f"{command[0]} to listen")
             yield
         finally:
             process.terminate()
@@ -47,12 +48,7 @@ def running(command: Sequence[str], port: int) -> Iterator[None]:
 
 def answers(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
+        socket.create_connection(("127.0.0.1", port), 30).close()
     except OSError:
         return False
     return True
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -30,10 +30,10 @@ def test_three_kinds_of_cut_in_idle(tmp_path):
             for kind, relay in relays.items()
         ]
         daemon = stack.enter_context(Daemon(tmp_path, server, accounts))
-        daemon.until(daemon.is_live, 20, "all links to idle")
+        daemon.until(daemon.is_live, 60, "all links to idle")
         server.deliver_many((user, "INBOX", mail(case).raw) for case, user in enumerate(users))
-        daemon.settled(range(3), within=20)
-        daemon.until(daemon.is_live, 20, "all links to idle again")
+        daemon.settled(range(3), within=60)
+        daemon.until(daemon.is_live, 60, "all links to idle again")
         seen = {kind: relay.accepted for kind, relay in relays.items()}
 
         for kind, relay in relays.items():
@@ -56,9 +56,9 @@ def test_three_kinds_of_cut_in_idle(tmp_path):
 
 def test_an_outage_of_the_server_itself(tmp_path):
     with Dovecot() as server, Daemon(tmp_path, server, [Watched("alice")]) as daemon:
-        daemon.until(daemon.is_live, 20, "the link to idle")
+        daemon.until(daemon.is_live, 60, "the link to idle")
         server.stop()
-        daemon.until(lambda: not daemon.is_live(), 20, "the loss to be noticed")
+        daemon.until(lambda: not daemon.is_live(), 60, "the loss to be noticed")
         server.start()
         server.deliver("alice", mail(0).raw)
         jobs = daemon.settled([0], within=60)

@@ -74,13 +74,13 @@ def test_it_stays_until_it_is_told_to_end(tmp_path, staying, ending, code):
     send_by_imap(*found.groups())
     assert "my own" in next(line for line in lines if "subject" in line)
     staying.send_signal(ending)
-    assert staying.wait(40) == code
-    until(lambda: nothing_is_left(tmp_path), 5, "everything to be gone")
+    assert staying.wait(60) == code
+    until(lambda: nothing_is_left(tmp_path), 60, "everything to be gone")
 
 
 def send_by_imap(ca_file, user, password, host, port):
     context = ssl.create_default_context(cafile=ca_file)
-    with imaplib.IMAP4_SSL(host, int(port), ssl_context=context, timeout=10) as link:
+    with imaplib.IMAP4_SSL(host, int(port), ssl_context=context, timeout=60) as link:
         link.login(user, password)
         link.append("INBOX", "", "", b"From: Me <me@example.org>\r\nSubject: my own\r\n\r\nhello\r\n")
 

@@ -75,11 +75,11 @@ def test_a_remade_folder_has_a_new_uidvalidity_and_uids_from_1(server, folder):
 
 def test_starttls_and_the_certificate(server):
     trusting = ssl.create_default_context(cafile=str(server.ca_file))
-    with imaplib.IMAP4("127.0.0.1", server.starttls_port, timeout=10) as link:
+    with imaplib.IMAP4("127.0.0.1", server.starttls_port, timeout=60) as link:
         link.starttls(trusting)
         assert link.login("alice", server.password)[0] == "OK"
     with pytest.raises(ssl.SSLCertVerificationError):
-        imaplib.IMAP4_SSL("localhost", server.port, ssl_context=ssl.create_default_context(), timeout=10)
+        imaplib.IMAP4_SSL("localhost", server.port, ssl_context=ssl.create_default_context(), timeout=60)
 
 
 def test_links_are_shown_and_kicked(server):
@@ -87,7 +87,7 @@ def test_links_are_shown_and_kicked(server):
     link.login("carol", server.password)
     assert server.connections() == {"carol": 1}
     server.kick("carol")
-    until(lambda: not server.connections(), 5, "the end of carol's link")
+    until(lambda: not server.connections(), 60, "the end of carol's link")
     with pytest.raises((imaplib.IMAP4.abort, OSError)):
         link.noop()
     link.shutdown()
@@ -112,7 +112,7 @@ def test_idle_links_hibernate_in_one_process_and_still_get_their_news():
     with Dovecot(users=users, hibernate=1) as server:
         alone = len(server.processes())
         links = [_idle(server, user) for user in users]
-        until(lambda: len(server.processes()) <= alone + 3, 10, "the links to hibernate")
+        until(lambda: len(server.processes()) <= alone + 3, 60, "the links to hibernate")
         assert len(server.connections()) == len(users)
         server.deliver_many((user, "INBOX", HELLO) for user in users)
         assert [link.readline() for link in links] == [b"* 1 EXISTS\r\n"] * len(users)
@@ -122,7 +122,7 @@ def test_idle_links_hibernate_in_one_process_and_still_get_their_news():
 
 def _idle(server: Dovecot, user: str) -> imaplib.IMAP4_SSL:
     context = ssl.create_default_context(cafile=server.ca_file)
-    link = imaplib.IMAP4_SSL("localhost", server.port, ssl_context=context, timeout=20)
+    link = imaplib.IMAP4_SSL("localhost", server.port, ssl_context=context, timeout=60)
     link.login(user, server.password)
     link.select(readonly=True)
     link.send(b"x IDLE\r\n")

@@ -57,7 +57,7 @@ def test_haproxy_s_limit_is_learnt_and_20_drops_cost_no_mail(tmp_path):
                     proxy.cut()
                     server.deliver(user, mail(case).raw)
                 daemon.handled([case], within=learnt + ANSWER)
-            jobs = daemon.settled(range(DROPS), within=10)
+            jobs = daemon.settled(range(DROPS), within=60)
             daemon.until(lambda: not daemon.unseen(), 60, "all mails to be marked as read")
             assert daemon.verdict(range(DROPS), jobs) == []
 
@@ -68,11 +68,11 @@ def test_links_that_are_forgotten_without_a_word_are_found_and_replaced(tmp_path
         box = MiddleBox()
         with Dovecot() as server, Daemon(tmp_path, server, [Watched("alice", settings='renew = "5s"')]) as daemon:
             for case in range(2):
-                daemon.until(daemon.is_live, 30, "the link to idle")
+                daemon.until(daemon.is_live, 60, "the link to idle")
                 assert box.forget(server.port) > 0
                 server.deliver("alice", mail(case).raw)
                 daemon.handled([case], within=5 + 2 * ANSWER)
-            jobs = daemon.settled(range(2), within=10)
+            jobs = daemon.settled(range(2), within=60)
             assert daemon.verdict(range(2), jobs) == []
 
     in_own_network(forgotten_again_and_again)
@@ -87,7 +87,7 @@ def test_a_limit_of_45_seconds_that_nobody_tells_is_learnt(tmp_path):
     def live_with_it():
         MiddleBox(idle=limit)
         with Dovecot() as server, Daemon(tmp_path, server, [Watched("alice")]) as daemon:
-            daemon.until(lambda: interval(daemon), 30, "the link to idle")
+            daemon.until(lambda: interval(daemon), 60, "the link to idle")
             daemon.until(lambda: 0 < interval(daemon) < limit, 420, "the limit to be learnt")
             learnt, stands = interval(daemon), connects(daemon)
             for case in range(4):
@@ -95,7 +95,7 @@ def test_a_limit_of_45_seconds_that_nobody_tells_is_learnt(tmp_path):
                 server.deliver("alice", mail(case).raw)
                 daemon.handled([case], within=learnt + ANSWER)
             assert connects(daemon) == stands, "the link died although its limit was known"
-            jobs = daemon.settled(range(4), within=10)
+            jobs = daemon.settled(range(4), within=60)
             assert daemon.verdict(range(4), jobs) == []
 
     in_own_network(live_with_it)

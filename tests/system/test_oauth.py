@@ -18,7 +18,7 @@ pytestmark = pytest.mark.system
 BROWSER = """
 import ssl, sys, urllib.request
 context = ssl.create_default_context(cafile=sys.argv[1])
-urllib.request.urlopen(sys.argv[2], context=context, timeout=10).read()
+urllib.request.urlopen(sys.argv[2], context=context, timeout=60).read()
 """
 
 
@@ -46,17 +46,17 @@ class House:
         return said
 
     def by_code(self, _process) -> None:
-        until(lambda: self.tokens.devices, 20, "a device code")
+        until(lambda: self.tokens.devices, 60, "a device code")
         for device in list(self.tokens.devices.values()):
             device.state = "granted"
 
     def by_browser(self, process) -> None:
         page = next(line.strip() for line in process.stdout if line.startswith(self.tokens.base))
-        subprocess.run([sys.executable, "-c", BROWSER, self.tokens.ca_file, page], check=True, timeout=30)
+        subprocess.run([sys.executable, "-c", BROWSER, self.tokens.ca_file, page], check=True, timeout=100)
 
     def handled(self, case: int) -> None:
         self.mail.deliver("alice", mail(case).raw)
-        self.daemon.handled([case], within=30)
+        self.daemon.handled([case], within=60)
 
 
 @pytest.fixture(params=["oauthbearer", "xoauth2"])
@@ -108,7 +108,7 @@ def test_from_the_login_to_a_renewal_in_mid_life(house, way):
     house.login(*(["--device"] if way == "by_code" else []), consent=getattr(house, way))
     with house.daemon:
         house.handled(1)
-        until(lambda: not house.tokens.introspect(house.tokens.issued[0])["active"], 20, "the end of the first token")
+        until(lambda: not house.tokens.introspect(house.tokens.issued[0])["active"], 60, "the end of the first token")
         house.tokens.on("refresh", lose)
         house.mail.kick("alice")
         house.handled(2)
@@ -127,7 +127,7 @@ def test_a_token_from_elsewhere_is_asked_for_at_every_login(house):
     house.prove(f'token = {{ command = "head -n1 {tokens}" }}')
     with house.daemon:
         house.handled(1)
-        until(lambda: not house.tokens.introspect(house.tokens.issued[0])["active"], 20, "the end of the token")
+        until(lambda: not house.tokens.introspect(house.tokens.issued[0])["active"], 60, "the end of the token")
         tokens.write_text(house.tokens.access("alice") + "\n")
         house.mail.kick("alice")
         house.handled(2)
@@ -138,5 +138,5 @@ def test_a_token_from_elsewhere_is_asked_for_at_every_login(house):
 def test_who_has_not_logged_in_is_told_what_to_do(house):
     house.prove('oauth = "own"')
     with house.daemon:
-        house.daemon.until(lambda: "run: imap-watcher login alice" in house.daemon.log(), 20, "word of what to do")
+        house.daemon.until(lambda: "run: imap-watcher login alice" in house.daemon.log(), 60, "word of what to do")
     assert "Traceback" not in house.daemon.log()

@@ -21,11 +21,11 @@ def test_a_mail_of_every_kind_is_handled_and_marked_as_read(server, tmp_path):
     made = list(mails(len(KINDS)))
     with Daemon(tmp_path, server, [Watched("alice")]) as daemon:
         server.deliver("alice", made[0].raw)
-        daemon.until(daemon.events, 20, "the first mail")
+        daemon.until(daemon.events, 60, "the first mail")
         server.deliver_many(("alice", "INBOX", one.raw) for one in made[1:])
         cases = [one.case for one in made]
         jobs = daemon.settled(cases, within=60)
-        daemon.until(lambda: not daemon.unseen(), 20, "all mails to be marked as read")
+        daemon.until(lambda: not daemon.unseen(), 60, "all mails to be marked as read")
         assert daemon.verdict(cases, jobs) == []
         assert daemon.stop() == 0
 
@@ -36,7 +36,7 @@ def test_attachments_come_out_byte_for_byte(server, tmp_path):
     with Daemon(tmp_path, server, [Watched("bob")], handlers={"digests": f"#!/bin/sh\n{digests}\n"}) as daemon:
         server.deliver("bob", made.raw)
         daemon.until(
-            lambda: any(job.name == "digests" and job.status == "done" for job in _jobs(daemon)), 20, "the mail"
+            lambda: any(job.name == "digests" and job.status == "done" for job in _jobs(daemon)), 60, "the mail"
         )
     found = {line.split()[0] for line in (tmp_path / "digests").read_text().splitlines()}
     assert found == set(made.attachments)

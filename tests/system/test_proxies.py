@@ -95,9 +95,9 @@ def test_a_mail_is_pushed_through_it(server, proxy, tmp_path):
     url = f"{proxy.scheme}://{USER}@127.0.0.1:{proxy.port}"
     settings = f'proxy = {{ url = "{url}", password = {{ file = "{secret}" }} }}'
     with Daemon(home, server, [Watched("bob", settings=settings)]) as daemon:
-        daemon.until(lambda: server.connections().get("bob"), 20, "the link")
+        daemon.until(lambda: server.connections().get("bob"), 60, "the link")
         assert established(proxy.port)
         server.deliver("bob", made.raw)
-        daemon.until(daemon.events, 20, "the mail")
+        daemon.until(daemon.events, 60, "the mail")
         assert PASSWORD not in daemon.log()
         assert daemon.stop() == 0

@@ -37,7 +37,7 @@ def kept(server, folder="INBOX"):
 def test_a_remade_mailbox_with_partly_the_same_mails(server, tmp_path, alive, uidvalidity):
     server.deliver_many(("alice", "INBOX", made.raw) for made in mails(len(OLD)))
     with Daemon(tmp_path, server, [Watched("alice")]) as daemon:
-        daemon.settled(OLD, within=30)
+        daemon.settled(OLD, within=60)
         backup = kept(server)
         if not alive:
             assert daemon.stop() == 0
@@ -59,7 +59,7 @@ def test_a_remade_mailbox_whose_mails_were_delivered_once_more(server, tmp_path)
     """A second delivery has other trace fields in front, so the bytes differ; what the sender wrote does not."""
     server.deliver_many(("alice", "INBOX", made.raw) for made in mails(len(OLD)))
     with Daemon(tmp_path, server, [Watched("alice")]) as daemon:
-        daemon.settled(OLD, within=30)
+        daemon.settled(OLD, within=60)
         assert daemon.stop() == 0
         server.recreate("alice")
         server.deliver_many(("alice", "INBOX", mail(case).raw) for case in [*NEW, *OLD])
@@ -73,14 +73,14 @@ def test_a_mail_moved_between_two_watched_folders_is_handled_once(server, tmp_pa
     server.create("alice", "Orders")
     with Daemon(tmp_path, server, [Watched("alice", ("INBOX", "Orders"))]) as daemon:
         server.deliver_many(("alice", "INBOX", mail(case).raw) for case in OLD)
-        daemon.settled(OLD, within=30)
+        daemon.settled(OLD, within=60)
         with server.imap("alice") as link:
             link.select("INBOX")
             link.uid(how, "1:*", "Orders")
         assert len(server.flags("alice", "Orders")) == len(OLD)
         last = NEW[0]  # when this one, behind them all, has been handled, the moved ones have been looked at
         server.deliver("alice", mail(last).raw, "Orders")
-        jobs = daemon.settled([*OLD, last], within=30)
+        jobs = daemon.settled([*OLD, last], within=60)
         assert daemon.verdict([*OLD, last], jobs, daemon.unseen()) == []
 
 
@@ -90,13 +90,13 @@ def test_a_mail_moved_while_its_handlers_work_is_handled_once(server, tmp_path):
     server.create("alice", "Orders")
     with Daemon(tmp_path, server, [Watched("alice", ("INBOX", "Orders"))], work=work) as daemon:
         server.deliver("alice", mail(0).raw)
-        daemon.until(daemon.events, 20, "the handler to begin")
+        daemon.until(daemon.events, 60, "the handler to begin")
         with server.imap("alice") as link:
             link.select("INBOX")
             link.uid("MOVE", "1", "Orders")
         gate.touch()
         server.deliver("alice", mail(1).raw, "Orders")
-        jobs = daemon.settled([0, 1], within=30)
+        jobs = daemon.settled([0, 1], within=60)
         wrong = daemon.verdict([0, 1], [job for job in jobs if job.kind != "after"])
         assert wrong == []
         assert sorted(job.status for job in jobs if job.kind == "after") == ["done", "skipped"]

@@ -42,7 +42,7 @@ def watch(server, home, users):
     """What a daemon for so few holds."""
     home.mkdir()
     with daemon_for(server, home, users) as daemon:
-        daemon.until(daemon.is_live, 30, "its links to idle")
+        daemon.until(daemon.is_live, 60, "its links to idle")
         return usage(daemon.pid)
 
 

@@ -27,11 +27,11 @@ def test_flags_stay_while_the_last_handler_works(server, tmp_path):
     }
     with Daemon(tmp_path, server, [Watched("alice")], handlers=handlers) as daemon:
         server.deliver("alice", mail(0).raw)
-        daemon.until(lambda: phases(daemon, "second") == [Phase.START], 20, "the second handler to begin")
+        daemon.until(lambda: phases(daemon, "second") == [Phase.START], 60, "the second handler to begin")
         assert phases(daemon, "first") == [Phase.START, Phase.END]
         assert server.flags("alice") == UNTOUCHED
         gate.touch()
-        jobs = daemon.settled([0], within=20)
+        jobs = daemon.settled([0], within=60)
         assert server.flags("alice") == {1: frozenset({r"\Seen"})}
         assert daemon.verdict([0], jobs, daemon.unseen()) == []
 
@@ -41,9 +41,9 @@ def test_flags_stay_when_a_handler_is_given_up(server, tmp_path):
     handlers = {"good": shell_handler("good", log), "hopeless": shell_handler("hopeless", log, "exit 100")}
     with Daemon(tmp_path, server, [Watched("bob")], handlers=handlers) as daemon:
         server.deliver("bob", mail(0).raw)
-        daemon.until(lambda: phases(daemon, "hopeless"), 20, "the hopeless handler")
+        daemon.until(lambda: phases(daemon, "hopeless"), 60, "the hopeless handler")
         daemon.until(
-            lambda: {job.name: job.status for job in daemon.jobs()}.get("hopeless") == "dead", 20, "the dead letter"
+            lambda: {job.name: job.status for job in daemon.jobs()}.get("hopeless") == "dead", 60, "the dead letter"
         )
         assert daemon.stop() == 0
     assert server.flags("bob") == UNTOUCHED
