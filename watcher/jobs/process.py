@@ -2,15 +2,19 @@
 Child processes: started under limits, in a group of their own, followed to their end, and killed with all their group.
 
 The limits are set by `prlimit` of util-linux, which then becomes the program: a function run between fork and exec
-would not be safe in a daemon with threads, and would make each start copy the daemon's page tables.
+would not be safe in a daemon with threads, and would make each start copy the daemon's page tables. What a thread hands
+down to its children (no_new_privs, the mask of signals) is set once, in the one thread that starts them all; and a
+child that is to die with its parent dies with the thread that started it (prctl(2), PR_SET_PDEATHSIG).
 """
 
+import ctypes
 import os
 import resource
 import select
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -30,6 +34,9 @@ GRACE = 5.0
 
 PRLIMIT = "/usr/bin/prlimit"
 READ = 64 * 1024
+UMASK = 0o077  #: mail is private: what a handler writes is its user's alone, unless it says otherwise
+FILES = 1024  #: open files, as every program expects; the daemon itself may have many more
+PR_SET_NO_NEW_PRIVS = 38
 
 
 class End(StrEnum):
@@ -48,6 +55,7 @@ class Command:
     argv: Sequence[str]
     directory: Path  #: its current directory
     environment: Mapping[str, str]
+    wrapper: Sequence[str] = ()  #: what starts it where it is kept apart; see `isolation`
 
 
 @dataclass(slots=True)
@@ -98,16 +106,9 @@ class Child:
 
     def __init__(self, command: Command, stdin: int, output: int, settings: HandlerSettings) -> None:
         """Start it, with `stdin` and `output` (for both outputs) as its only open files. Raises CannotStart."""
+        argv = [*command.wrapper, PRLIMIT, *_resources(settings), "--", *command.argv]
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - the command is the admin's, nothing in it is from a mail
-                [PRLIMIT, *_resources(settings), "--", *command.argv],
-                stdin=stdin,
-                stdout=output,
-                stderr=output,
-                cwd=command.directory,
-                env=command.environment,
-                start_new_session=True,
-            )
+            self._process = _STARTER.submit(_start, argv, command, stdin, output).result()
         except OSError as error:
             raise CannotStart(f"can't start {command.argv[0]}: {error.strerror}: {error.filename}") from error
         self.pidfd = os.pidfd_open(self._process.pid)
@@ -134,6 +135,29 @@ class Child:
             self._process.wait()
             os.close(self.pidfd)
         return self._process.returncode
+
+
+def _start(argv: Sequence[str], command: Command, stdin: int, output: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - the command is the admin's, nothing in it is from a mail
+        argv,
+        stdin=stdin,
+        stdout=output,
+        stderr=output,
+        cwd=command.directory,
+        env=command.environment,
+        umask=UMASK,
+        start_new_session=True,
+    )
+
+
+def _forgo() -> None:
+    """Let what this thread starts gain no rights by a setuid program, and get all signals."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "the kernel can't take the right to gain rights")
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+_STARTER = ThreadPoolExecutor(1, "jobs-start", _forgo)
 
 
 def follow(child: Child, pipe: Pipe, awaited: int, settings: HandlerSettings, stop: int) -> End:
@@ -197,6 +221,7 @@ def _resources(settings: HandlerSettings) -> list[str]:
         ("core", resource.RLIMIT_CORE, 0),
         ("data", resource.RLIMIT_DATA, settings.memory),
         ("fsize", resource.RLIMIT_FSIZE, settings.file_size),
+        ("nofile", resource.RLIMIT_NOFILE, FILES),
         ("nproc", resource.RLIMIT_NPROC, settings.processes),
     )
     arguments = []
