@@ -20,6 +20,10 @@ command -v tinyproxy >/dev/null || missing="$missing tinyproxy"
 command -v haproxy >/dev/null || missing="$missing haproxy"
 command -v nft >/dev/null || missing="$missing nftables"
 command -v ip >/dev/null && command -v ss >/dev/null || missing="$missing iproute2"
+for tool in procmail maildrop perl; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+command -v node >/dev/null || missing="$missing nodejs"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "For the system tests run: sudo apt-get install --no-install-recommends$missing" >&2

@@ -114,7 +114,11 @@ class ActionRefused(Setback):
 
 
 class HandlerMissing(WatcherError):
-    """The file of a handler is not in its folder, or more than one could be it: hold its mail until that is mended."""
+    """A handler is not where it should be, or there are `several` of its name: hold its mail until that is mended."""
+
+    def __init__(self, text: str, *, several: bool = False) -> None:
+        super().__init__(text)
+        self.several = several
 
 
 class Unreadable(WatcherError):

@@ -9,6 +9,7 @@ import pytest
 
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import TAG, Run, environment, exited, key, verdict
+from watcher.jobs.program import Language, Program
 from watcher.model import MailFolder, Place, Verdict
 
 STATED = {
@@ -71,7 +72,9 @@ def test_the_environment_is_ours_alone(room, monkeypatch):
     monkeypatch.setenv("PASSWORD_OF_THE_DAEMON", "secret")
     settings = HandlerSettings(env={"TO": "/srv", "PATH": "/opt/bin"})
     work = room.work("book", attempt=3)
-    run = Run(work, Path("/h/book"), MailFolder(Path("/s/m1")), Path("/t/tag-1"), "tag-1", Path("/home/x"), settings)
+    program = Program(Language.PROGRAM, ("/h/book",), Path("/h/book"))
+    folder, temporary, home, state = MailFolder(Path("/s/m1")), Path("/t/tag-1"), Path("/home/x"), Path("/kept/book")
+    run = Run(work, program, folder, temporary, "tag-1", home, state, settings)
     variables = environment(run)
     assert variables == {
         "PATH": "/opt/bin",
@@ -92,5 +95,6 @@ def test_the_environment_is_ours_alone(room, monkeypatch):
         "WATCHER_MESSAGE": "/s/m1/message.json",
         "WATCHER_MAIL": "/s/m1/message.eml",
         "WATCHER_ACTIONS": "/t/tag-1.actions",
+        "WATCHER_STATE": "/kept/book",
         TAG: "tag-1",
     }

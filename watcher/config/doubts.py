@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from watcher.config.accounts import Account
-from watcher.config.handlers import find_handler
+from watcher.config.handlers import HandlerSettings, find_handler
 from watcher.config.patterns import Pattern
 from watcher.config.problems import Problem
+from watcher.config.programs import find_program
 from watcher.config.rules import Condition, Rule
 from watcher.config.settings import Document
 from watcher.errors import HandlerMissing
@@ -24,14 +26,15 @@ def repeated_names(rules: tuple[Rule, ...]) -> Iterator[Problem]:
 
 
 def missing_handlers(document: Document) -> Iterator[Problem]:
-    """Handlers that a rule names and that are not in the handlers folder, each once."""
+    """Handlers that a rule names and that are neither in the handlers folder nor elsewhere, each once."""
     asked = set()
     for number, rule in enumerate(document.rule):
         for place, name in enumerate(rule.run):
             if name not in asked:
                 asked.add(name)
                 try:
-                    find_handler(document.watcher.handlers, name)
+                    settings = document.handler.get(name) or HandlerSettings()
+                    find_program(partial(find_handler, document.watcher.handlers), name, settings)
                 except HandlerMissing as error:
                     yield Problem(("rule", number, "run", place), str(error))
 

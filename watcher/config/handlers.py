@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, Strict
 from pydantic.dataclasses import dataclass
 
-from watcher.config.shape import STRICT, Count, alternatives
+from watcher.config.shape import STRICT, Count, FilePath, Text, alternatives
 from watcher.config.units import Duration, Size
+from watcher.config.webhooks import SigningSecret, WebhookUrl, check_reach
 from watcher.errors import HandlerMissing
 from watcher.retry import RetryPolicy
 
@@ -48,6 +49,22 @@ class HandlerSettings:
         default_factory=dict
     )  #: given to it as it is
 
+    command: tuple[Text, ...] = ()  #: a program of the machine and its arguments, in place of a file
+    entry_point: Text | None = None  #: name of an installed one, in place of a file; see `entries`
+    url: WebhookUrl | None = None  #: of a webhook, in place of a file
+    format: Literal["json", "multipart"] = "json"  #: what a webhook is sent: the facts, or all files as well
+    secret: SigningSecret | None = None  #: signs what a webhook is sent (Standard Webhooks)
+    allow_private: Annotated[bool, Strict()] = False  #: a webhook may be in our own network, and without TLS
+    ca_file: FilePath | None = None  #: PEM of the authorities to trust for a webhook, in place of the system's
+
+    def __post_init__(self) -> None:
+        """Refuses what can't be meant together."""
+        given = [key for key in ("command", "entry_point", "url") if getattr(self, key)]
+        if len(given) > 1:
+            raise ValueError(f"has {' and '.join(given)}; allowed is one of them")
+        if self.url and not self.allow_private:
+            check_reach(self.url)
+
     @property
     def retry_policy(self) -> RetryPolicy:
         """When a failed run is tried again."""
@@ -71,7 +88,9 @@ def find_handler(folder: Path, name: str) -> Path:
     found = [path for path in files if path.name == name or path.name.startswith(name + ".")]
     if len(found) > 1:
         names = ", ".join(path.name for path in found)
-        raise HandlerMissing(f"the handler {name} could be each of {names} in {folder}; keep one of them there")
+        raise HandlerMissing(
+            f"the handler {name} could be each of {names} in {folder}; keep one of them there", several=True
+        )
     if not found:
         known = sorted({path.name.split(".", 1)[0] for path in files})
         hint = alternatives(name, known) if known else "no handlers are there yet"

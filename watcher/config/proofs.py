@@ -87,9 +87,10 @@ def plain_secrets(data: Mapping[str, Any]) -> Iterator[Key]:
         client = table.get("oauth")
         if isinstance(client, dict) and isinstance(client.get("client_secret"), str):
             yield "account", name, "oauth", "client_secret"
-    for name, table in _tables(data, "oauth").items():
-        if isinstance(table.get("client_secret"), str):
-            yield "oauth", name, "client_secret"
+    for section, key in (("oauth", "client_secret"), ("handler", "secret")):
+        for name, table in _tables(data, section).items():
+            if isinstance(table.get(key), str):
+                yield section, name, key
 
 
 def _tables(data: Mapping[str, Any], section: str) -> Mapping[str, dict[str, Any]]:

@@ -10,14 +10,16 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 from typing import TextIO
 
 from watcher.jobs.author import Later, Message, Reject, Stop
 
-__all__ = ["Handle", "attempt", "load", "main"]
+__all__ = ["Handle", "attempt", "load", "load_entry", "main"]
 
 Handle = Callable[[Message], object]
 Answer = dict[str, object]  #: as JSON: `verdict` or `exit`, `reason`, `delay`
@@ -39,7 +41,7 @@ def main() -> None:
     os.dup2(null, 0)
     sys.stdout, sys.stderr = _stream(1), _stream(2)
     try:
-        handle = load(Path(sys.argv[1]))
+        handle = load(Path(sys.argv[1])) if sys.argv[1].startswith("/") else load_entry(sys.argv[1])
     except BaseException as error:  # noqa: BLE001 - whatever its code raises is the handler's fault, SystemExit too
         _say(link, null, {"verdict": "hold", "reason": f"can't be loaded: {_told(error)}"})
         return
@@ -57,6 +59,15 @@ def load(program: Path) -> Handle:
     handle = getattr(module, "handle", None)
     if not callable(handle):
         raise TypeError(f"{program.name} has no function handle(message), and is no executable script")
+    return handle  # type: ignore[no-any-return] # its author's to type
+
+
+def load_entry(target: str) -> Handle:
+    """The function named by an entry point, "package.module:function". Raises whatever its import raises."""
+    module, _, attribute = target.partition(":")
+    handle = attrgetter(attribute.split("[")[0].strip())(import_module(module.strip()))  # extras mean nothing any more
+    if not callable(handle):
+        raise TypeError(f"{target} is no function")
     return handle  # type: ignore[no-any-return] # its author's to type
 
 

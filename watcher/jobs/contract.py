@@ -1,7 +1,7 @@
 """
 Contract 1, the pure part: what a handler is told and what its exit means. `docs/handlers.md` says it for authors.
 
-Every kind of handler (script, warm Python) is given the same `Run` and gives back one `Ending`.
+Every kind of handler (script, warm Python, webhook) is given the same `Run` and gives back one `Ending`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,9 @@ from pathlib import Path
 from signal import Signals
 
 from watcher.config.handlers import HandlerSettings
+from watcher.config.programs import PATH
 from watcher.jobs.output import one_line
+from watcher.jobs.program import Program
 from watcher.model import MailFolder, Verdict, Work, identity
 
 __all__ = [
@@ -29,9 +31,6 @@ __all__ = [
 ]
 
 CONTRACT = 1
-
-#: Where a handler's commands are looked for; a handler that needs more sets its own `env`.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 #: The variable that marks every process of a run, so that what outlives the run is found (see `strays`).
 TAG = "WATCHER_RUN"
@@ -74,11 +73,12 @@ class Run:
     """One attempt of one handler on one mail: all that a kind of handler needs to know."""
 
     work: Work
-    program: Path  #: the handler's file, found trustworthy
+    program: Program  #: found trustworthy
     folder: MailFolder
     temporary: Path  #: directory of this run alone, removed after it
     tag: str  #: value of the variable that marks its processes
     home: Path
+    state: Path  #: directory of this handler alone, which stays from run to run
     settings: HandlerSettings
 
     @property
@@ -115,6 +115,7 @@ def standing(run: Run) -> dict[str, str]:
         **run.settings.env,
         "WATCHER_CONTRACT": str(CONTRACT),
         "WATCHER_HANDLER": run.work.name,
+        "WATCHER_STATE": str(run.state),
     }
 
 

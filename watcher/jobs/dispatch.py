@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
@@ -21,7 +22,7 @@ from watcher.jobs.host import Hosts
 from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
 from watcher.jobs.process import GRACE
-from watcher.jobs.program import CannotStart, Language, language
+from watcher.jobs.program import CannotStart, Language, program
 from watcher.jobs.script import run_script
 from watcher.jobs.strays import Strays
 from watcher.model import MailFolder, Outcome, Verdict, Work
@@ -50,13 +51,18 @@ class Dispatcher:
         is cleared away.
         """
         self._settings = settings
-        self._handlers = handlers.absolute()
+        self._find_file = partial(find_handler, handlers.absolute())
         self._spool = spool.absolute()
         self._scratch = scratch or self._spool.parent / "scratch"
         self._scratch.mkdir(mode=0o700, exist_ok=True)
+        self._states = self._spool.parent / "handler-state"
+        self._states.mkdir(mode=0o700, exist_ok=True)
         self._strays = Strays(self._spool)
         self._hosts = Hosts(self._strays)
-        self._kinds: dict[Language, Kind] = {Language.PROGRAM: run_script, Language.PYTHON: self._hosts.run}
+        self._kinds: dict[Language, Kind] = {
+            Language.PROGRAM: run_script,
+            Language.PYTHON: self._hosts.run,
+        }
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._accepting = True
         self._running = 0
@@ -114,9 +120,9 @@ class Dispatcher:
 
     def _outcome(self, work: Work) -> Outcome:
         settings = self._settings(work.name)
-        program = find_handler(self._handlers, work.name)
-        _check_ownership(program)
-        run_kind = self._kinds[language(program)]
+        found = program(self._find_file, work.name, settings)
+        if found.file is not None:
+            _check_ownership(found.file)
         folder = MailFolder(self._spool / work.key)
         if folder.path.is_symlink() or not folder.raw.is_file():
             return Outcome(Verdict.NEVER, f"the mail is not in the spool any more: {folder.raw}")
@@ -125,8 +131,8 @@ class Dispatcher:
         _seal(folder.path)
         home = Path(os.environ.get("HOME", "/"))
         with self._strays.tagged() as tag, self._private(tag) as temporary:
-            run = Run(work, program, folder, temporary, tag, home, settings)
-            ending = run_kind(run, self._stop)
+            run = Run(work, found, folder, temporary, tag, home, self._state(work.name), settings)
+            ending = self._kinds[found.language](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             return _outcome(ending, _wishes(run.actions) if success else Wishes())
 
@@ -144,6 +150,12 @@ class Dispatcher:
             with suppress(OSError):  # a stray may still write there: it is tried again when that is gone
                 discard(path)
                 discard(path.with_suffix(".actions"))
+
+    def _state(self, name: str) -> Path:
+        """The directory in which a handler may keep what it likes."""
+        path = self._states / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
 
     def _keep_tidy(self) -> None:
         while not self._over.is_set():
@@ -174,11 +186,11 @@ def _outcome(ending: Ending, wishes: Wishes | None = None) -> Outcome:
     return Outcome(ending.verdict, reason, ending.output, ending.delay, wishes.actions)
 
 
-def _check_ownership(program: Path) -> None:
+def _check_ownership(file: Path) -> None:
     try:
-        reason = objection(trail(program), os.geteuid())
+        reason = objection(trail(file), os.geteuid())
     except OSError as error:
-        raise CannotStart(f"{program} can't be reached: {error.strerror or error}") from error
+        raise CannotStart(f"{file} can't be reached: {error.strerror or error}") from error
     if reason:
         raise CannotStart(reason)
 

@@ -20,7 +20,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import TAG, Ending, Run, environment, exited, standing
 from watcher.jobs.output import one_line
 from watcher.jobs.process import Child, Command, End, Pipe, cut_off, follow, output_pipe
-from watcher.jobs.program import CannotStart
+from watcher.jobs.program import CannotStart, Program
 from watcher.jobs.strays import Strays
 from watcher.model import Verdict
 
@@ -36,10 +36,8 @@ PACKET = 200 * 1024
 class Version:
     """What a warm process was started from; when this changes, another one is started."""
 
-    device: int
-    inode: int
-    modified: int  #: nanoseconds
-    size: int
+    program: Program
+    file: tuple[int, ...]  #: device, inode, time in nanoseconds and size; empty for an entry point
     settings: HandlerSettings
 
 
@@ -54,7 +52,7 @@ class Host:
         self.used = monotonic()
         self.usable = True
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argv = [sys.executable, "-B", "-P", "-m", "watcher.jobs.child", str(run.program)]
+        argv = [sys.executable, "-B", "-P", "-m", "watcher.jobs.child", *run.program.argv]
         with theirs:
             try:
                 command = Command(argv, Path("/"), {**standing(run), TAG: tag})
@@ -190,8 +188,10 @@ class Hosts:
 
 
 def _version(run: Run) -> Version:
-    found = run.program.stat()
-    return Version(found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, run.settings)
+    if run.program.file is None:
+        return Version(run.program, (), run.settings)
+    found = run.program.file.stat()
+    return Version(run.program, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size), run.settings)
 
 
 def _ending(packet: bytes, output: str) -> Ending | None:

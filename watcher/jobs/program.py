@@ -1,12 +1,20 @@
-"""What kind of handler is a file, and can it be started at all? Told in words that cure, before anything runs."""
+"""
+What runs for a handler, and of which kind is it? Told in words that cure where it can't be started, before anything
+runs.
+"""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from watcher.config.entries import Entry
+from watcher.config.handlers import HandlerSettings
+from watcher.config.programs import find_program
 from watcher.errors import WatcherError
 
-__all__ = ["CannotStart", "Language", "language"]
+__all__ = ["ELF", "CannotStart", "Language", "Program", "language", "program"]
 
 #: Linux reads no more of a `#!` line than this (BINPRM_BUF_SIZE).
 HEAD = 256
@@ -18,14 +26,41 @@ class CannotStart(WatcherError):
 
 
 class Language(StrEnum):
-    """How a handler's file is run."""
+    """How a handler is run."""
 
-    PROGRAM = "program"  #: executed: a script with a `#!` line, or a binary
-    PYTHON = "python"  #: its function `handle(message)` is called in a warm process
+    PROGRAM = "program"  #: executed: a script with a `#!` line, a binary, a command of the machine
+    PYTHON = "python"  #: a function is called in a warm process: `handle` of a file, or an entry point
+    WEBHOOK = "webhook"  #: the mail is posted to a URL
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What runs for a handler."""
+
+    language: Language
+    argv: tuple[str, ...] = ()  #: the program and its arguments; of Python the file, or "package.module:function"
+    file: Path | None = None  #: what must not be another's to change; none for what a package installed, or a webhook
+    version: object = None  #: of an entry point: changes when another one is installed
+
+
+def program(find_file: Callable[[str], Path], name: str, settings: HandlerSettings) -> Program:
+    """
+    What runs for the handler `name`; `find_file` tells the file of one that is in the handlers folder.
+
+    Raises HandlerMissing, CannotStart.
+    """
+    match find_program(find_file, name, settings):
+        case None:
+            return Program(Language.WEBHOOK)
+        case Entry() as entry:
+            return Program(Language.PYTHON, (entry.target,), version=entry)
+        case path:
+            spoken = Language.PROGRAM if settings.command else language(path)
+            return Program(spoken, (str(path), *settings.command[1:]), path)
 
 
 def language(path: Path) -> Language:
-    """How to run `path`. Raises CannotStart with what is wrong with it and what to do."""
+    """How to run the file `path`. Raises CannotStart with what is wrong with it and what to do."""
     try:
         with path.open("rb", buffering=0) as file:
             head = file.read(HEAD)

@@ -13,7 +13,7 @@ __all__ = ["run_script"]
 
 def run_script(run: Run, stop: int) -> Ending:
     """Run the program once; it is interrupted when `stop` becomes readable. Raises CannotStart, OSError."""
-    command = Command([str(run.program)], run.folder.path, environment(run))
+    command = Command(run.program.argv, run.folder.path, environment(run))
     with output_pipe() as pipe:
         with _opened(_stdin(run)) as stdin:
             child = Child(command, stdin, pipe.writer, run.settings)
