@@ -1,6 +1,7 @@
 """Raw mail to mail folder to plan: the stage between RECEIVE and ENQUEUE, and what makes lost parts of a mail anew."""
 
 import threading
+import time
 from collections import defaultdict
 
 from watcher.config.accounts import Account
@@ -10,8 +11,8 @@ from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import TRUST_NOBODY
 from watcher.model import Envelope, Message, Outcome, Verdict, Work
-from watcher.rules.match import BODY_LIMIT
 from watcher.rules.route import route
+from watcher.rules.sight import BODY_LIMIT, whole
 from watcher.store.ledger import Ledger
 from watcher.store.spool import Spool
 
@@ -44,7 +45,7 @@ class Unpacking:
         if message.text:
             with (self.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:
                 body = text.read(BODY_LIMIT)
-        return Outcome(Verdict.DONE, plan=route(self.config.rules, message, body))
+        return Outcome(Verdict.DONE, plan=route(self.config.rules, whole(message, body, time.time())))
 
     def take_apart(self, work: Work) -> Message:
         place = work.place

@@ -1,6 +1,6 @@
 import pytest
 
-from watcher.config.units import SizeRange, parse_duration, parse_size, parse_size_range
+from watcher.config.units import Range, parse_duration, parse_size, parse_size_range
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_ranges_of_sizes(written, inside, outside):
 
 
 def test_a_range_without_ends_holds_everything():
-    assert 0 in SizeRange()
-    assert 1 << 50 in SizeRange()
+    assert 0 in Range()
+    assert 1 << 50 in Range()
 
 
 @pytest.mark.parametrize("written", ["", "1M", "big", "2M..1M", "..", "1M..", "..1M", "<", "=1M", "<>1M", 5, True, []])

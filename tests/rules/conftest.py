@@ -1,4 +1,5 @@
 import tomllib
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import TypeAdapter
@@ -19,6 +20,9 @@ def when():
     return read
 
 
+#: Two hours after the mail came in.
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
+
 MAIL = Message(
     contract=1,
     key="k",
@@ -26,7 +30,7 @@ MAIL = Message(
     folder="INBOX",
     uidvalidity=7,
     uid=42,
-    received=None,
+    received=datetime(2026, 11, 21, 10, tzinfo=UTC),
     size=20_000,
     message_id="<1@supplier.example>",
     in_reply_to=None,

@@ -2,9 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.rules.conftest import MAIL
+from tests.rules.conftest import MAIL, NOW
 from watcher.model import Address
-from watcher.rules.match import BODY_LIMIT, matches
+from watcher.rules.match import Answer, judge
+from watcher.rules.sight import BODY_LIMIT, whole
+
+
+def matches(when, message, body):
+    answer = judge(when, whole(message, body, NOW))
+    assert answer is not Answer.UNKNOWN
+    return answer is Answer.YES
+
 
 BODY = "Dear all,\nplease pay order 66 today.\n"
 
@@ -34,6 +42,8 @@ FITTING = [
     "size = '>10k'",
     "size = '10k..30k'",
     "size = ['<1k', '>=20000']",
+    "age = '>1h'",
+    "age = ['<5m', '1h..3h']",
     "attachment = '*.pdf'",
     "attachment = 'part-2.png'",
     "attachment = ['*.xls', '*.doc']",
@@ -65,6 +75,8 @@ OTHER = [
     "account = 'other'",
     "size = '<=10k'",
     "size = '1k..2k'",
+    "age = '<1h'",
+    "age = '3h..1d'",
     "attachment = '*.xls'",
     "attachment = 'invoice'",
     "attachment_type = 'image/jpeg'",

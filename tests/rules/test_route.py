@@ -2,14 +2,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.rules.conftest import MAIL
+from tests.rules.conftest import MAIL, NOW
 from watcher.config import Rule
 from watcher.model import Action, Plan, Step, Verb
-from watcher.rules.route import route
+from watcher.rules import route as routing
+from watcher.rules.sight import whole
 
 SEEN, DELETE = Action(Verb.SEEN), Action(Verb.DELETE)
 DONE, ELSEWHERE = Action(Verb.MOVE, "Done"), Action(Verb.MOVE, "Elsewhere")
 MARK, FAILED = Action(Verb.FLAG, "$Done"), Action(Verb.FLAG, "$Failed")
+
+
+def route(rules, message, body):
+    return routing.route(rules, whole(message, body, NOW))
 
 
 @pytest.fixture

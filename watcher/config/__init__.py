@@ -7,7 +7,7 @@ from watcher.config.reading import find, load
 from watcher.config.rules import Condition, Rule
 from watcher.config.secret import PlainSource, Secret, SecretSource
 from watcher.config.settings import Config, WatcherSettings
-from watcher.config.units import SizeRange
+from watcher.config.units import Range
 
 __all__ = [
     "Account",
@@ -16,10 +16,10 @@ __all__ = [
     "HandlerSettings",
     "Pattern",
     "PlainSource",
+    "Range",
     "Rule",
     "Secret",
     "SecretSource",
-    "SizeRange",
     "Start",
     "WatcherSettings",
     "find",

@@ -58,6 +58,9 @@ class Pattern:
     def __reduce__(self) -> tuple[type["Pattern"], tuple[str, bool]]:
         return Pattern, (self.text, self.regex)
 
+    def __str__(self) -> str:
+        return f"{{ regex = '{self.text}' }}" if self.regex else self.text
+
     def fits(self, value: str) -> bool:
         """Whether the pattern fits this value of a mail."""
         # Composed, as macOS sends names of files decomposed; a lone surrogate can't be encoded and is no letter anyway.

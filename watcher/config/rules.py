@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from watcher.config.patterns import Pattern, parse_pattern
 from watcher.config.shape import STRICT, Name, Text, alternatives, has_control, not_empty
-from watcher.config.units import SizeRange, parse_size_range
+from watcher.config.units import Range, parse_age_range, parse_size_range
 from watcher.findings import MailKind, Standing
 from watcher.model import Action, Verb
 
@@ -33,9 +33,10 @@ Patterns = Annotated[
     tuple[Annotated[Pattern, PlainValidator(parse_pattern)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
 ]
 Sizes = Annotated[
-    tuple[Annotated[SizeRange, PlainValidator(parse_size_range)], ...],
-    AfterValidator(not_empty),
-    BeforeValidator(_listed),
+    tuple[Annotated[Range, PlainValidator(parse_size_range)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
+]
+Ages = Annotated[
+    tuple[Annotated[Range, PlainValidator(parse_age_range)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
 ]
 Kinds = Annotated[tuple[MailKind, ...], AfterValidator(not_empty), BeforeValidator(_listed)]
 Verdicts = Annotated[tuple[Standing, ...], AfterValidator(not_empty), BeforeValidator(_listed)]
@@ -57,6 +58,7 @@ class Condition:
     folder: Patterns = ()  #: it lies in
     account: Patterns = ()  #: name of the account it came to
     size: Sizes = ()  #: of the raw mail
+    age: Ages = ()  #: since the server took it in (INTERNALDATE), when the rules are asked; Date anybody can choose
     attachment: Patterns = ()  #: name of an attachment
     attachment_type: Patterns = ()  #: media type of an attachment: of the same one, if both are given
     kind: Kinds = ()  #: one of these

@@ -2,12 +2,13 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import PlainValidator
 
-__all__ = ["Duration", "Size", "SizeRange", "parse_duration", "parse_size", "parse_size_range"]
+__all__ = ["Duration", "Range", "Size", "parse_age_range", "parse_duration", "parse_size", "parse_size_range"]
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -53,41 +54,50 @@ def parse_size(value: object) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class SizeRange:
-    """A range of sizes in bytes, both ends included."""
+class Range:
+    """A range of sizes in bytes, or of ages in seconds; both ends included."""
 
-    least: int = 0
-    most: int | None = None  #: None: without end
+    least: float = 0
+    most: float | None = None  #: None: without end
+    text: str = field(default="", compare=False)  #: as it was written
 
-    def __contains__(self, size: int) -> bool:
-        return self.least <= size and (self.most is None or size <= self.most)
+    def __contains__(self, value: float) -> bool:
+        return self.least <= value and (self.most is None or value <= self.most)
+
+    def meets(self, least: float, most: float) -> bool:
+        """Whether anything from `least` to `most` is in it."""
+        return self.least <= most and (self.most is None or least <= self.most)
 
 
-def parse_size_range(value: object) -> SizeRange:
+def parse_size_range(value: object) -> Range:
     """The range meant by ">1M", ">=1M", "<10k", "<=10k" or "1M..10M". Raises ValueError."""
-    refused = ValueError('is no range of sizes; allowed are ">1M", ">=1M", "<10k", "<=10k" or "1M..10M"')
+    found = _range(value, parse_size, 1)
+    if found is None:
+        raise ValueError('is no range of sizes; allowed are ">1M", ">=1M", "<10k", "<=10k" or "1M..10M"')
+    return found
+
+
+def parse_age_range(value: object) -> Range:
+    """The range meant by ">2d", ">=2d", "<1h", "<=1h" or "1h..2d". Raises ValueError."""
+    found = _range(value, parse_duration, 0)
+    if found is None:
+        raise ValueError('is no range of ages; allowed are ">2d", ">=2d", "<1h", "<=1h" or "1h..2d"')
+    return found
+
+
+def _range(value: object, parse: Callable[[object], float], step: int) -> Range | None:
+    """`step`: by how much the next value is bigger, so that ">" means something; None if it is no range."""
     text = value if isinstance(value, str) else ""
     try:
-        if edge := re.fullmatch(r"([<>]=?) *(.+)", text):
-            return _beyond(edge[1], parse_size(edge[2]))
+        if edge := re.fullmatch(r"([<>])(=?) *(.+)", text):
+            end, beyond = parse(edge[3]), 0 if edge[2] else step
+            return Range(least=end + beyond, text=text) if edge[1] == ">" else Range(most=end - beyond, text=text)
         if ends := re.fullmatch(r"(.+?) *\.\. *(.+)", text):
-            between = SizeRange(parse_size(ends[1]), parse_size(ends[2]))
-            if between.least in between:
-                return between
-    except ValueError as error:
-        raise refused from error
-    raise refused
-
-
-def _beyond(sign: str, edge: int) -> SizeRange:
-    match sign:
-        case ">":
-            return SizeRange(least=edge + 1)
-        case ">=":
-            return SizeRange(least=edge)
-        case "<":
-            return SizeRange(most=edge - 1)
-    return SizeRange(most=edge)
+            least, most = parse(ends[1]), parse(ends[2])
+            return Range(least, most, text) if least <= most else None
+    except ValueError:
+        return None
+    return None
 
 
 Duration = Annotated[float, PlainValidator(parse_duration)]
