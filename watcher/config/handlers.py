@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, Strict
 from pydantic.dataclasses import dataclass
 
+from watcher.config.isolation import Digest, HandlerSecrets, Isolation
 from watcher.config.shape import STRICT, Count, FilePath, Text, alternatives
 from watcher.config.units import Duration, Size
 from watcher.config.webhooks import SigningSecret, WebhookUrl, check_reach
@@ -49,6 +51,14 @@ class HandlerSettings:
         default_factory=dict
     )  #: given to it as it is
 
+    isolation: Isolation | None = None  #: None: as `[watcher]` says
+    user: Text | None = None  #: who it runs as, if isolation = "user"
+    network: Annotated[bool, Strict()] = False  #: a sandbox leaves it the network
+    readable: tuple[FilePath, ...] = ()  #: files and directories that a sandbox lets it read
+    writable: tuple[FilePath, ...] = ()  #: and those where it may write
+    secrets: HandlerSecrets = Field(default_factory=dict)  #: given to it as files
+    sha256: Digest | None = None  #: of its file; any other is not run
+
     command: tuple[Text, ...] = ()  #: a program of the machine and its arguments, in place of a file
     entry_point: Text | None = None  #: name of an installed one, in place of a file; see `entries`
     url: WebhookUrl | None = None  #: of a webhook, in place of a file
@@ -64,6 +74,14 @@ class HandlerSettings:
             raise ValueError(f"has {' and '.join(given)}; allowed is one of them")
         if self.url and not self.allow_private:
             check_reach(self.url)
+        if (self.isolation == "user") != bool(self.user):
+            raise ValueError('has one of isolation = "user" and user = "NAME" without the other')
+        if self.isolation == "user" and (self.readable or self.writable):
+            raise ValueError("has readable or writable, which are for a sandbox; give its user rights by chmod")
+
+    def under(self, isolation: Isolation) -> "HandlerSettings":
+        """The same, kept apart as `isolation` says if these say nothing of it."""
+        return self if self.isolation or isolation == "none" else replace(self, isolation=isolation)
 
     @property
     def retry_policy(self) -> RetryPolicy:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from watcher.config.doubts import doubts_of, missing_handlers, repeated_names
 from watcher.config.files import read_regular
+from watcher.config.handlers import HandlerSettings
 from watcher.config.problems import Problem, Source, problems_of
 from watcher.config.proofs import clients_of, plain_secrets, proofs_of, with_token
 from watcher.config.settings import Config, Document, default_file
@@ -54,10 +55,12 @@ def load(path: Path, *, strict: bool = False) -> Config:
         warnings += doubts_of(document)
     if problems:
         raise ConfigError(source.lines(problems))
+    apart = document.watcher.isolation
     return Config(
         accounts=tuple(with_token(account, document, clients) for account in document.account.values()),
         rules=document.rule,
-        handlers=document.handler,
+        handlers={name: settings.under(apart) for name, settings in document.handler.items()},
+        unnamed=HandlerSettings().under(apart),
         watcher=document.watcher,
         limits=document.limits,
         path=path,

@@ -50,6 +50,7 @@ class WatcherSettings:
     keep_dead: Duration = 90 * 86400.0  #: how long dead letters do
     unpackers: Count = 2  #: processes that take mails apart
     runners: Count = 8  #: handler runs at once, all handlers together
+    isolation: Literal["none", "sandbox"] = "none"  #: of handlers that say nothing of their own
     links: Count = 8  #: threads that serve the links to the servers
     stop_timeout: Duration = 20.0  #: time that running handlers get when the daemon is stopped
     log: Literal["debug", "info", "warning", "error"] = "info"  #: least weight of what is logged
@@ -81,8 +82,9 @@ class Config:
     watcher: WatcherSettings
     path: Path  #: of the file it was read from
     limits: Limits = USUAL  #: of taking mails apart
+    unnamed: HandlerSettings = dataclasses.field(default_factory=HandlerSettings)  #: of handlers without a section
     warnings: tuple[str, ...] = ()  #: one line each: file, line, key, what is doubtful
 
     def handler(self, name: str) -> HandlerSettings:
         """The settings of the handler `name`, whether it has a section or not."""
-        return self.handlers.get(name) or HandlerSettings()
+        return self.handlers.get(name) or self.unnamed
