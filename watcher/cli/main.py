@@ -18,6 +18,7 @@ from watcher.cli.new_handler import new_handler
 from watcher.cli.run import run
 from watcher.cli.status import status
 from watcher.cli.terminal import complain
+from watcher.cli.trial import try_handler
 from watcher.cli.unpack import unpack
 from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
 from watcher.version import __version__
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for command in (init, run, check, doctor, login, unpack, demo, status, new_handler):
     app.command()(command)
+app.command("try")(try_handler)
 app.add_typer(jobs, name="jobs")
 
 

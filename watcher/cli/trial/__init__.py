@@ -1,0 +1,151 @@
+"""`imap-watcher try`: one handler on one mail, as the daemon would run it."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from watcher.cli import exits
+from watcher.cli.completion import account_names, handler_names
+from watcher.cli.trial.bench import Bench, Run, bench, lay_out, runs, stand_in, standing_in, succeeded, surroundings
+from watcher.cli.trial.page import show_call, show_end, show_run
+from watcher.cli.trial.report import Report, RunReport, call_of, mail_of, report_of_run, rule_says
+from watcher.cli.trial.traces import changes, look, named_paths
+from watcher.cli.workshop import Workshop, open_workshop
+from watcher.config import HandlerSettings, find_handler
+from watcher.errors import WatcherError
+from watcher.jobs.program import program
+
+__all__ = ["try_handler"]
+
+
+def try_handler(
+    context: typer.Context,
+    handler: Annotated[
+        str,
+        typer.Argument(help="Name, or a file anywhere.", metavar="HANDLER", autocompletion=handler_names),
+    ],
+    mail: Annotated[str, typer.Argument(help="A saved mail; - reads it; else a built-in one.", metavar="[MAIL]")] = "",
+    fail_with: Annotated[
+        int | None,
+        typer.Option(min=0, max=255, help="Run nothing, but show what follows from this exit code.", metavar="CODE"),
+    ] = None,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="Run something that never ends in its place, for 1 s, and show what follows.")
+    ] = False,
+    times: Annotated[
+        int, typer.Option(min=1, max=20, help="Run it so often under one key: what does a repeat change?")
+    ] = 1,
+    attempt: Annotated[
+        int, typer.Option(min=1, max=1000, help="As the attempt of this number; those before have failed alike.")
+    ] = 1,
+    account: Annotated[
+        str,
+        typer.Option(help="Judge the sender as for this account; else the first.", autocompletion=account_names),
+    ] = "",
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the mail folder in this new directory.", metavar="DIR")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """
+    Run a handler on a saved mail as the daemon would, with its settings, and show the call, what it printed and asked
+    for, and what the daemon would do next. It really runs: what it does outside of the mail is done. No server is
+    asked, nothing is recorded; no configuration is needed. Ends with 1 if the handler did not succeed.
+
+    Examples: imap-watcher try book; imap-watcher try ./book.py invoice.eml --times 2; imap-watcher try book --fail-with
+    75 --attempt 12
+    """
+    if slow and fail_with is not None:
+        raise typer.BadParameter("--slow and --fail-with are two different ends")
+    workshop = open_workshop(context)
+    handlers, name = located(workshop, handler)
+    settings, played = workshop.settings(name), slow or fail_with is not None
+    with opened(mail) as raw, bench(keep) as root:
+        on = lay_out(root, raw, name, workshop.config, chosen_account(workshop, account))
+        environment = surroundings(on, settings)
+        if played:
+            handlers = stand_in(root, name, "exec sleep 3600" if slow else f"exit {fail_with}")
+            settings = standing_in(settings, slow=slow)
+        seen = mail_of(on, mail or "a built-in sample")
+        call = call_of(on, program(partial(find_handler, handlers), name, settings), settings, environment)
+        if not as_json:
+            show_call(name, seen, call)
+        done: list[RunReport] = []
+        for run, changed in watched(on, handlers, settings, attempt, times):
+            done.append(report_of_run(run, settings, changed))
+            if not as_json:
+                show_run(done[-1])
+        rule = rule_says(on, workshop.config, name)
+    report = Report(name, seen, call, tuple(done), rule, differences(done), str(keep) if keep else None)
+    if as_json:
+        print(json.dumps(asdict(report), ensure_ascii=False, indent=2))
+    else:
+        show_end(report)
+    if not played and not succeeded(run):
+        raise typer.Exit(exits.FAILED)
+
+
+def located(workshop: Workshop, handler: str) -> tuple[Path, str]:
+    """The folder of the handler and its name. Raises HandlerMissing."""
+    path = Path(handler)
+    if "/" not in handler and not path.is_file():
+        find_handler(workshop.handlers, handler)
+        return workshop.handlers, handler
+    if not path.is_file():
+        raise WatcherError(f"{path} is no file; a handler is named, or given as a file")
+    return path.absolute().parent, path.name.split(".", 1)[0]
+
+
+def chosen_account(workshop: Workshop, account: str) -> str:
+    """The name of the account whose mail it plays. Raises WatcherError if there is none of this name."""
+    known = [one.name for one in workshop.config.accounts] if workshop.config else []
+    if account and account not in known:
+        raise WatcherError(
+            f"there is no account {account} in {workshop.path}; known here: {', '.join(known) or 'none'}"
+        )
+    return account or next(iter(known), "")
+
+
+@contextmanager
+def opened(mail: str) -> Iterator[IO[bytes]]:
+    """The raw mail. Raises WatcherError."""
+    with ExitStack() as stack:
+        try:
+            if mail == "-":
+                source: IO[bytes] = sys.stdin.buffer
+            else:
+                path = Path(mail) if mail else files(__package__) / "sample.eml"
+                source = stack.enter_context(path.open("rb"))
+        except OSError as error:
+            raise WatcherError(f"{mail}: {error.strerror}") from error
+        yield source
+
+
+def watched(
+    on: Bench, handlers: Path, settings: HandlerSettings, attempt: int, times: int
+) -> Iterator[tuple[Run, list[str]]]:
+    """Each run, and the files that it has changed where its settings point."""
+    paths = named_paths(settings.env)
+    before = look(paths)
+    for run in runs(on, handlers, settings, attempt=attempt, times=times):
+        after = look(paths)
+        yield run, changes(before, after)
+        before = after
+
+
+def differences(done: Sequence[RunReport]) -> tuple[str, ...]:
+    """How the runs after the first were unlike it: whoever uses the key well leaves none but in words."""
+    lines = []
+    for number, run in enumerate(done[1:], 2):
+        unlike = [what for what in ("verdict", "output", "actions") if getattr(run, what) != getattr(done[0], what)]
+        lines += [f"run {number}: another {what}" for what in unlike]
+        lines += [f"run {number}: {change}" for change in run.changes]
+    return tuple(lines)
