@@ -40,3 +40,24 @@ def test_names_of_cases_are_their_own():
     ("text", "cases", "words"),
     [
         ('eval "echo $(sed -n "s/^Subject: //p" message.eml | head -n 1)"', {"semicolon"}, "lets a shell read"),
+        ("chmod u+w . && rm body.txt; exit 0", {"ordinary"}, "changed the mail folder"),
+        ("exit 3", {"ordinary", "empty"}, "again and again: exit 3"),
+        ("exit 65", {"ordinary", "repeated"}, "refuses a mail that has nothing odd: exit 65 (bad data)"),
+        ("exit 78", {"ordinary", "empty"}, "can't run: exit 78"),
+        ("kill -9 $$", {"ordinary", "empty"}, "crashed: killed by SIGKILL"),
+        ('[ "$WATCHER_ATTEMPT" = 1 ] || exit 1', {"repeated"}, "when it runs again with the same key (2 of 2)"),
+        ("grep -q '^Subject: ..*' message.eml || exit 1", {"empty", "bare"}, "again and again"),
+    ],
+)
+def test_each_fault_is_found(room, text, cases, words):
+    room.script("bad", text)
+    found = faults(room, "bad")
+    assert cases <= found.keys()
+    assert all(words in found[case] for case in cases)
+
+
+def test_one_that_hangs_is_found(room):
+    room.script("slow", "sleep 600")
+    room.settings["slow"] = HandlerSettings(timeout=0.1)
+    [finding] = conform(room.dispatcher, room.spool, "slow", CASES[:1])
+    assert "crashed: ran longer than 0.1 s" in finding.fault
