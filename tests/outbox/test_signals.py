@@ -1,0 +1,77 @@
+"""Real replies of real servers, and what each must lead to."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watcher.config.providers import profile_for
+from watcher.outbox.signals import Remedy, Step, Trouble, knowledge, meaning, reply
+
+OTHER = profile_for("a@example.com")
+
+
+def cases():
+    rows = Path(__file__).with_name("replies.txt").read_text("utf-8").splitlines()
+    return [tuple(cell.strip() for cell in row.split(" | ")) for row in rows if row and not row.startswith("#")]
+
+
+CASES = cases()
+
+
+@pytest.mark.parametrize(
+    ("step", "domain", "trouble", "remedy", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
+)
+def test_each_real_reply_leads_to_its_class_remedy_and_words(step, domain, trouble, remedy, words, line):
+    told = reply(int(line[:3]), line[4:].replace("\\n", "\n").encode())
+    signal = meaning(told, Step(step), profile_for(f"a@{domain}"))
+    assert (signal.trouble, signal.remedy) == (trouble, remedy)
+    assert words in signal.words
+    assert (signal.wait is not None) == (signal.remedy is Remedy.PAUSE or "login attempts" in line)
+
+
+def test_there_are_enough_of_them_and_every_class_is_met():
+    assert len({line for *_, line in CASES}) >= 60
+    assert {trouble for _, _, trouble, *_ in CASES} == set(Trouble)
+
+
+@pytest.mark.parametrize("code", [421, 450, 451, 452])
+@pytest.mark.parametrize("step", list(Step))
+def test_a_passing_code_without_words_is_never_the_end(code, step):
+    assert meaning(reply(code, b"sorry"), step).remedy is Remedy.LATER
+
+
+@pytest.mark.parametrize("code", [530, 535, 550])
+@pytest.mark.parametrize("step", list(Step))
+def test_a_lasting_code_without_words_is_not_tried_again_by_itself(code, step):
+    signal = meaning(reply(code, b"no"), step)
+    assert signal.remedy in {Remedy.NEVER, Remedy.PAUSE}
+    assert signal.remedy is Remedy.NEVER or signal.wait >= 900
+
+
+def test_a_relay_has_advice_of_its_own():
+    told = reply(535, b"Authentication failed: Bad username / password")
+    assert meaning(told, Step.AUTH, OTHER, "user is apikey, the password an API key").words.startswith("user is apikey")
+
+
+def test_a_reply_of_several_lines_is_one_line_that_can_be_shown():
+    told = reply(550, b"5.7.1 first\n5.7.1 sec\x1b[31mond\r")
+    assert (told.code, told.status, told.text) == (550, "5.7.1", "first sec\\x1b[31mond")
+    assert str(told) == "550 5.7.1 first sec\\x1b[31mond"
+
+
+@given(st.integers(400, 599), st.binary(max_size=300), st.sampled_from(Step))
+def test_any_reply_means_something(code, words, step):
+    signal = meaning(reply(code, words), step, OTHER)
+    assert signal.words
+    assert str(reply(code, words)).isprintable()
+
+
+def test_every_trouble_has_words_and_every_entry_is_of_use():
+    assert set(knowledge().words) == set(Trouble)
+    assert set(knowledge().step) == set(Step)
+    said = [one.says for one in knowledge().replies]
+    assert len(said) == len(set(said))
+    hidden = [(a, b) for at, b in enumerate(said) for a in said[:at] if a in b]
+    assert not hidden
