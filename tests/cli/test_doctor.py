@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,11 @@ import pytest
 
 from tests.cli.page import same_as_read
 from tests.fakes.connect_proxy import ConnectProxy
-from tests.fakes.imap_server import ImapServer
+from tests.fakes.imap_server import ImapServer, authority
 from watcher.cli.doctor.findings import Finding, Mark, of_clock, of_features, of_transport, verdict
 from watcher.cli.doctor.letter import ahead
 from watcher.config.providers import profile_for
-from watcher.imap.probe import Certificate, Transport
+from watcher.imap.chain import Certificate, Transport
 
 NETEASE = "IMAP4rev1 AUTH=PLAIN ID UIDPLUS"
 
@@ -190,6 +191,28 @@ def test_a_certificate_that_nobody_knows(server, write):
     same_as_read(done.stdout, "doctor-stranger")
 
 
+@pytest.mark.parametrize("starttls", [False, True], ids=["implicit", "starttls"])
+def test_a_certificate_for_another_name(write, starttls):
+    names = tuple(f"{name}.example.org" for name in ("mail", "imap", "smtp", "pop", "www", "*"))
+    with ImapServer(names=names, starttls=starttls) as server:
+        server.capabilities += " STARTTLS" if starttls else ""
+        lines = [*at(server), 'tls = "starttls"'] if starttls else at(server)
+        done = doctor(write(*lines))
+    assert done.returncode == 1
+    assert server.logins == 0
+    same_as_read(done.stdout, "doctor-other-name-starttls" if starttls else "doctor-other-name")
+
+
+def test_a_certificate_that_has_expired(write):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert("127.0.0.1", not_after=datetime(2020, 2, 3, tzinfo=UTC)).configure_cert(context)
+    with ImapServer(context=context) as server:
+        done = doctor(write(*at(server)))
+    assert "can't be trusted: it has expired: its operator must renew it, or the clock of this machine" in done.stdout
+    assert "it shows (1 of 1) trustme" in done.stdout
+    assert "valid from 2000-01-01 to 2020-02-03, for 127.0.0.1" in done.stdout
+
+
 def test_a_missing_password(server, write):
     config = write(*at(server))
     (config.parent / "password").unlink()
@@ -232,7 +255,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def certificate(subject, days):
-    return Certificate(subject, "Root", (subject,), NOW + timedelta(days=days))
+    return Certificate(subject, "Root", (subject,), NOW - timedelta(days=30), NOW + timedelta(days=days))
 
 
 @pytest.mark.parametrize(

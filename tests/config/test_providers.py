@@ -161,17 +161,22 @@ def test_the_domain_of_an_address_leads_to_its_provider(address, name, host, use
 
 
 @pytest.mark.parametrize(
-    ("address", "host", "name", "found"),
+    ("address", "host", "port", "name", "found"),
     [
-        ("me@firm.example", "imap.exmail.qq.com", "exmail", Found.HOST),
-        ("me@firm.example", "IMAP.gmail.com.", "gmail", Found.HOST),
-        ("me@firm.example", "mail.firm.example", "generic", Found.GUESS),
-        ("me@gmail.com", "mail.firm.example", "generic", Found.GUESS),
-        ("me@icloud.com", "127.0.0.2", "generic", Found.GUESS),
+        ("me@firm.example", "imap.exmail.qq.com", 0, "exmail", Found.HOST),
+        ("me@firm.example", "IMAP.gmail.com.", 1993, "gmail", Found.HOST),
+        ("me@firm.example", "mail.firm.example", 0, "generic", Found.GUESS),
+        ("me@gmail.com", "mail.firm.example", 0, "generic", Found.GUESS),
+        ("me@icloud.com", "127.0.0.2", 0, "generic", Found.GUESS),
+        ("me@firm.example", "127.0.0.1", 0, "generic", Found.GUESS),
+        ("me@firm.example", "127.0.0.1", 1993, "generic", Found.GUESS),
+        ("me@firm.example", "127.0.0.1", 1143, "proton", Found.HOST),
+        ("me@proton.me", "127.0.0.1", 1144, "proton", Found.HOST),
     ],
 )
-def test_the_name_of_the_server_counts_more_than_the_domain(address, host, name, found):
-    profile = profile_for(address, host)
+def test_the_server_counts_more_than_the_domain(address, host, port, name, found):
+    """And on this machine may be anything, so there its port counts as well."""
+    profile = profile_for(address, host, port)
     assert (profile.name, profile.found) == (name, found)
 
 

@@ -127,5 +127,5 @@ class Account:
 
     @property
     def profile(self) -> Profile:
-        """What is known of the provider: by the name of the server, else by the domain of the address."""
-        return profile_for(self.address, self.host)
+        """What is known of the provider: by its server, else by the domain of the address."""
+        return profile_for(self.address, self.host, self.port)

@@ -1,17 +1,15 @@
 """The way to a link gone step by step, to see how each step does; and a mail handed in, to see it arrive."""
 
-import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
 from typing import Any
 
 from watcher.config.accounts import Account
 from watcher.config.secret import Secret
 from watcher.errors import ActionRefused
 from watcher.imap.approach import credential_of, endpoint_of
+from watcher.imap.chain import Certificate, Transport, shown, transport
 from watcher.imap.dial import Endpoint, dial
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import folder_name
@@ -23,25 +21,7 @@ from watcher.imap.signals import printable, reply
 from watcher.imap.tls import context, secure
 from watcher.imap.wire import Client, Wire
 
-__all__ = ["Certificate", "Probe", "Transport", "Trial"]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """One certificate of a chain. All text is printable."""
-
-    subject: str  #: its common name, or the first name it was made for
-    issuer: str
-    names: tuple[str, ...]  #: hosts it was made for
-    expires: datetime  #: in UTC
-
-
-@dataclass(frozen=True, slots=True)
-class Transport:
-    """TLS that stands: the chain was verified, and the name of the host checked."""
-
-    version: str  #: such as "TLSv1.3"
-    chain: tuple[Certificate, ...]  #: the server's own first, the authority we trust last
+__all__ = ["Probe", "Trial"]
 
 
 class Trial(Link):
@@ -119,7 +99,15 @@ class Probe:
                 self._wire.expect(self._timeout)
                 self._wire.start_tls(trust)
                 self._sock = self._wire.sock
-        return _transport(self._sock)
+        return transport(self._sock)
+
+    def shown(self) -> tuple[Certificate, ...]:
+        """What certificates the server shows to one who does not ask who issued them, on a connection of its own."""
+        sock = dial(self.endpoint, self._deadline)
+        with closing(sock), self._translated(Phase.GREETING):
+            if self.endpoint.tls == "starttls":
+                Wire(sock, self.endpoint.host, self.endpoint.port, self._deadline).ask_for_tls()
+            return shown(sock, self.endpoint.host, self._deadline)
 
     def greet(self) -> str:
         """Hears the greeting; its words, printable."""
@@ -181,23 +169,3 @@ class Probe:
             yield
         except FOREIGN as error:
             raise lost(str(self.endpoint), error, profile=self._account.profile, phase=phase) from error
-
-
-def _transport(sock: ssl.SSLSocket) -> Transport:
-    chain = sock._sslobj.get_verified_chain()  # type: ignore[attr-defined]  # noqa: SLF001 public since Python 3.13, as DER
-    return Transport(str(sock.version()), tuple(_certificate(link.get_info()) for link in chain or ()))
-
-
-def _certificate(told: dict[str, Any]) -> Certificate:
-    names = tuple(printable(name) for _, name in told.get("subjectAltName", ()))
-    subject, issuer = (_common_name(told.get(key, ())) for key in ("subject", "issuer"))
-    expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(told["notAfter"]), UTC)
-    return Certificate(subject or (names[0] if names else "?"), issuer or "?", names, expires)
-
-
-def _common_name(name: Any) -> str:
-    """The common name within a distinguished one, or what stands there in its place."""
-    parts = {key: value for relative in name for key, value in relative}
-    return printable(
-        next((parts[key] for key in ("commonName", "organizationName", "organizationalUnitName") if key in parts), "")
-    )

@@ -181,6 +181,14 @@ class Wire(imaplib.IMAP4):
 
     def start_tls(self, trust: ssl.SSLContext) -> None:
         """STARTTLS. What was said before TLS is forgotten (RFC 3501 6.2.1); ServerUntrusted if anything is odd."""
+        self.ask_for_tls()
+        self.sock = secure(self.sock, trust, self.host, self._deadline)
+        self.untagged_responses.clear()
+        self.tidings = Tidings()
+        self.capabilities = tuple(word.decode("ascii") for word in self.abilities())
+
+    def ask_for_tls(self) -> None:
+        """The part of STARTTLS that is not TLS yet. ServerUntrusted if anything is odd."""
         if self.state != "NONAUTH":
             raise ServerUntrusted(f"{self.host} greets as already logged in (PREAUTH): that would skip TLS")
         if "STARTTLS" not in self.capabilities:
@@ -195,10 +203,6 @@ class Wire(imaplib.IMAP4):
         if status != "OK":
             raise ServerUntrusted(f"{self.host} refuses STARTTLS ({self.tidings.reply}): use tls = implicit")
         self._refuse_leftovers()
-        self.sock = secure(self.sock, trust, self.host, self._deadline)
-        self.untagged_responses.clear()
-        self.tidings = Tidings()
-        self.capabilities = tuple(word.decode("ascii") for word in self.abilities())
 
     def _refuse_leftovers(self) -> None:
         if self._buffer:

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from watcher.cli.doctor.findings import Finding, Mark, cure, of_clock, of_features, of_transport, source
+from watcher.cli.doctor.findings import Finding, Mark, cure, of_chain, of_clock, of_features, of_transport, source
 from watcher.cli.doctor.letter import Letter, ahead, test_folder, wait
 from watcher.config.accounts import Account
+from watcher.config.providers.catalogue import GENERIC
 from watcher.config.secret import Secret
-from watcher.errors import ActionRefused, FolderRefused, IdleRefused, MailboxLost, WatcherError
+from watcher.errors import ActionRefused, FolderRefused, IdleRefused, MailboxLost, ServerUntrusted, WatcherError
 from watcher.imap.probe import Probe, Trial
 from watcher.imap.signals import printable
 from watcher.renewal import FIRST
@@ -45,6 +46,8 @@ def examine(account: Account, state: Path, trials: Trials) -> Iterator[Finding]:
         step = examination.step
         text = ": ".join(filter(None, (str(error), cure(step, error))))
         yield Finding(step, Mark.FAILED, text, examination.elapsed)
+        if step == "tls" and isinstance(error, ServerUntrusted):
+            yield from examination.evidence()
     finally:
         examination.opened.close()
 
@@ -79,6 +82,11 @@ class Examination:
             yield from self._push(link, secret)
         yield self._renewal(link)
 
+    def evidence(self) -> Iterator[Finding]:
+        """What the server has shown that was not trusted, if it shows that once more."""
+        with suppress(WatcherError):  # what is wrong is told already
+            yield from of_chain(Probe(self.account, self.trials.timeout).shown())
+
     # --- timing ---
 
     def _do(self, step: str, act: Callable[[], _T]) -> _T:
@@ -98,7 +106,8 @@ class Examination:
     def _settings(self) -> Finding:
         account = self.account
         way = "TLS from the first byte" if account.tls == "implicit" else "STARTTLS"
-        text = f"{account.path}, {way}, {account.profile.title}"
+        known = account.profile.name != GENERIC
+        text = f"{account.path}, {way}, {account.profile.title if known else 'of no known provider'}"
         return Finding("config", Mark.WELL, text)
 
     def _path(self, probe: Probe) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """What doctor finds out, and what follows from it. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,13 +22,27 @@ from watcher.errors import (
     ServerUntrusted,
     WatcherError,
 )
-from watcher.imap.probe import Transport
+from watcher.imap.chain import Certificate, Transport
 from watcher.imap.signals import printable
 
-__all__ = ["Diagnosis", "Finding", "Mark", "cure", "of_clock", "of_features", "of_transport", "source", "verdict"]
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Mark",
+    "cure",
+    "of_chain",
+    "of_clock",
+    "of_features",
+    "of_transport",
+    "source",
+    "verdict",
+]
 
 #: Days before its end from which a certificate is a matter of concern: renewed by machines at 30, by people too late.
 SOON = 14
+
+#: Names of a certificate that are told.
+FEW_NAMES = 5
 
 #: Seconds that the clocks may differ: INTERNALDATE has whole ones, and the mail takes a moment.
 SKEW = 30.0
@@ -105,6 +119,15 @@ def of_transport(transport: Transport, host: str, now: datetime) -> Finding:
     if days < SOON:
         return Finding("tls", Mark.DOUBT, f"{text}: its operator should renew it now")
     return Finding("tls", Mark.WELL, text)
+
+
+def of_chain(chain: Sequence[Certificate]) -> Iterator[Finding]:
+    """What a server has shown that is not trusted, certificate by certificate."""
+    for number, one in enumerate(chain, 1):
+        names = f", for {', '.join(one.names[:FEW_NAMES])}" if one.names else ""
+        more = f" and {len(one.names) - FEW_NAMES} more" if len(one.names) > FEW_NAMES else ""
+        text = f"issued by {one.issuer}, valid from {one.begins:%Y-%m-%d} to {one.expires:%Y-%m-%d}{names}{more}"
+        yield Finding("tls", Mark.FAILED, f"it shows ({number} of {len(chain)}) {one.subject}, {text}")
 
 
 def of_features(capabilities: Collection[str], profile: Profile) -> Finding:

@@ -59,7 +59,7 @@ def init(
 def located(section: Section, person: Person, timeout: float) -> tuple[Section, Profile]:
     """Finds the server, tells what must be done there first, and has a host confirmed that is not known."""
     drafted(section)  # all that is wrong with what was given is told before anything is looked up
-    profile = find_profile(section.address, section.host, timeout)
+    profile = find_profile(section.address, section.host, section.port, timeout)
     found = with_server(section, profile)
     print("\n".join(first_steps(profile, drafted(found), given=bool(section.host))))
     doubtful = profile.found in (Found.SRV, Found.GUESS) and not section.host

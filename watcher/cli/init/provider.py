@@ -19,10 +19,10 @@ _FOUND = {
 }
 
 
-def find_profile(address: str, host: str, seconds: float) -> Profile:
+def find_profile(address: str, host: str, port: int, seconds: float) -> Profile:
     """The profile for `address`: by its server if that is given, else by domain, MX or SRV, or a guess."""
     if host:
-        return profile_for(address, host)
+        return profile_for(address, host, port)
     try:
         return discover(address, DnsResolver(seconds))
     except NamesUnavailable:

@@ -17,6 +17,9 @@ __all__ = ["generic", "hint", "hosted_by", "profile_at", "profile_for", "profile
 #: The profile of all others: its hints stand in for those a provider has not, its words are looked for last.
 GENERIC = "generic"
 
+#: Servers on this machine that providers have us run (Proton Mail Bridge).
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
+
 _PROFILE = TypeAdapter(Profile)
 
 
@@ -40,18 +43,22 @@ def generic(domain: str = "{domain}") -> Profile:
     return dataclasses.replace(profiles()[-1].at(domain), found=Found.GUESS)
 
 
-def profile_for(address: str, host: str = "") -> Profile:
-    """The profile for `address`, or, if the name of its server is given, the one for that server."""
+def profile_for(address: str, host: str = "", port: int = 0) -> Profile:
+    """The profile for `address`, or, if its server is given, the one for that server. `port`: 0 if it is not given."""
     domain = _bare(address.rpartition("@")[2])
-    if host:
-        return profile_at(host) or generic(domain)
-    return next((profile for profile in profiles() if domain in profile.domains), None) or generic(domain)
+    own = next((profile for profile in profiles() if domain in profile.domains), None)
+    if not host:
+        return own or generic(domain)
+    if own and own.imap.host == _bare(host):
+        return dataclasses.replace(own, found=Found.HOST)
+    return profile_at(host, port) or generic(domain)
 
 
-def profile_at(host: str) -> Profile | None:
-    """The profile whose IMAP server is `host`; None if no provider's is."""
+def profile_at(host: str, port: int = 0) -> Profile | None:
+    """The profile whose IMAP server is `host`; None if no provider's is. On this machine the port must fit as well."""
     for profile in profiles():
-        if profile.imap.host == _bare(host):
+        server = profile.imap
+        if server.host == _bare(host) and (server.host not in _HERE or server.port == port):
             return dataclasses.replace(profile, found=Found.HOST)
     return None
 

@@ -80,7 +80,7 @@ def decide(domain: str, answers: Answers) -> Profile:
     imap = _best(answers.imaps, "implicit") or _best(answers.imap, "starttls")
     if imap is None:
         return generic(domain)
-    known = profile_at(imap.host)
+    known = profile_at(imap.host, imap.port)
     if known is not None:
         return dataclasses.replace(known, found=Found.SRV)
     profile = generic(domain)
