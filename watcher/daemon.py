@@ -29,7 +29,7 @@ from watcher.retry import RetryPolicy
 from watcher.service.control import Control
 from watcher.service.counter import Counter
 from watcher.service.ending import Ending
-from watcher.stage import Stage
+from watcher.stage import Lot, Stage
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
@@ -48,6 +48,7 @@ KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 CHANGERS = 4  #: accounts on which after-actions run at once
+CHANGES = 100  #: after-actions done together
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
@@ -171,7 +172,7 @@ def open_after(house: House) -> Stage:
         after.act,
         lambda _: ACTING,
         workers=CHANGERS,
-        batch=100,
+        lot=lambda _: Lot(CHANGES, one_folder=True),
         lane=lambda work: work.place.account,
         limit=lambda _: 1,
         rest=after.rest,
@@ -196,6 +197,7 @@ def open_jobs(house: House, after: Stage) -> Stage:
         one_by_one(handle),
         lambda work: config.handler(work.name).retry_policy,
         workers=config.watcher.runners,
+        own=True,
         downstream=(after.bell,),
         limit=lambda name: config.handler(name).concurrency,
         on_failure=house.ending.fail,

@@ -185,6 +185,7 @@ class Step:
 
     handler: str
     chain: str  #: name of the rule
+    line: str | None = None  #: the handler's jobs of one line run one at a time, by age of mail; None: beside all
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 from watcher.retry import RetryPolicy, decide
-from watcher.store.ledger import Ledger
+from watcher.store.ledger import Lane, Ledger
 
-__all__ = ["Bell", "Roster", "Stage"]
+__all__ = ["Bell", "Lot", "Roster", "Stage"]
 
 log = logging.getLogger(__name__)
 
@@ -43,59 +44,75 @@ class Bell:
 
 
 class Roster:
-    """How many runs of each name there are, how many there may be, and which names are on hold until a time."""
+    """How many runs of each lane there are and how many there may be, and which lanes are on hold until a time."""
 
-    def __init__(self, limit: Callable[[str], int]) -> None:
+    def __init__(self, most: int, limit: Callable[[str], int], *, own: bool) -> None:
+        self.most = most
         self.limit = limit
+        self.own = own
         self.lock = threading.Lock()
         self.running: Counter[str] = Counter()
         self.held: dict[str, float] = {}
 
-    def busy(self) -> int:
-        """All runs together."""
+    def reserve(self, lane: str) -> int:
+        """Take all places that are free for this lane; how many."""
         with self.lock:
-            return self.running.total()
+            free = self.most - self.running.total()
+            if self.own and not self.running[lane]:
+                free = max(free, 1)
+            places = max(0, min(free, self.limit(lane) - self.running[lane]))
+            self.running[lane] += places
+            return places
 
-    def room(self, name: str) -> int:
-        """How many more runs of this name may begin."""
+    def may_go_on(self, lane: str) -> bool:
+        """Whether the place of a run that is over may go to the next one of the same lane."""
         with self.lock:
-            return self.limit(name) - self.running[name]
+            crowded = self.running.total() > self.most and not (self.own and self.running[lane] == 1)
+            return not crowded and self.running[lane] <= self.limit(lane)
 
-    def unavailable(self, now: float) -> list[str]:
-        """Names of which none may begin now."""
+    def release(self, lane: str, places: int = 1) -> None:
         with self.lock:
-            full = (name for name, runs in self.running.items() if runs and runs >= self.limit(name))
-            held = (name for name, until in self.held.items() if until > now)
-            return [*full, *held]
+            self.running[lane] -= places
+            if not self.running[lane]:
+                del self.running[lane]
 
-    def next_free(self, now: float) -> float:
-        """When the next hold ends."""
+    def held_until(self, lane: str) -> float:
         with self.lock:
-            return min((until for until in self.held.values() if until > now), default=now + LONGEST_REST)
+            return self.held.get(lane, 0.0)
 
-    def begin(self, name: str) -> None:
+    def hold(self, lane: str, until: float | None) -> bool:
+        """What a run has shown: the lane is on hold, or (None) it is not; whether that is news."""
         with self.lock:
-            self.running[name] += 1
-
-    def end(self, name: str, held_until: float | None) -> bool:
-        """A run is over, with or without a hold; whether the name is newly on hold."""
-        with self.lock:
-            self.running[name] -= 1
-            if held_until is None:
-                self.held.pop(name, None)
+            if until is None:
+                self.held.pop(lane, None)
                 return False
-            fresh = name not in self.held
-            self.held[name] = held_until
+            fresh = lane not in self.held
+            self.held[lane] = until
             return fresh
+
+    def let_go(self) -> None:
+        """End all holds."""
+        with self.lock:
+            self.held.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Work of one lane that is done together."""
+
+    most: int  #: pieces
+    wait: float = 0.0  #: seconds that the first piece waits for others, unless there are `most`
+    one_folder: bool = False  #: all of it mails of one folder
 
 
 class Stage:
     """
     One kind of work, in lanes (by handler, by account) that are limited and held each for itself.
 
-    `act` gets what was claimed together (one piece, or up to `batch` of one folder) and gives each piece its outcome;
-    what it raises ends the process. `ahead` pieces are claimed before a worker is free: fewer commits, where being
-    claimed in vain costs nothing.
+    `act` gets what was claimed together (one piece, or a lot where `lot` says so of the lane) and gives each piece its
+    outcome; what it raises ends the process. `workers` pieces or lots are done at once; with `own`, each lane may have
+    one run beyond that, so that none waits for another. `ahead` pieces are claimed before a worker is free: fewer
+    commits, where being claimed in vain costs nothing.
     """
 
     def __init__(
@@ -110,8 +127,9 @@ class Stage:
         downstream: Sequence[Bell] = (),
         lane: Callable[[Work], str] = lambda work: work.name,
         limit: Callable[[str], int] = lambda _: 1 << 30,
+        lot: Callable[[str], Lot | None] = lambda _: None,
+        own: bool = False,
         ahead: int = 0,
-        batch: int = 1,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.kind = kind
@@ -120,34 +138,41 @@ class Stage:
         self.policy = policy
         self.on_failure = on_failure
         self.downstream = downstream
-        self.most = workers + ahead
-        self.batch = batch
+        self.workers = workers
+        self.own = own
         self.lane = lane
+        self.lot = lot
         self.rest = rest
         self.bell = Bell()
-        self.roster = Roster(limit)
+        self.roster = Roster(workers + ahead, limit, own=own)
         self.stopping = False
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
-        names = [(f"{kind} claims", self.claim_loop), *((f"{kind} {number}", self.work) for number in range(workers))]
-        self.threads = [
-            threading.Thread(target=self.guard, args=(loop,), name=name, daemon=True) for name, loop in names
-        ]
+        self.waiting = 0  #: workers that wait for work, less what waits for a worker
+        self.waiting_lock = threading.Lock()
+        self.threads = [self.thread(f"{kind} claims", self.claim_loop)]
 
     def start(self) -> None:
-        for thread in self.threads:
-            thread.start()
+        self.threads[0].start()
 
     def stop(self) -> None:
         """Claim nothing more. What was claimed goes on; `join` waits for it."""
         self.stopping = True
         self.bell.ring()
 
+    def resume(self) -> None:
+        """Try again now what is on hold."""
+        self.roster.let_go()
+        self.bell.ring()
+
     def join(self, timeout: float | None = None) -> bool:
         """Whether all has ended within `timeout` seconds in all."""
         end = None if timeout is None else time.monotonic() + timeout
-        for thread in self.threads:
+        for thread in self.threads:  # the first one starts all others, and ends only after that
             thread.join(None if end is None else max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self.threads)
+
+    def thread(self, name: str, loop: Callable[[], None]) -> threading.Thread:
+        return threading.Thread(target=self.guard, args=(loop,), name=name, daemon=True)
 
     def guard(self, loop: Callable[[], None]) -> None:
         try:
@@ -160,70 +185,122 @@ class Stage:
     def claim_loop(self) -> None:
         while not self.stopping:
             heard = self.bell.rings
-            if not self.claim():
-                self.bell.wait(heard, self.pause())
-        for _ in self.threads:
+            pause = self.claim()
+            if pause > 0:
+                self.bell.wait(heard, pause)
+        for _ in self.threads[1:]:
             self.claimed.put(None)
 
-    def claim(self) -> bool:
-        """Take what is due and what there is room for; whether there was any."""
-        now, free = time.time(), self.most - self.roster.busy()
-        if free <= 0:
-            return False
-        closed = self.roster.unavailable(now)
-        if self.batch > 1:
-            works = self.ledger.claim_folder(self.kind, now, self.batch, closed)
-            lots = [works] if works else []
-        else:
-            works = self.ledger.claim(self.kind, now, limit=free, without=closed, room=self.roster.room)
-            lots = [[work] for work in works]
-        for lot in lots:
-            self.roster.begin(self.lane(lot[0]))
-            self.claimed.put(lot)
-        return bool(lots)
-
-    def pause(self) -> float:
-        """Seconds until something falls due; the bell ends the wait when a worker is free or work comes in."""
+    def claim(self) -> float:
+        """Take what is due and what there is room for. Seconds until there may be more; the bell may ring before."""
         now = time.time()
-        if self.roster.busy() >= self.most:
-            return LONGEST_REST
-        closed, free = self.roster.unavailable(now), self.roster.next_free(now)
-        due = (self.ledger.next_due if self.batch == 1 else self.ledger.next_due_account)(self.kind, closed)
-        return min(LONGEST_REST, max(0.0, (free if due is None else min(free, due)) - now))
+        until = now + LONGEST_REST
+        room: dict[str, int] = {}
+        for lane in self.ledger.lanes(self.kind):
+            ready = max(self.ripe_at(lane, now), self.roster.held_until(lane.name))
+            if ready > now:
+                until = min(until, ready)
+            elif places := self.roster.reserve(lane.name):
+                room[lane.name] = places
+        if not room:
+            return until - now
+        lots = self.take(room, now)
+        for works in lots:
+            self.hand_out(works)
+        taken = Counter(self.lane(works[0]) for works in lots)
+        for name, places in room.items():
+            self.roster.release(name, places - taken[name])
+        return 0.0
+
+    def ripe_at(self, lane: Lane, now: float) -> float:
+        """When the work of a lane may be claimed: a lot that is not full waits for more."""
+        lot = self.lot(lane.name)
+        if lot is None or not lot.wait or self.ledger.due(self.kind, lane.name, now, lot.most) >= lot.most:
+            return lane.due
+        return lane.due + lot.wait
+
+    def take(self, room: Mapping[str, int], now: float) -> list[list[Work]]:
+        lots = {lane: lot for lane in room if (lot := self.lot(lane))}
+        singles = {lane: places for lane, places in room.items() if lane not in lots}
+        taken = [[work] for work in self.ledger.claim(self.kind, now, singles)] if singles else []
+        for lane, lot in lots.items():
+            taken += [self.ledger.claim_lot(self.kind, now, lane, lot.most, one_folder=lot.one_folder)]
+        return [works for works in taken if works]
+
+    def hand_out(self, works: Sequence[Work]) -> None:
+        """To a worker that waits, or to a new one."""
+        with self.waiting_lock:
+            self.waiting -= 1
+            short = self.waiting < 0
+        if short and (self.own or len(self.threads) <= self.workers):
+            self.threads.append(self.thread(f"{self.kind} {len(self.threads)}", self.work))
+            self.threads[-1].start()
+        self.claimed.put(works)
 
     # --- the workers ------------------------------------------------------------------------------------------------
 
     def work(self) -> None:
+        while works := self.next_claimed():
+            while works:
+                works = self.do_alone(works) if self.lot(self.lane(works[0])) is None else self.do_lot(works)
+
+    def next_claimed(self) -> Sequence[Work] | None:
+        """What was claimed; None at the end."""
+        with self.waiting_lock:
+            self.waiting += 1
         while True:
             try:
-                works = self.claimed.get(timeout=LONGEST_REST)
+                return self.claimed.get(timeout=LONGEST_REST)
             except queue.Empty:
                 self.rest()
-                continue
-            if works is None:
-                return
-            self.do(works)
 
-    def do(self, works: Sequence[Work]) -> None:
-        held_until: float | None = None
-        for work, outcome in self.act(works):
-            decision = self.settle(work, outcome)
-            if outcome.verdict is Verdict.HOLD:
-                held_until = max(held_until or 0.0, decision.due or 0.0)
-                reason = outcome.reason
-        lane = self.lane(works[0])
-        if self.roster.end(lane, held_until) and not self.stopping:
-            log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
-        self.bell.ring()
-
-    def settle(self, work: Work, outcome: Outcome) -> Decision:
-        now = time.time()
+    def do_alone(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Do one piece and write down what came of it; the next piece if the place stays with this lane."""
+        ((work, outcome),) = self.act(works)
+        now, lane = time.time(), self.lane(work)
         decision = decide(outcome, work, self.policy(work), now)
-        accepted = self.ledger.finish(work, outcome, decision, now)
+        self.note_hold(lane, [(outcome, decision)])
+        following: list[Work] = []
+        if outcome.verdict is not Verdict.HOLD and not self.stopping and self.roster.may_go_on(lane):
+            accepted, following = self.ledger.relay(work, outcome, decision, now, lane)
+        else:
+            accepted = self.ledger.finish(work, outcome, decision, now)
+        self.announce(work, outcome, decision, accepted)
+        if not following:
+            self.leave(lane)
+        return following
+
+    def do_lot(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Do all of a lot; what came of it is written down while the rest is done."""
+        lane = self.lane(works[0])
+        endings = []
+        for work, outcome in self.act(works):
+            now = time.time()
+            decision = decide(outcome, work, self.policy(work), now)
+            endings.append((work, outcome, decision, self.ledger.finish_soon(work, outcome, decision, now)))
+        self.note_hold(lane, [(outcome, decision) for _, outcome, decision, _ in endings])
+        for work, outcome, decision, accepted in endings:
+            self.announce(work, outcome, decision, accepted.result())
+        self.leave(lane)
+        return ()
+
+    def note_hold(self, lane: str, endings: Sequence[tuple[Outcome, Decision]]) -> None:
+        holds = [
+            (decision.due or 0.0, outcome.reason) for outcome, decision in endings if outcome.verdict is Verdict.HOLD
+        ]
+        until, reason = max(holds, default=(None, ""))
+        if self.roster.hold(lane, until) and not self.stopping:
+            log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
+
+    def announce(self, work: Work, outcome: Outcome, decision: Decision, accepted: bool) -> None:
         report(work, outcome, decision.status, decision.reason if accepted else "late: another attempt has run")
         for bell in self.downstream:
             bell.ring()
-        return decision
+
+    def leave(self, lane: str) -> None:
+        """A place is free."""
+        self.roster.release(lane)
+        self.bell.ring()
 
 
 def report(work: Work, outcome: Outcome, status: Status, reason: str) -> None:

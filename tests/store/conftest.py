@@ -56,8 +56,13 @@ class Books:
         return self.folders.receive(moved, arrivals, [], now)
 
     def claim(self, kind: Kind, now: float = 10.0) -> Work:
-        (work,) = self.ledger.claim(kind, now)
+        (work,) = self.claim_all(kind, now, most=1)
         return work
+
+    def claim_all(self, kind: Kind, now: float = 10.0, most: int = 100) -> list[Work]:
+        """Of the lane that is due first."""
+        lanes = self.ledger.lanes(kind)[:1]
+        return self.ledger.claim(kind, now, {lane.name: most for lane in lanes})
 
     def end(self, work: Work, outcome: Outcome, now: float = 20.0) -> Decision:
         decision = decide(outcome, work, RetryPolicy(jitter=0.0), now)

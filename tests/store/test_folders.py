@@ -75,7 +75,7 @@ def test_a_known_mail_of_a_new_epoch_is_found_there_by_its_actions(books: Books)
     row = {e.uid: e for e in books.desk.entries()}
     likeness = {one.message_id: one.mail for one in books.folders.likenesses(books.open())}
     books.folders.anchor(books.open(), Anchor(8, 1, 10, same={6: likeness["<1@example.com>"]}, old=(3,)), 2.0)
-    works = books.ledger.claim(Kind.UNPACK, 10.0, limit=2)
+    works = books.claim_all(Kind.UNPACK)
     places = {work.key: (work.place.uidvalidity, work.place.uid) for work in works}
     assert places[row[1].key] == (8, 6)
     assert places[row[2].key] == (-1, 2), "an action could hit a stranger's UID"

@@ -17,7 +17,8 @@ OK, LATER, NEVER, STOP = (Outcome(v, "why") for v in (Verdict.DONE, Verdict.LATE
 def test_a_claimed_work_is_not_claimed_again(books: Books) -> None:
     books.receive(arrival(1))
     assert books.claim(Kind.UNPACK).attempt == 1
-    assert books.ledger.claim(Kind.UNPACK, 10.0) == []
+    assert books.claim_all(Kind.UNPACK) == []
+    assert books.ledger.claim(Kind.UNPACK, 10.0, {"": 1}) == []
 
 
 def test_an_outcome_counts_once_and_only_for_the_running_attempt(books: Books) -> None:
@@ -110,26 +111,47 @@ def test_free_attempts_do_not_count_against_the_limit(books: Books) -> None:
     assert work.attempt > 10
 
 
-def test_names_can_be_left_out_of_a_claim(books: Books) -> None:
-    books.route(Plan((Step("busy", "a"), Step("idle", "b"))))
-    (work,) = books.ledger.claim(Kind.JOB, 30.0, without=["busy"])
-    assert work.name == "idle"
-    assert books.ledger.next_due(Kind.JOB, ["busy"]) is None
-    assert books.ledger.next_due(Kind.JOB) is not None
-
-
-def test_no_more_of_a_name_is_claimed_than_there_is_room_for(books: Books) -> None:
+def test_each_handler_is_a_lane_with_places_of_its_own(books: Books) -> None:
     for uid in (1, 2, 3):
         books.route(Plan((Step("a", "a"), Step("b", "b"))), uid)
-    works = books.ledger.claim(Kind.JOB, 30.0, limit=5, room={"a": 1, "b": 2}.__getitem__)
-    assert sorted(work.name for work in works) == ["a", "b", "b"]
+    assert [lane.name for lane in books.ledger.lanes(Kind.JOB)] == ["a", "b"]
+    works = books.ledger.claim(Kind.JOB, 30.0, {"a": 1, "b": 2, "c": 5})
+    assert [(work.name, work.place.uid) for work in works] == [("a", 1), ("b", 1), ("b", 2)]
 
 
-def test_claims_of_one_folder_stay_in_it(books: Books) -> None:
+def test_a_lane_tells_when_its_next_work_falls_due(books: Books) -> None:
+    books.route(Plan((Step("a", "a"), Step("b", "b"))))
+    books.end(books.claim(Kind.JOB), LATER, now=100.0)
+    assert [(lane.name, lane.due) for lane in books.ledger.lanes(Kind.JOB)] == [("b", 5.0), ("a", 130.0)]
+    assert books.ledger.claim(Kind.JOB, 129.0, {"a": 1}) == []
+    assert books.ledger.due(Kind.JOB, "a", 131.0, 10) == 1
+
+
+def test_a_finish_can_take_the_next_of_its_lane_along(books: Books) -> None:
+    for uid in (1, 2):
+        books.route(Plan((Step("a", "a"), Step("b", "b"))), uid)
+    (first,) = books.ledger.claim(Kind.JOB, 30.0, {"a": 1})
+    accepted, following = books.ledger.relay(first, OK, Decision(Status.DONE), 31.0, "a")
+    assert (accepted, [(work.name, work.place.uid, work.attempt) for work in following]) == (True, [("a", 2, 1)])
+    assert books.ledger.relay(following[0], OK, Decision(Status.DONE), 32.0, "a") == (True, [])
+    assert books.ledger.relay(first, OK, Decision(Status.DONE), 33.0, "a") == (False, []), "an old attempt was accepted"
+
+
+def test_a_lot_may_stay_in_one_folder(books: Books) -> None:
     for uid, folder in ((1, "INBOX"), (2, "Other"), (3, "INBOX")):
         books.receive(arrival(uid, folder=folder))
-    works = books.ledger.claim_folder(Kind.UNPACK, 10.0, limit=10)
+    works = books.ledger.claim_lot(Kind.UNPACK, 10.0, "", 10, one_folder=True)
     assert [(work.place.folder, work.place.uid) for work in works] == [("INBOX", 1), ("INBOX", 3)]
+    assert len(books.ledger.claim_lot(Kind.UNPACK, 10.0, "", 10)) == 1
+
+
+def test_what_has_crashed_goes_alone(books: Books) -> None:
+    for uid in (1, 2, 3):
+        books.route(Plan((Step("one", "r"),)), uid)
+    crashed = books.claim(Kind.JOB)
+    books.end(crashed, Outcome(Verdict.CRASHED, "killed"), now=20.0)
+    assert {work.mail for work in books.ledger.claim_lot(Kind.JOB, 1000.0, "one", 10)} == {2, 3}
+    assert [work.mail for work in books.ledger.claim_lot(Kind.JOB, 1000.0, "one", 10)] == [crashed.mail]
 
 
 @pytest.mark.parametrize("before", Status)
@@ -177,7 +199,7 @@ def test_dropping_a_step_gives_the_next_its_turn(books: Books) -> None:
 def test_work_that_ends_the_daemon_each_time_is_given_up(books: Books) -> None:
     books.route(TWO)
     for life in range(1, 5):
-        found = books.ledger.claim(Kind.JOB, 1000.0 * life)
+        found = books.claim_all(Kind.JOB, 1000.0 * life, most=1)
         books.database.close()
         books.boot = f"life {life}"
         books.__post_init__()

@@ -75,11 +75,10 @@ class Mutant:
 
 
 FOLLOW = """\
-            if work.kind is Kind.JOB:
-                follow_job(db, work, outcome, decision.status, now)
-            settle(db, work.mail, now)
-            return True
-
+        if work.kind is Kind.JOB:
+            follow_job(db, work, outcome, decision.status, now)
+        settle(db, work.mail, now)
+        return True
 """
 MUTANTS = {
     # The cursor alone would do no harm, as every search looks back; with it goes what keeps that from fetching twice.
@@ -94,11 +93,9 @@ MUTANTS = {
     ),
     "after-action in its own transaction": Mutant(
         "store/ledger.py",
-        FOLLOW + "        return self.database.write(change)\n",
-        "            return True\n\n        def follow(db):\n"
-        + FOLLOW
-        + "        return self.database.write(change) and "
-        "self.database.write(follow)\n",
+        FOLLOW,
+        "        self.database.submit(lambda db: self.follow(db, work, outcome, decision, now))\n"
+        "        return True\n\n    def follow(self, db, work, outcome, decision, now):\n" + FOLLOW,
         ("pwrite64",),
         "is waiting",
     ),

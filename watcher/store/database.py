@@ -11,7 +11,7 @@ import queue
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,13 +125,17 @@ class Database:
         A WatcherError it raises undoes this change alone. Raises StorageFailed if the disk refuses; the process must
         then end, as only the next start can tell what is true.
         """
+        return self.submit(change).result()
+
+    def submit(self, change: Change[T]) -> Future[T]:
+        """The same, without waiting: what `write` returns or raises comes by the future."""
         if self.failure:
             raise StorageFailed(f"{self.path}: {self.failure}") from self.failure
         future: Future[T] = Future()
         self.changes.put((change, future))
-        return future.result()
+        return future
 
-    def read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[Row]:
+    def read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[Row]:
         """Rows as of the last commit."""
         with self.read_lock:
             return self.reader.execute(query, parameters).fetchall()

@@ -8,9 +8,9 @@ import sqlite3
 from dataclasses import dataclass
 
 from watcher.errors import WatcherError
-from watcher.model import Status
+from watcher.model import Kind, Status
 from watcher.store.database import Database
-from watcher.store.moves import move, settle, wake_next
+from watcher.store.moves import clear_way, give_turn, move, settle, wake_next
 
 __all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
 
@@ -114,9 +114,11 @@ class Desk:
                 raise NotPossible(f"job {work} is {entry.status}; only dead ones can be retried")
             if not entry.spooled:
                 raise NotPossible(f"job {work}: its mail is no longer kept (keep_dead has passed)")
-            move(db, work, Status.WAITING, now, due=now, reason="retried by hand")
+            (line,) = db.execute("SELECT line FROM work WHERE id = ?", (work,)).fetchone()
+            move(db, work, Status.WAITING, now, due=now if line is None else None, reason="retried by hand")
             db.execute("UPDATE work SET pardoned = attempts, crashes = 0, first_at = NULL WHERE id = ?", (work,))
-            settle_of(db, work, now)
+            give_turn(db, work, now)
+            settle(db, mail_of(db, work), now)
 
         self.database.write(change)
 
@@ -129,11 +131,13 @@ class Desk:
                 raise NotPossible(f"job {work} is {entry.status}; only dead and waiting ones can be dropped")
             move(db, work, Status.SKIPPED, now, reason="dropped by hand")
             wake_next(db, work, now)
+            if entry.kind == Kind.UNPACK:
+                clear_way(db, mail_of(db, work), now)
             held = "SELECT id FROM work WHERE kind = 'after' AND chain = 'then' AND status = 'waiting' AND mail = "
             if entry.kind != "after":
                 for row in db.execute(held + "(SELECT mail FROM work WHERE id = ?)", (work,)).fetchall():
                     move(db, row["id"], Status.SKIPPED, now, reason=f"job {work} was dropped")
-            settle_of(db, work, now)
+            settle(db, mail_of(db, work), now)
 
         self.database.write(change)
 
@@ -171,6 +175,6 @@ class Desk:
         return self.database.write(change)
 
 
-def settle_of(db: sqlite3.Connection, work: int, now: float) -> None:
+def mail_of(db: sqlite3.Connection, work: int) -> int:
     (mail,) = db.execute("SELECT mail FROM work WHERE id = ?", (work,)).fetchone()
-    settle(db, mail, now)
+    return int(mail)

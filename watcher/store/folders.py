@@ -208,7 +208,7 @@ def insert(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, content: st
             now,
         ),
     ).fetchone()["id"]
-    add(db, mail, Kind.UNPACK, now, chain="", step=0, name="", due=now)
+    add(db, mail, Kind.UNPACK, now, chain="", step=0, name="", lane="", due=now)
     number: int = mail
     return number
 

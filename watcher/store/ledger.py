@@ -1,15 +1,17 @@
 """The ledger: work is claimed, finished, recovered, each verb one durable transaction; `moves.py` makes the moves."""
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Row
-from watcher.store.moves import enqueue, follow_job, move, settle
+from watcher.store.moves import clear_way, enqueue, follow_job, move, settle
 
-__all__ = ["Ledger"]
+__all__ = ["Lane", "Ledger"]
 
 WORK = """
     work.id, work.kind, work.name, work.target, work.mail, mail.key, mail.account, folder.name AS folder,
@@ -20,9 +22,27 @@ WORK = """
 
 DUE = f"""
     SELECT {WORK} FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
-    WHERE kind = ? AND status = 'waiting' AND due <= ?
+    WHERE kind = ? AND lane = ? AND status = 'waiting' AND due <= ? ORDER BY due, work.id LIMIT ?
 """
-OLDEST = "ORDER BY due, work.id LIMIT ?"
+
+#: From lane to lane by the index, however much waits in each.
+LANES = """
+    WITH RECURSIVE lane (name) AS (
+        SELECT min(lane) FROM work WHERE kind = :kind AND status = 'waiting' AND due IS NOT NULL
+        UNION ALL
+        SELECT (SELECT min(lane) FROM work WHERE kind = :kind AND status = 'waiting' AND due IS NOT NULL
+            AND work.lane > lane.name) FROM lane WHERE name IS NOT NULL)
+    SELECT name, (SELECT min(due) FROM work WHERE kind = :kind AND work.lane = lane.name AND status = 'waiting'
+        AND due IS NOT NULL) AS due FROM lane WHERE name IS NOT NULL ORDER BY due
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Work of one kind that is limited and held as one: of a handler, of an account."""
+
+    name: str
+    due: float  #: when the next of it falls due, seconds since 1970
 
 
 class Ledger:
@@ -47,6 +67,8 @@ class Ledger:
                 if row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
                     reason = f"gave up after {row['attempts']} attempts: the daemon ended while it ran, each time"
                     move(db, row["id"], Status.DEAD, now, reason=reason)
+                    if row["kind"] == Kind.UNPACK:
+                        clear_way(db, row["mail"], now)
                     settle(db, row["mail"], now)
                     continue
                 due = now + interrupted_delay(row["attempts"])
@@ -55,75 +77,50 @@ class Ledger:
 
         return self.database.write(change)
 
-    def claim(
+    def lanes(self, kind: Kind) -> list[Lane]:
+        """In which lanes work of a kind waits for a time, what is due first in front."""
+        return [Lane(**dict(row)) for row in self.database.read(LANES, {"kind": kind})]
+
+    def claim(self, kind: Kind, now: float, room: Mapping[str, int]) -> list[Work]:
+        """Take the longest due work of these lanes, of each so many at most; the attempt of each is counted."""
+
+        def change(db: sqlite3.Connection) -> list[Work]:
+            return [work for lane, most in room.items() for work in self.take(db, kind, lane, now, most)]
+
+        return self.database.write(change)
+
+    def claim_lot(self, kind: Kind, now: float, lane: str, most: int, *, one_folder: bool = False) -> list[Work]:
+        """
+        Take the longest due work of a lane to be done together, `most` pieces at most, if asked all of one folder.
+
+        What has crashed goes alone: it may be to blame for what happened to the others.
+        """
+
+        def together(row: Row, first: Row) -> bool:
+            same = not one_folder or (row["account"], row["folder"]) == (first["account"], first["folder"])
+            return row is first or (same and not row["crashes"] and not first["crashes"])
+
+        return self.database.write(lambda db: self.take(db, kind, lane, now, most, together))
+
+    def take(  # noqa: PLR0917 - called from here alone
         self,
+        db: sqlite3.Connection,
         kind: Kind,
+        lane: str,
         now: float,
-        *,
-        limit: int = 1,
-        without: Collection[str] = (),
-        room: Callable[[str], int] = lambda _: 1 << 30,
+        most: int,
+        together: Callable[[Row, Row], bool] = lambda *_: True,
     ) -> list[Work]:
-        """
-        Take the longest due work of a kind, `limit` pieces at most; the attempt of each is counted.
+        rows = db.execute(DUE, (kind, lane, now, most)).fetchall()
+        taken = [row for row in rows if together(row, rows[0])]
+        for row in taken:
+            move(db, row["id"], Status.RUNNING, now, boot=self.boot)
+        return [self.as_work(row, now) for row in taken]
 
-        None of the names in `without`, and of each other name no more than it has `room` for.
-        """
-
-        def change(db: sqlite3.Connection) -> list[Work]:
-            works: list[Work] = []
-            left: dict[str, int] = dict.fromkeys(without, 0)
-            while len(works) < limit:
-                full = [name for name, number in left.items() if number <= 0]
-                row = db.execute(
-                    f"{DUE} AND work.name NOT IN ({marks(full)}) {OLDEST}", (kind, now, *full, 1)
-                ).fetchone()
-                if row is None:
-                    break
-                move(db, row["id"], Status.RUNNING, now, boot=self.boot)
-                works.append(self.as_work(row, now))
-                left[row["name"]] = left.get(row["name"], room(row["name"])) - 1
-            return works
-
-        return self.database.write(change) if self.is_due(kind, now, without) else []
-
-    def claim_folder(self, kind: Kind, now: float, limit: int, without: Collection[str] = ()) -> list[Work]:
-        """
-        Take the longest due work of a kind, `limit` pieces at most, all of the folder of the first; none of the
-        accounts in `without`.
-        """
-
-        def change(db: sqlite3.Connection) -> list[Work]:
-            query = f"{DUE} AND mail.account NOT IN ({marks(without)}) {OLDEST}"
-            rows = db.execute(query, (kind, now, *without, limit)).fetchall()
-            rows = [row for row in rows if (row["account"], row["folder"]) == (rows[0]["account"], rows[0]["folder"])]
-            for row in rows:
-                move(db, row["id"], Status.RUNNING, now, boot=self.boot)
-            return [self.as_work(row, now) for row in rows]
-
-        return self.database.write(change) if self.is_due(kind, now) else []
-
-    def is_due(self, kind: Kind, now: float, without: Collection[str] = ()) -> bool:
-        due = self.next_due(kind, without)
-        return due is not None and due <= now
-
-    def next_due(self, kind: Kind, without: Collection[str] = ()) -> float | None:
-        """When the next work of a kind, but not of these names, falls due; None if none waits for a time."""
-        rows = self.database.read(
-            "SELECT due FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL "
-            f"AND name NOT IN ({marks(without)}) ORDER BY due LIMIT 1",
-            (kind, *without),
-        )
-        return rows[0]["due"] if rows else None
-
-    def next_due_account(self, kind: Kind, without: Collection[str] = ()) -> float | None:
-        """The same, but of no mail of these accounts."""
-        rows = self.database.read(
-            "SELECT due FROM work JOIN mail ON mail.id = work.mail WHERE kind = ? AND status = 'waiting' "
-            f"AND due IS NOT NULL AND mail.account NOT IN ({marks(without)}) ORDER BY due LIMIT 1",
-            (kind, *without),
-        )
-        return rows[0]["due"] if rows else None
+    def due(self, kind: Kind, lane: str, now: float, most: int) -> int:
+        """How much work of a lane is due, counted up to `most`."""
+        query = "SELECT 1 FROM work WHERE kind = ? AND lane = ? AND status = 'waiting' AND due <= ? LIMIT ?"
+        return len(self.database.read(query, (kind, lane, now, most)))
 
     def unpacked(self, mail: int) -> None:
         """The parts of a mail were made anew since the machine started."""
@@ -143,26 +140,39 @@ class Ledger:
 
         Accepted only for the attempt that is running (fencing); False if it is not this one.
         """
+        return self.database.write(lambda db: self.end(db, work, outcome, decision, now))
 
-        def change(db: sqlite3.Connection) -> bool:
-            row = db.execute("SELECT status, attempts FROM work WHERE id = ?", (work.id,)).fetchone()
-            if row is None or row["status"] != Status.RUNNING or row["attempts"] != work.attempt:
-                return False
-            move(db, work.id, decision.status, now, due=decision.due, reason=decision.reason)
-            db.execute(
-                "UPDATE work SET output = ?, crashes = crashes + ?, pardoned = pardoned + ?, "
-                "first_at = iif(attempts = pardoned + ?, NULL, first_at) WHERE id = ?",
-                (outcome.output, decision.crashed, decision.free, decision.free, work.id),
-            )
-            if decision.status is Status.DONE and work.kind is Kind.UNPACK:
-                enqueue(db, work.mail, outcome.plan, now)
-                db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, work.mail))
-            if work.kind is Kind.JOB:
-                follow_job(db, work, outcome, decision.status, now)
-            settle(db, work.mail, now)
-            return True
+    def finish_soon(self, work: Work, outcome: Outcome, decision: Decision, now: float) -> Future[bool]:
+        """The same, without waiting for it: many of these share one commit."""
+        return self.database.submit(lambda db: self.end(db, work, outcome, decision, now))
+
+    def relay(self, work: Work, outcome: Outcome, decision: Decision, now: float, lane: str) -> tuple[bool, list[Work]]:
+        """`finish`, and in the same commit take the next piece of this kind in `lane`, if one is due."""
+
+        def change(db: sqlite3.Connection) -> tuple[bool, list[Work]]:
+            return self.end(db, work, outcome, decision, now), self.take(db, work.kind, lane, now, 1)
 
         return self.database.write(change)
+
+    def end(self, db: sqlite3.Connection, work: Work, outcome: Outcome, decision: Decision, now: float) -> bool:
+        row = db.execute("SELECT status, attempts FROM work WHERE id = ?", (work.id,)).fetchone()
+        if row is None or row["status"] != Status.RUNNING or row["attempts"] != work.attempt:
+            return False
+        move(db, work.id, decision.status, now, due=decision.due, reason=decision.reason)
+        db.execute(
+            "UPDATE work SET output = ?, crashes = crashes + ?, pardoned = pardoned + ?, "
+            "first_at = iif(attempts = pardoned + ?, NULL, first_at) WHERE id = ?",
+            (outcome.output, decision.crashed, decision.free, decision.free, work.id),
+        )
+        if work.kind is Kind.UNPACK:
+            if decision.status is Status.DONE:
+                enqueue(db, work.mail, outcome.plan, now)
+                db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, work.mail))
+            clear_way(db, work.mail, now)
+        if work.kind is Kind.JOB:
+            follow_job(db, work, outcome, decision.status, now)
+        settle(db, work.mail, now)
+        return True
 
     def as_work(self, row: Row, now: float) -> Work:
         return Work(
@@ -181,8 +191,3 @@ class Ledger:
             first_at=row["first_at"] or now,
             unpacked=row["unpacked_boot"] == self.machine,
         )
-
-
-def marks(values: Collection[object]) -> str:
-    """As many question marks as there are values."""
-    return ", ".join("?" * len(values))

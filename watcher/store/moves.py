@@ -4,6 +4,8 @@ Every move of every piece of work, and what follows from it in the same transact
 Rule 1: a status changes in `move` and nowhere else, by the table MOVES of model.py.
 Rule 2: nothing here knows IMAP, processes, SMTP or the clock: what time it is comes in as `now`.
 Rule 3: what follows from an outcome is written in the transaction that writes the outcome.
+Rule 4: work that stands in line is given its turn in `give_turn` and nowhere else. Of one line no two have it: the
+index `work_turn` would refuse.
 """
 
 import sqlite3
@@ -11,7 +13,7 @@ import sqlite3
 from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verb, Verdict, Work
 from watcher.store.database import Row
 
-__all__ = ["add", "enqueue", "follow_job", "move", "settle", "wake_next"]
+__all__ = ["add", "clear_way", "enqueue", "follow_job", "give_turn", "move", "settle", "wake_next"]
 
 #: Flags first: a mail that was moved away can't be flagged any more. And who moves it wants it kept.
 RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
@@ -30,8 +32,10 @@ def move(
     boot: str | None = None,
 ) -> None:
     """The one place where a status changes. A move that MOVES does not know is a bug."""
-    before = Status(db.execute("SELECT status FROM work WHERE id = ?", (work,)).fetchone()[0])
-    if status not in MOVES[before]:
+    before, attempts, name, line = db.execute(
+        "SELECT status, attempts, name, line FROM work WHERE id = ?", (work,)
+    ).fetchone()
+    if status not in MOVES[Status(before)]:
         raise AssertionError(f"work {work} can't go from {before} to {status}")
     claimed = status is Status.RUNNING
     db.execute(
@@ -40,9 +44,11 @@ def move(
         (status, due, reason, boot, now, claimed, claimed, now, work),
     )
     db.execute(
-        "INSERT INTO history (work, attempt, status, at, reason) SELECT id, attempts, ?, ?, ? FROM work WHERE id = ?",
-        (status, now, reason, work),
+        "INSERT INTO history (work, attempt, status, at, reason) VALUES (?, ?, ?, ?, ?)",
+        (work, attempts + claimed, status, now, reason),
     )
+    if line is not None and status not in {Status.WAITING, Status.RUNNING}:
+        next_in_line(db, name, line, now)
 
 
 def add(
@@ -54,14 +60,16 @@ def add(
     chain: str,
     step: int,
     name: str,
+    lane: str,
+    line: str | None = None,
     target: str = "",
     due: float | None = None,
 ) -> None:
     """A new piece of work; one that is there already stays as it is."""
     db.execute(
-        "INSERT OR IGNORE INTO work (mail, kind, chain, step, name, target, due, changed_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (mail, kind, chain, step, name, target, due, now),
+        "INSERT OR IGNORE INTO work (mail, kind, chain, step, name, lane, line, target, due, changed_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (mail, kind, chain, step, name, lane, line, target, due, now),
     )
 
 
@@ -74,8 +82,19 @@ def enqueue(db: sqlite3.Connection, mail: int, plan: Plan, now: float) -> None:
     for step in plan.steps:
         number = steps.setdefault(step.chain, 0)
         steps[step.chain] += 1
-        due = now if number == 0 else None
-        add(db, mail, Kind.JOB, now, chain=step.chain, step=number, name=step.handler, due=due)
+        due = now if number == 0 and step.line is None else None
+        add(
+            db,
+            mail,
+            Kind.JOB,
+            now,
+            chain=step.chain,
+            step=number,
+            name=step.handler,
+            lane=step.handler,
+            line=step.line,
+            due=due,
+        )
     for action in plan.then:
         add_action(db, mail, THEN, action, now)
     for chain, action in plan.on_dead:
@@ -83,7 +102,9 @@ def enqueue(db: sqlite3.Connection, mail: int, plan: Plan, now: float) -> None:
 
 
 def add_action(db: sqlite3.Connection, mail: int, chain: str, action: Action, now: float) -> None:
-    add(db, mail, Kind.AFTER, now, chain=chain, step=RANK[action.verb], name=action.verb, target=action.target)
+    (account,) = db.execute("SELECT account FROM mail WHERE id = ?", (mail,)).fetchone()
+    rank = RANK[action.verb]
+    add(db, mail, Kind.AFTER, now, chain=chain, step=rank, name=action.verb, lane=account, target=action.target)
 
 
 def follow_job(db: sqlite3.Connection, work: Work, outcome: Outcome, status: Status, now: float) -> None:
@@ -113,9 +134,56 @@ def later_steps(db: sqlite3.Connection, work: int) -> list[int]:
 
 
 def wake_next(db: sqlite3.Connection, work: int, now: float) -> None:
-    """Give the job behind this one in its chain its turn."""
+    """Give the job behind this one in its chain its turn, if it is not behind others in its line as well."""
     for other in later_steps(db, work)[:1]:
-        db.execute("UPDATE work SET due = ifnull(due, ?) WHERE id = ?", (now, other))
+        give_turn(db, other, now)
+
+
+def give_turn(db: sqlite3.Connection, work: int, now: float) -> None:
+    """
+    Let a job that waits for its turn fall due, if nothing is before it.
+
+    Before it may be: a step of its chain that has not had its first attempt; in its line, a job of an earlier mail or
+    one that has its turn; and for a job that stands in line, any earlier mail of which nobody knows yet whose it is.
+    """
+    db.execute(
+        """
+        UPDATE work SET due = ? WHERE id = ? AND status = 'waiting' AND due IS NULL
+        AND NOT EXISTS (SELECT 1 FROM work AS step WHERE step.mail = work.mail AND step.kind = 'job'
+            AND step.chain = work.chain AND step.step < work.step
+            AND (step.status, step.attempts) IN (VALUES ('waiting', 0), ('running', 1)))
+        AND (line IS NULL OR NOT EXISTS (SELECT 1 FROM work AS other WHERE other.name = work.name
+                AND other.line = work.line AND other.status IN ('waiting', 'running')
+                AND ifnull(other.due, other.boot) IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM work AS earlier WHERE earlier.name = work.name
+                AND earlier.line = work.line AND earlier.status IN ('waiting', 'running') AND earlier.mail < work.mail)
+            AND NOT EXISTS (SELECT 1 FROM work AS unread WHERE unread.kind = 'unpack'
+                AND unread.status IN ('waiting', 'running') AND unread.mail < work.mail))
+        """,
+        (now, work),
+    )
+
+
+def next_in_line(db: sqlite3.Connection, name: str, line: str, now: float) -> None:
+    """One has left the line."""
+    row = db.execute(
+        "SELECT id FROM work WHERE name = ? AND line = ? AND status IN ('waiting', 'running') ORDER BY mail LIMIT 1",
+        (name, line),
+    ).fetchone()
+    if row:
+        give_turn(db, row["id"], now)
+
+
+def clear_way(db: sqlite3.Connection, mail: int, now: float) -> None:
+    """It is known now what is to be done with a mail: let go what stands in line for it and for the mails behind it."""
+    rows = db.execute(
+        "SELECT id FROM work WHERE line IS NOT NULL AND status = 'waiting' AND due IS NULL AND mail >= ? AND mail < "
+        "ifnull((SELECT min(mail) FROM work WHERE kind = 'unpack' AND status IN ('waiting', 'running')), 1 << 62) "
+        "ORDER BY mail",
+        (mail,),
+    )
+    for row in rows.fetchall():
+        give_turn(db, row["id"], now)
 
 
 def settle(db: sqlite3.Connection, mail: int, now: float) -> None:

@@ -64,6 +64,8 @@ CREATE TABLE work (
     chain TEXT NOT NULL DEFAULT '',         -- steps of one chain start in order
     step INTEGER NOT NULL DEFAULT 0,
     name TEXT NOT NULL DEFAULT '',
+    lane TEXT NOT NULL DEFAULT '',          -- what is limited and held as one: the handler, the account
+    line TEXT,                              -- work of one name in one line: one at a time, by age; NULL: beside all
     target TEXT NOT NULL DEFAULT '',
     status TEXT NOT NULL DEFAULT 'waiting',
     due REAL,                               -- NULL while waiting: its turn has not come
@@ -77,7 +79,13 @@ CREATE TABLE work (
     output TEXT NOT NULL DEFAULT '',
     UNIQUE (mail, kind, chain, name, target)
 );
-CREATE INDEX work_due ON work (kind, due) WHERE status = 'waiting' AND due IS NOT NULL;
+CREATE INDEX work_due ON work (kind, lane, due) WHERE status = 'waiting' AND due IS NOT NULL;
+CREATE INDEX work_unpack ON work (mail) WHERE kind = 'unpack' AND status IN ('waiting', 'running');
+-- Who stands in line, and that no two of one line ever have their turn.
+CREATE INDEX work_line ON work (name, line, mail) WHERE line IS NOT NULL AND status IN ('waiting', 'running');
+CREATE INDEX work_behind ON work (mail) WHERE line IS NOT NULL AND status = 'waiting' AND due IS NULL;
+CREATE UNIQUE INDEX work_turn ON work (name, line) WHERE line IS NOT NULL AND status IN ('waiting', 'running')
+    AND ifnull(due, boot) IS NOT NULL;
 CREATE INDEX work_running ON work (boot) WHERE status = 'running';
 CREATE INDEX work_dead ON work (changed_at) WHERE status = 'dead';
 
