@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "environment",
     "exited",
+    "first_at",
     "key",
     "standing",
     "verdict",
@@ -80,6 +81,7 @@ class Run:
     home: Path
     state: Path  #: directory of this handler alone, which stays from run to run
     settings: HandlerSettings
+    secrets: Path | None = None  #: directory with one file for each of its secrets, if it has any
 
     @property
     def actions(self) -> Path:
@@ -106,6 +108,11 @@ def key(work: Work) -> str:
     return identity(work.key, work.name)
 
 
+def first_at(work: Work) -> str:
+    """When the first attempt began, in ISO 8601."""
+    return datetime.fromtimestamp(work.first_at, UTC).isoformat(timespec="seconds")
+
+
 def standing(run: Run) -> dict[str, str]:
     """The variables that are the same for all runs of a handler."""
     return {
@@ -116,6 +123,7 @@ def standing(run: Run) -> dict[str, str]:
         "WATCHER_CONTRACT": str(CONTRACT),
         "WATCHER_HANDLER": run.work.name,
         "WATCHER_STATE": str(run.state),
+        **({"WATCHER_SECRETS": str(run.secrets)} if run.secrets else {}),
     }
 
 
@@ -127,7 +135,7 @@ def environment(run: Run) -> dict[str, str]:
         **standing(run),
         "WATCHER_KEY": key(work),
         "WATCHER_ATTEMPT": str(work.attempt),
-        "WATCHER_FIRST_AT": datetime.fromtimestamp(work.first_at, UTC).isoformat(timespec="seconds"),
+        "WATCHER_FIRST_AT": first_at(work),
         "WATCHER_ACCOUNT": place.account,
         "WATCHER_FOLDER": place.folder,
         "WATCHER_UIDVALIDITY": str(place.uidvalidity),

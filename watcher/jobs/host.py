@@ -18,6 +18,7 @@ from time import monotonic
 
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import TAG, Ending, Run, environment, exited, standing
+from watcher.jobs.isolation import cell_for_python
 from watcher.jobs.output import one_line
 from watcher.jobs.process import Child, Command, End, Pipe, cut_off, follow, output_pipe
 from watcher.jobs.program import CannotStart, Program
@@ -51,15 +52,26 @@ class Host:
         self.runs = 0
         self.used = monotonic()
         self.usable = True
+        self._cell = cell_for_python(run, tag)
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         argv = [sys.executable, "-B", "-P", "-m", "watcher.jobs.child", *run.program.argv]
+        self._cell.give(pipe.writer)
         with theirs:
             try:
-                command = Command(argv, Path("/"), {**standing(run), TAG: tag})
+                variables = {**standing(self._cell.seen(run)), TAG: tag}
+                command = Command(argv, Path("/"), variables, self._cell.wrapper)
                 self._child = Child(command, theirs.fileno(), pipe.writer, run.settings)
             except CannotStart:
                 self._link.close()
+                self._cell.close()
                 raise
+
+    def call(self, run: Run, stop: int) -> Ending:
+        """Have it do a run, and wait for what comes of it."""
+        with output_pipe() as pipe, self._cell.visit(run) as inside:
+            self._cell.give(pipe.writer)
+            self.send(inside, pipe)
+            return self.answer(pipe, stop)
 
     def send(self, run: Run, pipe: Pipe) -> None:
         """Start a run."""
@@ -96,11 +108,15 @@ class Host:
         self._link.close()
         self._child.ended(FAREWELL)
         self._child.reap()
+        self._cell.close()
 
     def _death(self, output: str) -> Ending:
         """It hung up without an answer."""
         ended = self._child.ended(FAREWELL)
         code = self._child.reap()
+        if refusal := self._cell.refusal(code, output):
+            return Ending(Verdict.HOLD, refusal, output)
+        code = self._cell.code(code)
         if ended and code < 0:
             return exited(code, output)
         how = f"ended its process with exit {code}" if ended else "closed its link to the daemon"
@@ -125,9 +141,7 @@ class Hosts:
                 self._end(host)
                 return loading
         try:
-            with output_pipe() as pipe:
-                host.send(run, pipe)
-                return host.answer(pipe, stop)
+            return host.call(run, stop)
         finally:
             self._give_back(run.work.name, host)
 

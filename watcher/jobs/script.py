@@ -6,15 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from watcher.jobs.contract import Ending, Run, environment, exited
+from watcher.jobs.isolation import cell_for_program
 from watcher.jobs.process import Child, Command, End, cut_off, follow, output_pipe
+from watcher.jobs.program import CannotStart
 
 __all__ = ["run_script"]
 
 
 def run_script(run: Run, stop: int) -> Ending:
     """Run the program once; it is interrupted when `stop` becomes readable. Raises CannotStart, OSError."""
-    command = Command(run.program.argv, run.folder.path, environment(run))
-    with output_pipe() as pipe:
+    cell = cell_for_program(run)
+    with output_pipe() as pipe, cell.visit(run) as inside:
+        command = Command(run.program.argv, run.folder.path, environment(inside), cell.wrapper)
+        cell.give(pipe.writer)
         with _opened(_stdin(run)) as stdin:
             child = Child(command, stdin, pipe.writer, run.settings)
         pipe.handed_over()
@@ -23,7 +27,11 @@ def run_script(run: Run, stop: int) -> Ending:
         finally:
             code = child.reap()
         output = pipe.capture.text()
-    return exited(code, output) if end is End.OVER else cut_off(end, run.settings, output)
+    if end is not End.OVER:
+        return cut_off(end, run.settings, output)
+    if refusal := cell.refusal(code, output):
+        raise CannotStart(refusal)
+    return exited(cell.code(code), output)
 
 
 def _stdin(run: Run) -> Path:

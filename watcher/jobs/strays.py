@@ -33,6 +33,10 @@ class Strays:
     def alive(self, tag: str) -> bool:
         return tag in self._living
 
+    def knows(self, tag: str) -> bool:
+        """Whether it is a tag of this spool, of this life of the daemon or of an earlier one."""
+        return tag.startswith(self._prefix)
+
     @contextmanager
     def tagged(self) -> Iterator[str]:
         """A new tag, alive within this context."""
