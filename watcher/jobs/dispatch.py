@@ -7,8 +7,7 @@ Nothing a handler does gets further than its outcome: whatever it leaves (proces
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Condition, Event, Thread
@@ -21,12 +20,12 @@ from watcher.jobs.contract import INTERRUPTED, Ending, Run
 from watcher.jobs.host import Hosts
 from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
+from watcher.jobs.premises import Estate
 from watcher.jobs.process import GRACE
 from watcher.jobs.program import CannotStart, Language, program
 from watcher.jobs.script import run_script
 from watcher.jobs.strays import Strays
 from watcher.model import MailFolder, Outcome, Verdict, Work
-from watcher.store.spool import discard
 
 __all__ = ["Dispatcher"]
 
@@ -58,6 +57,7 @@ class Dispatcher:
         self._states = self._spool.parent / "handler-state"
         self._states.mkdir(mode=0o700, exist_ok=True)
         self._strays = Strays(self._spool)
+        self._estate = Estate(self._scratch, self._strays)
         self._hosts = Hosts(self._strays)
         self._kinds: dict[Language, Kind] = {
             Language.PROGRAM: run_script,
@@ -130,26 +130,12 @@ class Dispatcher:
             return Outcome(Verdict.LATER, f"gone, and to be made anew: {folder.facts}")
         _seal(folder.path)
         home = Path(os.environ.get("HOME", "/"))
-        with self._strays.tagged() as tag, self._private(tag) as temporary:
-            run = Run(work, found, folder, temporary, tag, home, self._state(work.name), settings)
+        state = self._state(work.name)
+        with self._strays.tagged() as tag, self._estate.premises(tag, folder, state, settings) as given:
+            run = Run(work, found, given.folder, given.temporary, tag, home, state, settings, given.secrets)
             ending = self._kinds[found.language](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             return _outcome(ending, _wishes(run.actions) if success else Wishes())
-
-    @contextmanager
-    def _private(self, tag: str) -> Iterator[Path]:
-        """A directory for one run."""
-        path = self._scratch / tag
-        try:
-            path.mkdir(mode=0o700)
-        except OSError as error:
-            raise CannotStart(f"no directory for its temporary files: {error.strerror}: {path}") from error
-        try:
-            yield path
-        finally:
-            with suppress(OSError):  # a stray may still write there: it is tried again when that is gone
-                discard(path)
-                discard(path.with_suffix(".actions"))
 
     def _state(self, name: str) -> Path:
         """The directory in which a handler may keep what it likes."""
@@ -172,12 +158,7 @@ class Dispatcher:
         self._hosts.retire(monotonic())
         if killed := self._strays.sweep():
             log.warning("killed %d processes that handlers had left behind", killed)
-        for path in self._scratch.iterdir():
-            if not self._strays.alive(path.stem):
-                try:
-                    discard(path)
-                except OSError as error:
-                    log.warning("can't remove %s: %s", path, error.strerror)
+        self._estate.clear()
 
 
 def _outcome(ending: Ending, wishes: Wishes | None = None) -> Outcome:
