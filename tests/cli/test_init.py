@@ -13,9 +13,9 @@ from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.imap_server import ImapServer
 from tests.fakes.terminal import Terminal
 from tests.system.dovecot import Dovecot
+from watcher.cli.files import Placement
 from watcher.cli.init.asking import chosen_folders
 from watcher.cli.init.entry import with_server
-from watcher.cli.files import Placement
 from watcher.cli.init.text import Section, account_name
 from watcher.config import load
 from watcher.config.providers import profile_for
@@ -274,8 +274,71 @@ def test_a_port_that_refuses(tmp_path, secret):
         command = [sys.executable, "-m", "watcher", "init", "me@example.com", "--config", f"{tmp_path}/config.toml"]
         done = run([*command, "--host", "localhost", "--port", port, "--password-file", str(secret)])
     assert done.returncode == 1
-    assert done.stderr == f"imap-watcher: can't connect to localhost:{port}: Connection refused\n"
+    assert done.stderr == (
+        f"imap-watcher: can't connect to localhost:{port}: Connection refused: nothing listens there; "
+        "see `host` and `port`, and whether the server runs\n"
+    )
     assert files(tmp_path) == ["secret"]
+
+
+def test_consent_at_a_terminal(tmp_path):
+    """Outlook.com takes no passwords."""
+    config = tmp_path / "etc" / "config.toml"
+    with Terminal([sys.executable, "-m", "watcher", "init", "me@outlook.com", "--config", str(config)]) as terminal:
+        terminal.until("Its client id: ")
+        terminal.types("1234-abcd\n")
+        terminal.until("just Enter if not): ")
+        terminal.types("c4n4ry\n")
+        assert terminal.ended() == 0
+    assert b"c4n4ry" not in terminal.shown
+    same_as_read(terminal.shown.decode().replace("\r\n", "\n"), "init-consent")
+    same_as_read(config.read_text(), "init-consent-config")
+    assert files(config.parent) == ["config.toml", "handlers", "handlers/hello", "microsoft.client"]
+    assert mode(config.parent / "microsoft.client") == 0o600
+    [account] = load(config, strict=True).accounts
+    assert (account.host, account.oauth.client_id) == ("outlook.office365.com", "1234-abcd")
+    assert account.oauth.client_secret.fetch().reveal() == "c4n4ry"
+    assert account.token.account == "me", "`login me` is what is missing"
+
+
+def test_consent_without_a_terminal(tmp_path):
+    config = tmp_path / "config.toml"
+    command = [sys.executable, "-m", "watcher", "init", "--config", str(config)]
+    done = run([*command, "me@hotmail.com"])
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "imap-watcher: Microsoft wants to know which program asks for your mail: register an app"
+    )
+    assert done.stderr.endswith("; then give --client-id, and --client-secret-file if it has one\n")
+    assert files(tmp_path) == []
+    done = run([*command, "me@hotmail.com", "--password-env", "X"])
+    assert done.stderr.endswith("takes no passwords: leave out the --password options\n")
+    done = run([*command, "me@gmail.com", "--client-id", "1234"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.index(" login me ") < done.stdout.index(" doctor ")
+    done = run([*command, "you@gmail.com", "--oauth", "--yes", "--folder", "A*"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert config.read_text().count("[oauth.google]") == 1, "the program is registered once for all accounts"
+    mine, yours = load(config, strict=True).accounts
+    assert (mine.oauth, yours.folders) == (yours.oauth, ("A*",))
+
+
+def test_consent_where_nobody_is_known_to_give_out_tokens(tmp_path):
+    command = [sys.executable, "-m", "watcher", "init", "--config", f"{tmp_path}/config.toml", "--oauth"]
+    for address in ("me@yahoo.com", "me@163.com"):
+        done = run([*command, address])
+        assert done.returncode == 1
+        assert "imap-watcher: nothing is known here of who gives out tokens" in done.stderr
+
+
+def test_a_dead_host_is_told_before_a_password_is_typed(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        command = [sys.executable, "-m", "watcher", "init", "me@example.com", "--config", f"{tmp_path}/config.toml"]
+        there = ["--host", "127.0.0.1", "--port", str(silent.getsockname()[1]), "--timeout", "0.5"]
+        with Terminal([*command, *there]) as terminal:
+            assert terminal.ended() == 1
+    same_as_read(terminal.shown.decode().replace("\r\n", "\n"), "init-dead")
+    assert files(tmp_path) == []
 
 
 @pytest.mark.system

@@ -1,7 +1,7 @@
 """The way to a link gone step by step, to see how each step does; and a mail handed in, to see it arrive."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -69,6 +69,7 @@ class Probe:
 
     def __init__(self, account: Account, timeout: float) -> None:
         self.endpoint = endpoint_of(account)
+        self.step = ""
         self._account = account
         self._timeout = timeout
         self._sock: Any = None
@@ -139,12 +140,18 @@ class Probe:
         self._wire.untagged_responses.clear()
         return " ".join(told[key] for key in ("name", "version") if told.get(key))
 
+    def arrive(self) -> None:
+        """All steps before login at once; `step` tells which one ran last."""
+        to_tls = [("tls", self.secure), ("greeting", self.greet)]
+        talk = to_tls if self.endpoint.tls == "implicit" else reversed(to_tls)
+        steps: list[tuple[str, Callable[[], object]]] = [("dns", self.addresses), ("tcp", self.dial), *talk]
+        for self.step, act in steps:
+            act()
+
     def link(self, secret: Secret) -> Trial:
         """All steps at once."""
         try:
-            self.dial()
-            for step in (self.secure, self.greet) if self.endpoint.tls == "implicit" else (self.greet, self.secure):
-                step()
+            self.arrive()
             link = self.login(secret)
             self.introduce()
         except BaseException:

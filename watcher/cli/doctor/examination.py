@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from watcher.cli.doctor.findings import Finding, Mark, cure, of_chain, of_clock, of_features, of_transport, source
+from watcher.cli.cure import cure
+from watcher.cli.doctor.findings import Finding, Mark, of_chain, of_clock, of_features, of_transport, source
 from watcher.cli.doctor.letter import Letter, ahead, test_folder, wait
 from watcher.config.accounts import Account
 from watcher.config.providers.catalogue import GENERIC

@@ -15,13 +15,6 @@ from watcher.config.secret import (
     KeyringSource,
     PlainSource,
 )
-from watcher.errors import (
-    Loss,
-    MailboxLost,
-    SecretUnavailable,
-    ServerUntrusted,
-    WatcherError,
-)
 from watcher.imap.chain import Certificate, Transport
 from watcher.imap.signals import printable
 
@@ -29,7 +22,6 @@ __all__ = [
     "Diagnosis",
     "Finding",
     "Mark",
-    "cure",
     "of_chain",
     "of_clock",
     "of_features",
@@ -150,26 +142,6 @@ def of_clock(ahead: float) -> Finding:
         return Finding("clock", Mark.WELL, f"the server's and ours agree within {max(1, round(abs(ahead)))} s")
     text = f"the server's is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} ours: set this machine's by NTP"
     return Finding("clock", Mark.DOUBT, f"{text}; if it is right, tell the server's operator")
-
-
-def cure(step: str, error: WatcherError) -> str:
-    """What to do about `error`, where its own words don't tell; else ""."""
-    if isinstance(error, ServerUntrusted | SecretUnavailable) or not isinstance(error, MailboxLost):
-        return ""
-    if error.how is Loss.SAID:
-        return ""
-    match step:
-        case "dns" if error.how is Loss.SILENT:
-            return "see that this machine's name servers work"
-        case "tcp" if "refused" in str(error):
-            return "nothing listens there; see `host` and `port`, and whether the server runs"
-        case "tcp":
-            return "no way there; see `host` and `port`, and whether a firewall or proxy stands between"
-        case "tls" | "greeting" if error.how is Loss.SILENT:
-            return "the connection stands and nothing comes; see `port` and `tls`, and what stands between"
-        case "tls" | "greeting":
-            return "something answers and speaks no IMAP over TLS there; see `port`, `tls`, and what stands between"
-    return "the server fell silent or hung up; try again, and if it stays so ask its operator"
 
 
 def source(account: Account) -> str:

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from watcher.cli.init.asking import Person
+from watcher.cli.init.consent import by_consent, client_of
 from watcher.cli.init.entry import Place, drafted, enter, known_accounts, with_server
 from watcher.cli.init.provider import find_profile, first_steps
-from watcher.cli.init.text import Section, account_name
+from watcher.cli.init.text import Section, account_name, account_section, consent_line
 from watcher.cli.init.writing import next_commands, write
 from watcher.config import find
 from watcher.config.providers import Found, Profile
@@ -33,6 +34,9 @@ def init(
     password_file: Annotated[Path | None, typer.Option(help="Holds the password.", metavar="FILE")] = None,
     password_env: Annotated[str, typer.Option(help="Variable that holds the password.", metavar="NAME")] = "",
     password_keyring: Annotated[str, typer.Option(help="Service in the keyring.", metavar="SERVICE")] = "",
+    oauth: Annotated[bool, typer.Option("--oauth", help="Sign in (OAuth2) where a password would do, too.")] = False,
+    client_id: Annotated[str, typer.Option(help="Of the program that asks for consent (OAuth2).", metavar="ID")] = "",
+    client_secret_file: Annotated[Path | None, typer.Option(help="Holds its secret.", metavar="FILE")] = None,
     folder: Annotated[list[str] | None, typer.Option(help="To watch; may be given several times.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for each step.", metavar="SECONDS")] = 20.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Yes to every question that can be answered so.")] = False,
@@ -46,13 +50,20 @@ def init(
     authorities = ca_file.absolute() if ca_file else None
     section = Section(name, address, "", (), user, host, port, tls, authorities, proxy)
     section, profile = located(section, person, timeout)
+    if by_consent(profile, wanted=oauth or bool(client_id), password=place is not None):
+        client = client_of(profile, path, client_id, client_secret_file, person)
+        section = replace(section, proof=consent_line(client.name), folders=folder or ["INBOX"])
+        write(path, account_section(section) + client.section, dict(client.secrets))
+        print(next_commands(path, login=name))
+        return
     link, place = enter(section, profile, place, person, timeout)
     try:
         print(f"Logged in as {printable(drafted(section).user)}, by {link.mechanism}.")
         folders = folder or person.folders(sorted(link.list_folders("*")))
     finally:
         link.logout()
-    write(path, replace(section, password=place.table, folders=folders), place.typed)
+    section = replace(section, proof=place.line, folders=folders)
+    write(path, account_section(section), {f"{name}.password": place.typed} if place.typed else {})
     print(next_commands(path))
 
 

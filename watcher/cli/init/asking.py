@@ -38,6 +38,15 @@ class Person:
             print("Nothing was typed; Ctrl-C ends this.")
         return given
 
+    def answer(self, question: str) -> str:
+        """What the person types, shown; never empty."""
+        with _interruptible():
+            return str(typer.prompt(question)).strip()
+
+    def secret(self, question: str) -> str:
+        """What the person types, never shown; "" if there is nothing to type."""
+        return getpass.getpass(f"{question} (is not shown; just Enter if not): ").strip()
+
     def folders(self, there: Sequence[str]) -> list[str]:
         """Which of the folders to watch; INBOX if nobody can be asked."""
         if self._agrees or not self.present:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from watcher.cli.cure import cure
 from watcher.cli.init.asking import Person
 from watcher.cli.init.provider import password_word
-from watcher.cli.init.text import Section, account_section, first_file, password_table
+from watcher.cli.init.text import Section, account_section, first_file, password_line
 from watcher.config import load
 from watcher.config.accounts import Account
-from watcher.config.providers import Found, Login, Profile
+from watcher.config.providers import Found, Profile
 from watcher.config.secret import PlainSource, Secret
-from watcher.errors import ConfigError, LoginRefused, WatcherError
+from watcher.errors import ConfigError, LoginRefused, MailboxLost, WatcherError
 from watcher.imap.probe import Probe, Trial
 from watcher.imap.signals import printable
 
@@ -24,26 +25,26 @@ __all__ = ["Place", "drafted", "enter", "known_accounts", "with_server"]
 TRIES = 3
 
 #: Stands where the place of the password is not known yet.
-_UNKNOWN = password_table("env", "NOT_KNOWN_YET")
+_UNKNOWN = password_line("env", "NOT_KNOWN_YET")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the password is."""
 
-    table: str  #: as it stands in the configuration
+    line: str  #: that says so in the configuration
     typed: Secret | None = None  #: by a person; still to be written to a file
 
     @classmethod
     def given(cls, *, command: str, file: Path | None, env: str, keyring: str) -> Self | None:
         """What the options say; None if they say nothing. Raises WatcherError if they say several things."""
         where = {"command": command, "file": str(file.absolute()) if file else "", "env": env, "keyring": keyring}
-        tables = [password_table(kind, value) for kind, value in where.items() if value]
-        if len(tables) > 1:
+        lines = [password_line(kind, value) for kind, value in where.items() if value]
+        if len(lines) > 1:
             raise WatcherError(
                 f"the password is in one place: give one of {', '.join(f'--password-{x}' for x in where)}"
             )
-        return cls(tables[0]) if tables else None
+        return cls(lines[0]) if lines else None
 
 
 def known_accounts(path: Path) -> Collection[str]:
@@ -63,7 +64,7 @@ def with_server(given: Section, profile: Profile) -> Section:
 
 def drafted(section: Section) -> Account:
     """The account as it will be read from the file. Raises WatcherError, with the keys of what can't be used."""
-    section = replace(section, password=section.password or _UNKNOWN, folders=section.folders or ("INBOX",))
+    section = replace(section, proof=section.proof or _UNKNOWN, folders=section.folders or ("INBOX",))
     with tempfile.TemporaryDirectory(prefix="imap-watcher-") as folder:
         file = Path(folder) / "config.toml"
         file.write_text(first_file(account_section(section)), "utf-8")
@@ -75,28 +76,35 @@ def drafted(section: Section) -> Account:
             raise WatcherError("; ".join(told)) from error
 
 
+def see_the_way(account: Account, timeout: float) -> None:
+    """To the server and back, before anybody types a password for it. Raises WatcherError, with cause and cure."""
+    probe = Probe(account, timeout)
+    try:
+        probe.arrive()
+    except MailboxLost as error:
+        raise WatcherError(": ".join(filter(None, (str(error), cure(probe.step, error))))) from error
+    finally:
+        probe.close()
+
+
 def enter(
     section: Section, profile: Profile, place: Place | None, person: Person, timeout: float
 ) -> tuple[Trial, Place]:
     """
     A link that is logged in, and where the password for it is. What is typed may be wrong twice.
 
-    Raises what `Probe.link` does.
+    Raises what `Probe.link` does; WatcherError with the cure if there is no way to the server.
     """
-    if set(profile.logins) == {Login.OAUTH}:
-        raise WatcherError(
-            f"{profile.title} takes no passwords: write an account with `oauth` (docs/configuration.md tells how), "
-            "then `imap-watcher login ACCOUNT`"
-        )
+    see_the_way(drafted(section), timeout)
     if place is not None:
-        account = drafted(replace(section, password=place.table))
+        account = drafted(replace(section, proof=place.line))
         return Probe(account, timeout).link(account.secret.fetch()), place
     account = drafted(section)
     for left in reversed(range(TRIES)):
         secret = Secret(person.password(f"{password_word(profile)} of {printable(account.user)}"))
         trial = replace(account, password=PlainSource(secret))
         try:
-            return Probe(trial, timeout).link(secret), Place(password_table("file", f"{section.name}.password"), secret)
+            return Probe(trial, timeout).link(secret), Place(password_line("file", f"{section.name}.password"), secret)
         except LoginRefused as error:
             if not left:
                 raise

@@ -6,7 +6,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["HELLO", "Section", "account_name", "account_section", "first_file", "password_table"]
+__all__ = [
+    "HELLO",
+    "Section",
+    "account_name",
+    "account_section",
+    "client_section",
+    "consent_line",
+    "first_file",
+    "password_line",
+]
 
 #: The first handler; the contract in a few lines.
 HELLO = """\
@@ -44,7 +53,7 @@ class Section:
 
     name: str
     address: str
-    password: str  #: as it stands in TOML: a table that says where it is
+    proof: str  #: the line that says how we log in, as it stands in TOML; "" while it is not known
     folders: Sequence[str]
     user: str = ""  #: "" if it follows from the address; so for the next ones
     host: str = ""
@@ -77,7 +86,7 @@ def account_section(section: Section) -> str:
         lines.append(f"ca_file = {_quoted(str(section.ca_file))}")
     if section.proxy:
         lines.append(f"proxy = {_quoted(section.proxy)}")
-    lines.append(f"password = {section.password}")
+    lines.append(section.proof)
     lines.append(f"folders = [{', '.join(map(_quoted, section.folders))}]   # names or patterns: * any, % one level")
     lines.append('# start = "new"      # or "all", or a day such as 2026-11-01: from which mail on')
     return "\n".join(lines) + "\n"
@@ -88,8 +97,26 @@ def first_file(section: str) -> str:
     return _HEAD + section + _RULE
 
 
-def password_table(kind: str, where: str) -> str:
-    """Where the password is, as it stands in TOML."""
+def password_line(kind: str, where: str) -> str:
+    """The proof is a password: where it is."""
+    return f"password = {_secret(kind, where)}"
+
+
+def consent_line(client: str) -> str:
+    """The proof is the user's consent, which the program in `[oauth.CLIENT]` asks for."""
+    return f"oauth = {_quoted(client)}"
+
+
+def client_section(client: str, client_id: str, secret_file: str) -> str:
+    """The program that asks for consent, behind an account. `secret_file`: "" if it has no secret."""
+    lines = ["", f"[oauth.{client}]   # the program that asks for consent, as you registered it"]
+    lines.append(f"client_id = {_quoted(client_id)}")
+    if secret_file:
+        lines.append(f"client_secret = {_secret('file', secret_file)}")
+    return "\n".join(lines) + "\n"
+
+
+def _secret(kind: str, where: str) -> str:
     return f"{{ {kind} = {_quoted(where)} }}"
 
 

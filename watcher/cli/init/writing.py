@@ -1,10 +1,11 @@
 """Writing what was found out: the account, its password, a first handler; all of it, or nothing."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from watcher.cli.files import Placement
-from watcher.cli.init.text import HELLO, Section, account_section, first_file
+from watcher.cli.init.text import HELLO, first_file
 from watcher.config import load
 from watcher.config.secret import Secret
 from watcher.config.settings import default_file
@@ -12,21 +13,22 @@ from watcher.config.settings import default_file
 __all__ = ["next_commands", "write"]
 
 
-def write(path: Path, section: Section, typed: Secret | None) -> None:
+def write(path: Path, section: str, secrets: Mapping[str, Secret]) -> None:
     """
-    Puts the files in place and checks them, and tells what was made.
+    Puts the files in place and checks them, and tells what was made. `section`: what is added to the configuration at
+    `path`; `secrets`: by the name of the file beside it.
 
     Raises WatcherError; ConfigError if what is there now can't be used with the new account.
     """
-    text, made = account_section(section), []
+    made: list[Path] = []
     with Placement() as placement:
-        if typed is not None:
-            made.append(path.parent / f"{section.name}.password")
-            placement.create(made[-1], typed.reveal() + "\n")
+        for name, secret in secrets.items():
+            made.append(path.parent / name)
+            placement.create(made[-1], secret.reveal() + "\n")
         if path.exists():
-            placement.replace(path, f"{path.read_text('utf-8').rstrip()}\n\n{text}")
+            placement.replace(path, f"{path.read_text('utf-8').rstrip()}\n\n{section}")
         else:
-            placement.create(path, first_file(text))
+            placement.create(path, first_file(section))
             if not (hello := path.parent / "handlers" / "hello").exists():
                 placement.create(hello, HELLO, 0o700)
                 made.append(hello)
@@ -36,11 +38,12 @@ def write(path: Path, section: Section, typed: Secret | None) -> None:
     print("\n".join((*(f"warning: {warning}" for warning in config.warnings), "Checked: all right.")))
 
 
-def next_commands(path: Path) -> str:
-    """What to do now."""
+def next_commands(path: Path, *, login: str = "") -> str:
+    """What to do now. `login`: the account for which somebody must consent first."""
     program = "imap-watcher" if path == default_file() else f"imap-watcher --config {shlex.quote(str(path))}"
+    consent = f"  {program} login {login}    # sign in with a browser, here or on another machine: login --help\n"
     return f"""\
 Now:
-  {program} doctor    # step by step, with a mail of its own and its push
+{consent if login else ""}  {program} doctor    # step by step, with a mail of its own and its push
   {program} run       # then send yourself a mail: handlers/hello runs on it
 """
