@@ -53,6 +53,8 @@ from typing import Self, TypeVar
 import scramp
 import trustme
 
+from tests.fakes.structure import body_structure
+
 __all__ = ["Command", "Folder", "ImapServer", "Mail", "Session", "bye", "drip", "eof", "reset", "stall", "then_honest"]
 
 T = TypeVar("T")
@@ -398,6 +400,8 @@ class Session:
             items.append(b"RFC822.SIZE %d" % len(mail.raw))
         if "INTERNALDATE" in wanted:
             items.append(mail.received.strftime('INTERNALDATE "%d-%b-%Y %H:%M:%S %z"').encode())
+        if "BODYSTRUCTURE" in wanted:
+            items.append(b"BODYSTRUCTURE " + body_structure(mail.raw))
         if found := re.search(r"BODY(\.PEEK)?\[(HEADER\.FIELDS \(([^)]*)\))?\](?:<(\d+)\.(\d+)>)?", wanted):
             peek, section, names, start, length = found.groups()
             text = header_fields(mail.raw, names.split()) if section else mail.raw

@@ -20,6 +20,7 @@ from watcher.inbox.patience import Patience
 from watcher.inbox.post import Reception
 from watcher.inbox.pulse import Pulse
 from watcher.inbox.steward import welcome
+from watcher.rules.sieve import Sieve
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
@@ -45,6 +46,7 @@ class Room:
     settings: str = ""
     folders: tuple[str, ...] = ("INBOX",)
     host: str = ""  #: another name of the server
+    rules: str = "[[rule]]\nthen = ['seen']\n"
     trouble: str = ""  #: why nothing may be received
     patience: Patience = QUICK
     threads: int = 4  #: of the lounge
@@ -60,10 +62,11 @@ class Room:
             f"[account.me]\naddress = 'me@example.com'\nuser = 'me'\n{proof}\n"
             f"host = '{self.host or self.server.host}'\nport = {self.server.port}\nca_file = '{self.server.ca_file}'\n"
             f"folders = {json.dumps(self.folders)}\n"
-            f"{self.settings}\n[[rule]]\nthen = ['seen']\n"
+            f"{self.settings}\n{self.rules}"
         )
         config.chmod(0o600)
-        (account,) = load(config).accounts
+        settings = load(config)
+        (account,) = settings.accounts
         self.database = Database(self.state)
         self.spool = Spool(self.state)
         self.lounge = Lounge(self.threads, self.failures.append)
@@ -79,6 +82,7 @@ class Room:
             full=lambda: False,
             arrived=lambda: None,
             patience=self.patience,
+            sieve=Sieve(lambda: settings.rules),
         )
         self.pulses: list[Pulse] = []
         welcome(account, reception, self.lounge.admit, self.pulses)

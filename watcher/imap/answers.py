@@ -12,7 +12,7 @@ from typing import Any
 from imapclient.datetime_util import parse_to_datetime
 from imapclient.response_parser import parse_response
 
-__all__ = ["LAST_UID", "Head", "Summary", "found", "heads", "piece", "summaries"]
+__all__ = ["LAST_UID", "Head", "Summary", "found", "heads", "instant", "messages", "piece", "summaries", "value_of"]
 
 #: UIDs are 32-bit, 0 is none (RFC 3501 9, nz-number).
 LAST_UID = 0xFFFF_FFFF
@@ -79,8 +79,8 @@ def _members(sequence_set: bytes, low: int, high: int) -> set[int]:
 def heads(lines: list[Any], asked: Collection[int], length: int) -> list[Head]:
     """One Head for each asked mail that the FETCH `lines` speak of."""
     found_heads = []
-    for uid, items in _messages(lines, asked):
-        size, received = items.get(b"RFC822.SIZE"), _instant(items.get(b"INTERNALDATE"))
+    for uid, items in messages(lines, asked):
+        size, received = items.get(b"RFC822.SIZE"), instant(items.get(b"INTERNALDATE"))
         data = _text(items, 0, length)
         if not isinstance(size, int) or (data == b"" and size > 0):
             size, data = (
@@ -95,21 +95,21 @@ def summaries(lines: list[Any], asked: Collection[int]) -> list[Summary]:
     """One Summary for each asked mail that the FETCH `lines` describe wholly."""
     return [
         Summary(uid, size, received, _message_id(header))
-        for uid, items in _messages(lines, asked)
+        for uid, items in messages(lines, asked)
         if isinstance(size := items.get(b"RFC822.SIZE"), int)
-        and (received := _instant(items.get(b"INTERNALDATE"))) is not None
-        and (header := _value(items, lambda key: key.startswith(b"BODY[HEADER.FIELDS"))) is not None
+        and (received := instant(items.get(b"INTERNALDATE"))) is not None
+        and (header := value_of(items, lambda key: key.startswith(b"BODY[HEADER.FIELDS"))) is not None
     ]
 
 
 def piece(lines: list[Any], uid: int, offset: int, length: int | None) -> bytes | None:
     """The text of mail `uid` from `offset` on, at most `length` bytes; None if the FETCH `lines` have none."""
-    for _, items in _messages(lines, [uid]):
+    for _, items in messages(lines, [uid]):
         return _text(items, offset, length)
     return None
 
 
-def _messages(lines: list[Any], asked: Collection[int]) -> list[tuple[int, dict[bytes, Any]]]:
+def messages(lines: list[Any], asked: Collection[int]) -> list[tuple[int, dict[bytes, Any]]]:
     """The items of each asked mail, from however many FETCH lines.
 
     Lines without UID are not about what we asked (RFC 2683 3.4.4), whatever their number says.
@@ -130,7 +130,8 @@ def _messages(lines: list[Any], asked: Collection[int]) -> list[tuple[int, dict[
     return sorted(merged.items())
 
 
-def _value(items: dict[bytes, Any], wanted: Callable[[bytes], bool]) -> bytes | None:
+def value_of(items: dict[bytes, Any], wanted: Callable[[bytes], bool]) -> bytes | None:
+    """The first item whose key is `wanted`, as octets."""
     for key, value in items.items():
         if wanted(key) and value is not None:
             return value if isinstance(value, bytes) else str(value).encode()
@@ -138,13 +139,13 @@ def _value(items: dict[bytes, Any], wanted: Callable[[bytes], bool]) -> bytes | 
 
 
 def _text(items: dict[bytes, Any], offset: int, length: int | None) -> bytes | None:
-    text = _value(items, lambda key: key == b"BODY[]<%d>" % offset)
-    if text is None and (text := _value(items, lambda key: key == b"BODY[]")) is not None:
+    text = value_of(items, lambda key: key == b"BODY[]<%d>" % offset)
+    if text is None and (text := value_of(items, lambda key: key == b"BODY[]")) is not None:
         text = text[offset:]  # some servers leave out that it is a part, or send all
     return text if text is None or length is None else text[:length]
 
 
-def _instant(value: Any) -> datetime | None:
+def instant(value: Any) -> datetime | None:
     """INTERNALDATE as an instant; None if it is missing or nonsense."""
     try:
         told: datetime = parse_to_datetime(value, normalise=False)

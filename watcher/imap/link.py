@@ -17,6 +17,7 @@ from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import Folders, Mailbox, folder_name
 from watcher.imap.login import introduce, login
+from watcher.imap.outlines import OUTLINE, Outline, Question, outlines
 from watcher.imap.refusals import Phase
 from watcher.imap.sasl import Credential, Proof
 from watcher.imap.signals import printable
@@ -90,6 +91,13 @@ class Link(Folders):
         """What tells each of `uids` from other mails. A UID is missing if the server does not describe it wholly."""
         items = "RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"
         return self._fetch(uids, items, 0, lambda lines: answers.summaries(lines, frozenset(uids)))
+
+    def outlines(self, uids: Sequence[int], question: Question) -> list[Outline]:
+        """What tells whether it is worth fetching them. A UID is missing if nothing can be made out about it."""
+        items = "RFC822.SIZE INTERNALDATE" + " BODYSTRUCTURE" * question.parts
+        if question.fields:
+            items += f" BODY.PEEK[HEADER.FIELDS ({' '.join(question.fields)})]"
+        return self._fetch(uids, items, len(uids) * OUTLINE, lambda lines: outlines(lines, frozenset(uids)))
 
     def heads(self, uids: Sequence[int], length: int) -> list[Head]:
         """The first `length` bytes of each of `uids`, in one question. A UID is missing if the server leaves it out."""

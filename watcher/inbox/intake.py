@@ -14,6 +14,7 @@ from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 from watcher.inbox.receive import chunks, note_unfetched, receive
+from watcher.inbox.sift import LOT, sift
 
 __all__ = ["Progress", "catch_up"]
 
@@ -44,7 +45,25 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     lowest = max(cursor.floor_uid, min([low, *wanted]))
     todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
-    for uids in chunks(todo, 1) if pulse.careful else chunks(todo):
+    for lot in chunks(todo, LOT):
+        worth = sift(link, cursor, lot, post)
+        if len(worth) < len(lot):
+            yield Wait(time.monotonic())
+        cursor = yield from fetch(link, cursor, worth, post)
+    settled = folders.settled(cursor, lowest).intersection(found)
+    proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
+    if proven != cursor:
+        folders.advance(proven)
+    pulse.careful = False
+    post.reception.alerts.show(post.account, link.alerts())
+    pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
+    return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+
+
+def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Generator[Wait, bool, Cursor]:
+    """Take these mails in; the cursor behind them."""
+    pulse = post.pulse
+    for uids in chunks(wanted, 1) if pulse.careful else chunks(wanted):
         taken: Cursor | None = None
         while taken is None:
             yield from may_receive(link, post)
@@ -56,14 +75,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         pulse.mails += len(uids)
         pulse.heard_at = link.heard_at
         yield Wait(time.monotonic())
-    settled = folders.settled(cursor, lowest).intersection(found)
-    proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
-    if proven != cursor:
-        folders.advance(proven)
-    pulse.careful = False
-    post.reception.alerts.show(post.account, link.alerts())
-    pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
-    return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+    return cursor
 
 
 def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor | None:

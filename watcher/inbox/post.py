@@ -5,9 +5,11 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from watcher.config.accounts import Account
 from watcher.errors import Loss
+from watcher.imap.outlines import Outline, Question
 from watcher.inbox.access import Access
 from watcher.inbox.alerts import Alerts
 from watcher.inbox.door import Door
@@ -17,7 +19,17 @@ from watcher.store.folders import Folders
 from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
-__all__ = ["Post", "Reception"]
+__all__ = ["Post", "Reception", "Sieve"]
+
+
+class Sieve(Protocol):
+    """What the rules say about mails that are only known from outside; see `rules.sieve`."""
+
+    def question(self, account: str, folder: str) -> Question | None:
+        """What to ask of mails in this folder; None if they are to be fetched anyway."""
+
+    def refuses(self, outline: Outline, account: str, folder: str, now: float) -> bool:
+        """Whether surely no rule is for this mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,7 @@ class Reception:
     arrived: Callable[[], None]  #: rung after each RECEIVE
     alerts: Alerts = field(default_factory=Alerts)
     patience: Patience = field(default_factory=Patience)
+    sieve: Sieve | None = None  #: None: every mail is fetched
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,10 @@ class Pulse:
     heard_at: float = 0.0  #: last answer of the server
     scanned_at: float = 0.0  #: last finished catch-up
     mails: int = 0  #: received since the start of the daemon
+    left_out: int = 0  #: since then, mails that were not fetched, as no rule is for them
     connects: int = 0
     renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
     mistrusted: int = 0  #: UIDVALIDITY that was refused as one change too many
+    unanswered: int = 0  #: links in a row that broke when the server was asked to describe mails
     careful: bool = False  #: the last FETCH broke the link: mails are fetched one by one until all is well
     answered: bool = field(default=False)  #: the first answer or failure is known

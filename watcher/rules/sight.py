@@ -26,14 +26,14 @@ class Sight:
 
     account: str
     folder: str
-    size: tuple[int, int] | None  #: bytes at least, and at most
-    age: float | None  #: seconds since the server took it in
-    from_: tuple[Address, ...] | None
-    to: tuple[Address, ...] | None  #: of Cc, too
-    cc: tuple[Address, ...] | None
-    subject: str | None
-    headers: tuple[tuple[str, str], ...] | None  #: name and value; all that rules ask for, at least
-    attachments: tuple[Enclosure, ...] | None  #: all that it has, at least
+    size: tuple[int, int] | None = None  #: bytes at least, and at most
+    age: float | None = None  #: seconds since the server took it in
+    from_: tuple[Address, ...] | None = None
+    to: tuple[Address, ...] | None = None  #: of Cc, too
+    cc: tuple[Address, ...] | None = None
+    subject: str | None = None
+    headers: tuple[tuple[str, str], ...] | None = None  #: name and value; all that rules ask for, at least
+    attachments: tuple[Enclosure, ...] | None = None  #: all that it has, at least
     exact: bool = True  #: these are its attachments; else what may be some
     kind: MailKind | None = None
     trust: Standing | None = None

@@ -1,0 +1,46 @@
+"""Which of the new mails are worth fetching: those that no rule can be for are recorded and left where they are."""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from watcher.cursor import Blank, Cursor
+from watcher.errors import MailboxLost
+from watcher.imap.link import Link
+from watcher.inbox.post import Post
+
+__all__ = ["LOT", "sift"]
+
+log = logging.getLogger(__name__)
+
+LOT = 96  #: mails in one question, whose answers are short
+MANY_LOSSES = 2  #: links in a row that broke over the question, after which it is asked no more
+NOTE = "no rule is for it, as its server describes it"
+
+
+def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[int]:
+    """
+    Those of `uids` that are to be fetched (LOT at most). The others are in the ledger afterwards, and so is nothing
+    else: a mail counts as looked at, and the cursor moves over it as over one that was handled.
+
+    Asks only where the answer can spare something, and where it has not broken the link before. Raises MailboxLost,
+    Superseded, StorageFailed; then all is asked for again.
+    """
+    reception, pulse, now = post.reception, post.pulse, time.time()
+    sieve = reception.sieve
+    question = sieve.question(cursor.account, cursor.folder) if sieve else None
+    if sieve is None or question is None or pulse.careful or pulse.unanswered >= MANY_LOSSES:
+        return list(uids)
+    try:
+        outlines = link.outlines(uids, question)
+    except MailboxLost:
+        pulse.unanswered += 1
+        raise
+    pulse.unanswered = 0
+    left = [outline.uid for outline in outlines if sieve.refuses(outline, cursor.account, cursor.folder, now)]
+    if left:
+        reception.folders.receive(cursor, [], [Blank(uid, NOTE, None) for uid in left], now)
+        pulse.left_out += len(left)
+    for uid in left:
+        log.debug("%s: UID %d is not fetched: %s", post, uid, NOTE)
+    return sorted(set(uids).difference(left))
