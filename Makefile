@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed
 	sh tests/prepare.sh
-	python -m pytest -m "not soak" $(ARGS)
+	python -m pytest -m "not soak" -n auto --dist loadgroup $(ARGS)
 
 check: $(VENV)/installed
 	ruff check .

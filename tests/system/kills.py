@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
 from random import Random
@@ -10,8 +11,12 @@ from threading import Event
 
 from tests.system.daemon import CALLS, Daemon, Injection
 from tests.system.mails import mails
+from tests.system.waiting import until
 
 __all__ = ["Churn", "churn", "conclude"]
+
+PROGRESS = 24  #: events of handlers until a daemon is killed, at most
+LIFE = 5.0  #: seconds until it is killed without them: it may have nothing left to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def conclude(daemon: Daemon, plan: Churn, within: float) -> list[str]:
 def _start_and_kill(daemon: Daemon, rnd: Random, calls: Sequence[str]) -> None:
     """One life, ended in one of three ways: in its first steps, at a system call of any thread, or at any time.
 
-    A daemon is up after about half a second and has done a batch after another second; most kills fall in between.
+    Most kills fall while it works: when it has got so far with the mails that came, however busy the machine is.
     """
     way = rnd.random()
     if way < 0.15:
@@ -63,8 +68,10 @@ def _start_and_kill(daemon: Daemon, rnd: Random, calls: Sequence[str]) -> None:
         else:
             daemon.killed()
         return
+    goal = len(daemon.events()) + rnd.randrange(PROGRESS)
     daemon.start()
-    daemon.ends_within(rnd.uniform(0.4, 1.2))
+    with suppress(TimeoutError):
+        until(lambda: len(daemon.events()) > goal, LIFE, "the daemon to get so far")
     if way < 0.75:
         daemon.kill_at(_injection(rnd, calls), within=1)
     else:

@@ -61,7 +61,7 @@ class House:
 
 @pytest.fixture(params=["oauthbearer", "xoauth2"])
 def house(request, tmp_path):
-    tokens = OAuthServer(Rotation.LENIENT, life=4)
+    tokens = OAuthServer(Rotation.LENIENT)
     server = Dovecot(users=("alice", "bob"))
     allow_tokens(server, tokens, request.param)
     daemon = Daemon(tmp_path, server, [Watched("alice")], settings=client_section(tokens, tmp_path))
@@ -105,11 +105,13 @@ ca_file = "{tokens.ca_file}"
 @pytest.mark.parametrize("way", ["by_code", "by_browser"])
 def test_from_the_login_to_a_renewal_in_mid_life(house, way):
     house.prove('oauth = "own"')
+    house.tokens.life = 4
     house.login(*(["--device"] if way == "by_code" else []), consent=getattr(house, way))
+    house.tokens.life = 3600
+    house.tokens.on("refresh", lose)
     with house.daemon:
         house.handled(1)
         until(lambda: not house.tokens.introspect(house.tokens.issued[0])["active"], 60, "the end of the first token")
-        house.tokens.on("refresh", lose)
         house.mail.kick("alice")
         house.handled(2)
         house.daemon.kill()
@@ -127,7 +129,8 @@ def test_a_token_from_elsewhere_is_asked_for_at_every_login(house):
     house.prove(f'token = {{ command = "head -n1 {tokens}" }}')
     with house.daemon:
         house.handled(1)
-        until(lambda: not house.tokens.introspect(house.tokens.issued[0])["active"], 60, "the end of the token")
+        house.daemon.settled([1], within=60)
+        house.tokens.expire(house.tokens.issued[0])
         tokens.write_text(house.tokens.access("alice") + "\n")
         house.mail.kick("alice")
         house.handled(2)
