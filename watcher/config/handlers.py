@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, Strict
 from pydantic.dataclasses import dataclass
 
 from watcher.config.isolation import Digest, HandlerSecrets, Isolation
+from watcher.config.proxies import ProxySetting
 from watcher.config.shape import STRICT, Count, FilePath, Text, alternatives
 from watcher.config.units import Duration, Size
 from watcher.config.webhooks import SigningSecret, WebhookUrl, check_reach
@@ -17,6 +18,8 @@ from watcher.errors import HandlerMissing
 from watcher.retry import RetryPolicy
 
 __all__ = ["HandlerSettings", "find_handler"]
+
+Order = Literal["parallel", "per-sender", "serial"]
 
 
 def _environment(values: dict[str, str]) -> dict[str, str]:
@@ -41,6 +44,9 @@ class HandlerSettings:
     give_up_after: Duration = 48 * 3600.0  #: age of the first attempt at which no other is made
     stdin: Literal["mail", "json", "none"] = "mail"  #: the raw mail, message.json or nothing
     concurrency: Count = 2  #: runs of this handler at once
+    order: Order = "parallel"  #: which mails wait for the earlier ones: none, those of one sender, all
+    batch: Duration | None = None  #: a mail waits so long for others of the same run; None: it has a run of its own
+    batch_size: Count = 100  #: mails of one run at most, if `batch` is given
     memory: Size = 1 << 30  #: of each of its processes
     output: Size = 64 << 20  #: printed more than this, it is killed
     file_size: Size = 1 << 30  #: of any file it writes
@@ -65,10 +71,13 @@ class HandlerSettings:
     format: Literal["json", "multipart"] = "json"  #: what a webhook is sent: the facts, or all files as well
     secret: SigningSecret | None = None  #: signs what a webhook is sent (Standard Webhooks)
     allow_private: Annotated[bool, Strict()] = False  #: a webhook may be in our own network, and without TLS
+    proxy: ProxySetting | None = None  #: for a webhook to go through
     ca_file: FilePath | None = None  #: PEM of the authorities to trust for a webhook, in place of the system's
 
     def __post_init__(self) -> None:
         """Refuses what can't be meant together."""
+        if self.batch is not None and self.order != "parallel":
+            raise ValueError("has batch and order, which exclude each other; leave one out")
         given = [key for key in ("command", "entry_point", "url") if getattr(self, key)]
         if len(given) > 1:
             raise ValueError(f"has {' and '.join(given)}; allowed is one of them")
