@@ -1,0 +1,169 @@
+"""Relays: through whom mail goes out, and what they allow."""
+
+import dataclasses
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from email.utils import parseaddr
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator
+from pydantic.dataclasses import dataclass
+
+from watcher.config.accounts import Account
+from watcher.config.passwords import Password, Token
+from watcher.config.providers.catalogue import profile_for
+from watcher.config.providers.profile import Profile
+from watcher.config.proxies import EnvironmentProxy, Proxy, ProxySetting
+from watcher.config.secret import KeyringSource, SecretSource
+from watcher.config.shape import NAME_KEY, STRICT, FilePath, Host, Port, Text, alternatives
+from watcher.model import Address
+
+__all__ = ["KnownRelay", "Relay", "SmtpSettings", "known_relays", "relays_of"]
+
+Tls = Literal["implicit", "starttls", "none"]
+PORTS: Mapping[str, int] = {"implicit": 465, "starttls": 587, "none": 25}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KnownRelay:
+    """One entry of `relays.toml`."""
+
+    title: str
+    host: str
+    port: int
+    tls: Tls
+    user: str = ""
+    advice: str = ""
+    rate: int = 0
+    daily: int = 0
+
+
+@cache
+def known_relays() -> Mapping[str, KnownRelay]:
+    """The services that can be named by `relay`."""
+    data = tomllib.loads(resources.files(__package__).joinpath("relays.toml").read_text("utf-8"))
+    return {name: KnownRelay(**entry) for name, entry in data.items()}
+
+
+def _person(value: object) -> Address:
+    """`support@example.com`, or `Support <support@example.com>`. Raises ValueError."""
+    if isinstance(value, Address):
+        return value
+    name, address = parseaddr(value) if isinstance(value, str) else ("", "")
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or any(not c.isprintable() for c in name):
+        raise ValueError('is no sender; write it like "support@example.com" or "Support <support@example.com>"')
+    return Address(name, address)
+
+
+def _relay_name(value: object) -> str:
+    if value not in known_relays():
+        raise ValueError(f"is no relay; {alternatives(str(value), known_relays())}")
+    return str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class SmtpSettings:
+    """One `[smtp.NAME]`. What it leaves out comes from the account of the same name, if there is one."""
+
+    name: Annotated[str, Field(validation_alias=NAME_KEY)]  #: what stands after "smtp."
+    relay: Annotated[str, PlainValidator(_relay_name)] = ""  #: a known service, which gives host, port, tls and user
+    #: Sender of mail that names none; the address of the account if none is given.
+    from_: Annotated[Address | None, PlainValidator(_person), Field(validation_alias="from")] = None
+    host: Host = ""  #: the relay's or the provider's if none is given
+    port: Port = 0  #: the usual one for `tls` if none is given
+    tls: Tls | None = None  #: "none" only towards this machine; the relay's if none is given
+    user: Text = ""  #: to log in with; the relay's or the account's if none is given
+    password: Password | None = None  #: the account's if none is given; without any there is no login
+    token: Token | None = None  #: in its place, an access token
+    ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
+    certificate: FilePath | None = None  #: PEM of our own certificate
+    key: FilePath | None = None  #: PEM of its key
+    proxy: ProxySetting | None = None  #: to go through
+    hello: Host = ""  #: our name for EHLO; our address if none is given
+    rate: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None  #: mails a minute
+    daily: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = None  #: recipients within 24 hours
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Relay:
+    """A way for mail out, all settled."""
+
+    name: str
+    sender: Address | None  #: From of mail that names none
+    host: str
+    port: int
+    tls: Tls
+    user: str = ""
+    source: SecretSource | None = None  #: of password or token; None: no login
+    token: bool = False  #: the secret is an access token
+    ca_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    proxy: Proxy | EnvironmentProxy | None = None
+    hello: str = ""
+    rate: int = 0  #: mails a minute, 0: no limit
+    daily: int = 0  #: recipients within 24 hours, 0: no limit
+    profile: Profile = dataclasses.field(default_factory=lambda: profile_for("nobody@localhost"))  #: whose words
+    advice: str = ""  #: what to tell when the login is refused, "" if the profile says it
+
+
+def relays_of(sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Account]) -> dict[str, Relay]:
+    """
+    A relay for each section, and one for each account: its provider's own server.
+
+    Raises ValueError, which names the section, for one that can't be used.
+    """
+    names = dict.fromkeys([*accounts, *sections])
+    return {name: _settled(sections.get(name) or SmtpSettings(name=name), accounts.get(name)) for name in names}
+
+
+def _settled(given: SmtpSettings, account: Account | None) -> Relay:
+    known = known_relays().get(given.relay)
+    profile = profile_for(account.address, given.host) if account else profile_for("nobody@localhost", given.host)
+    server = known or profile.smtp
+    if not account and not known and not given.host:
+        raise ValueError(f"smtp.{given.name} names no host; write host, or relay, or name it after an account")
+    tls: Tls = given.tls or ("starttls" if given.host and not known else server.tls)
+    own = account if account and not known else None  # a service of its own has credentials of its own
+    source = given.token or given.password or (own.secret if own and (own.token or own.password) else None)
+    user = given.user or (known.user if known else "") or (own.user if own else "")
+    if isinstance(source, KeyringSource) and not source.user:
+        source = dataclasses.replace(source, user=user)
+    host = given.host or server.host
+    if tls == "none" and not _is_here(host):
+        raise ValueError(f'smtp.{given.name} has tls = "none", which is for this machine only (localhost)')
+    if source and not user:
+        raise ValueError(f"smtp.{given.name} has a password and no user; write user")
+    return Relay(
+        name=given.name,
+        sender=given.from_ or (Address("", account.address) if account else None),
+        host=host,
+        port=given.port or (PORTS[tls] if given.host or tls != server.tls else server.port),
+        tls=tls,
+        user=user,
+        source=source,
+        token=bool(given.token or (source and own and own.token and not given.password)),
+        ca_file=given.ca_file,
+        certificate=given.certificate,
+        key=given.key,
+        proxy=given.proxy or (own.proxy if own else None),
+        hello=given.hello,
+        rate=given.rate or (known.rate if known else 0),
+        daily=given.daily or (known.daily if known else 0),
+        profile=profile,
+        advice=known.advice if known else "",
+    )
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

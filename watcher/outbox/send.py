@@ -1,0 +1,270 @@
+"""One connection to a relay (RFC 5321, 6409, 8314): inside TLS, logged in, used for any number of mails."""
+
+import base64
+import binascii
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from watcher.config.smtp import Relay
+from watcher.errors import ServerUntrusted, WatcherError
+from watcher.imap.dial import Endpoint, dial
+from watcher.imap.identity import Identity
+from watcher.imap.sasl import Credential, Exchange, Proof, exchange, mechanisms
+from watcher.imap.signals import printable
+from watcher.imap.tls import context, secure
+from watcher.outbox.parcel import Parcel, is_ascii, stuffed
+from watcher.outbox.signals import Remedy, Reply, Signal, Step, Trouble, meaning
+from watcher.outbox.talk import Talk
+from watcher.outbox.wire import Cut, Wire
+
+__all__ = ["Patience", "Refused", "Session"]
+
+INLINE = 480  #: bytes of a first AUTH message that go along with the command (RFC 4954 4)
+GOOD = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait; RFC 5321 4.5.3.2 asks for minutes, and for ten of them after the final dot."""
+
+    connect: float = 30.0
+    greeting: float = 120.0
+    command: float = 120.0
+    block: float = 180.0
+    end: float = 600.0
+
+
+class Refused(WatcherError):
+    """The server answered, and said no."""
+
+    def __init__(self, where: str, told: Reply, signal: Signal) -> None:
+        super().__init__(f"{where}: {told}; {signal.words}")
+        self.told = told
+        self.signal = signal
+
+
+class Session:
+    """
+    A connection that is logged in. One thread at a time.
+
+    Making one raises Refused, Cut, MailboxLost, ServerUntrusted, SecretUnavailable, and LoginRefused of a token store.
+    """
+
+    def __init__(self, relay: Relay, talk: Talk, patience: Patience = Patience()) -> None:
+        self.relay = relay
+        self.talk = talk
+        self.patience = patience
+        self.closed = False
+        identity = Identity(relay.certificate, relay.key) if relay.certificate else None
+        proxy = relay.proxy.towards(relay.host) if relay.proxy else None
+        self.endpoint = Endpoint(relay.host, relay.port, ca_file=relay.ca_file, identity=identity, proxy=proxy)
+        deadline = time.monotonic() + patience.connect
+        talk.note(f"connect to {self.endpoint}, {relay.tls if relay.tls != 'none' else 'no'} TLS")
+        sock = dial(self.endpoint, deadline)
+        try:
+            if relay.tls == "implicit":
+                sock = self.secured(sock)
+        except BaseException:
+            sock.close()
+            raise
+        self.wire = Wire(sock, relay.hello or literal(sock), str(self.endpoint), talk)
+        try:
+            self.greet()
+        except BaseException:
+            self.wire.close()
+            raise
+
+    def secured(self, sock: socket.socket) -> socket.socket:
+        deadline = time.monotonic() + self.patience.connect
+        try:
+            safe = secure(sock, context(self.relay.ca_file, self.endpoint.identity), self.relay.host, deadline)
+        except OSError as error:
+            raise Cut(f"{self.endpoint}: the connection broke while TLS was set up: {error}") from error
+        self.talk.note(f"TLS stands: {safe.version()}")
+        return safe
+
+    def greet(self) -> None:
+        """Greeting, EHLO, STARTTLS, login."""
+        self.check(Step.GREETING, self.wire.listen(self.patience.greeting))
+        self.hello()
+        if self.relay.tls == "starttls":
+            self.start_tls()
+            self.hello()
+        elif self.relay.tls == "none" and not is_loopback(self.wire.sock):
+            raise ServerUntrusted(f"{self.endpoint}: without TLS only a server on this machine is spoken to")
+        if self.relay.source is not None:
+            self.log_in()
+
+    def hello(self) -> None:
+        self.check(Step.HELLO, self.wire.greet(self.patience.command))
+
+    def start_tls(self) -> None:
+        if not self.wire.has_extn("starttls"):
+            raise ServerUntrusted(f"{self.endpoint} offers no STARTTLS: check port and tls; nothing was sent")
+        self.command(Step.STARTTLS, "STARTTLS")
+        if self.wire.rest:  # spoken before TLS, and to be taken for the server's within it (CVE-2021-38084 and others)
+            raise ServerUntrusted(f"{self.endpoint} sent something between STARTTLS and TLS: somebody may be meddling")
+        self.wire.sock = self.secured(self.wire.sock)
+
+    # --- login ------------------------------------------------------------------------------------------------------
+
+    def log_in(self) -> None:
+        """By the best mechanism that both know (RFC 4954)."""
+        assert self.relay.source is not None
+        secret = self.relay.source.fetch()
+        self.talk.hide(secret.reveal())
+        proof = Proof.TOKEN if self.relay.token else Proof.PASSWORD
+        credential = Credential(self.relay.user, secret, proof)
+        offered = self.wire.esmtp_features.get("auth", "").upper().split()
+        capabilities = [f"AUTH={name}" for name in offered] + ([] if "LOGIN" in offered else ["LOGINDISABLED"])
+        ways = mechanisms(capabilities, self.relay.profile, credential)
+        if not ways:
+            words = f"it offers {' '.join(map(printable, offered)) or 'no login'}"
+            raise self.refused(Step.AUTH, Reply(504, "5.5.4", f"no way to log in: {words}"), Trouble.AUTH)
+        try:
+            self.prove(ways[0], credential)
+        except Refused as refusal:
+            if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE:
+                self.relay.source.reject(secret)
+            raise
+
+    def prove(self, name: str, credential: Credential) -> None:
+        way = exchange(name, credential) if name != "LOGIN" else LoginSteps(credential)
+        first = b"" if name == "LOGIN" else way.answer(b"")
+        inline = bool(first) and len(first) * 4 // 3 < INLINE
+        told = self.say(f"AUTH {name} {self.encoded(first)}" if inline else f"AUTH {name}", self.patience.command)
+        if told.code == 334 and first and not inline:
+            told = self.say(self.encoded(first), self.patience.command)
+        while told.code == 334:
+            told = self.say(self.encoded(way.answer(decoded(told.text))), self.patience.command)
+        self.check(Step.AUTH, told)
+        way.accepted()
+
+    def encoded(self, message: bytes) -> str:
+        text = base64.b64encode(message).decode("ascii")
+        self.talk.hide(text)
+        return text
+
+    # --- mails ------------------------------------------------------------------------------------------------------
+
+    def deliver(self, parcel: Parcel, past: Callable[[], None] = lambda: None) -> dict[str, Refused | None]:
+        """
+        Hand one mail over; for each recipient None if the server takes it for him, else why not.
+
+        `past` is called when all but the final dot is sent: what breaks after it leaves a doubt. Raises Refused for
+        what concerns all recipients, Cut.
+        """
+        self.command(Step.MAIL, " ".join([f"MAIL FROM:<{parcel.sender}>", *self.parameters(parcel)]))
+        results: dict[str, Refused | None] = {}
+        for recipient in parcel.recipients:
+            told = self.say(f"RCPT TO:<{recipient}>", self.patience.command)
+            results[recipient] = None if told.good else self.refused(Step.RCPT, told)
+            if told.code == 421:
+                raise self.refused(Step.RCPT, told)
+        if any(result is None for result in results.values()):
+            self.hand_over(parcel, past)
+        else:
+            self.command(Step.MAIL, "RSET")
+        return results
+
+    def parameters(self, parcel: Parcel) -> Iterator[str]:
+        """Of MAIL FROM: SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531). Raises Refused."""
+        size = parcel.file.stat().st_size
+        if self.wire.has_extn("size"):
+            most = self.wire.esmtp_features["size"]
+            if most.isdecimal() and 0 < int(most) < size:
+                words = f"the mail has {size} bytes, the relay takes {most}"
+                raise self.refused(Step.MAIL, Reply(552, "5.3.4", words), Trouble.SIZE)
+            yield f"SIZE={size}"
+        plain_head, plain = is_ascii(parcel.file)
+        if not plain and self.wire.has_extn("8bitmime"):
+            yield "BODY=8BITMIME"
+        if not (plain_head and (parcel.sender + "".join(parcel.recipients)).isascii()):
+            if not self.wire.has_extn("smtputf8"):
+                words = "an address or a field is not ASCII, and the relay can't take that (no SMTPUTF8)"
+                raise self.refused(Step.MAIL, Reply(550, "5.6.7", words), Trouble.CONTENT)
+            yield "SMTPUTF8"
+
+    def hand_over(self, parcel: Parcel, past: Callable[[], None]) -> None:
+        self.command(Step.DATA, "DATA", good=(354,))
+        for block in stuffed(parcel.file):
+            self.wire.transmit(block, self.patience.block)
+        self.talk.client(f"[{parcel.file.stat().st_size} bytes of mail]")
+        past()
+        try:
+            told = self.say(".", self.patience.end)
+        except Cut as cut:
+            raise Cut(f"{cut}, after the final dot: the mail may have arrived", doubt=True) from cut
+        self.check(Step.BODY, told)
+
+    # --- the talk ---------------------------------------------------------------------------------------------------
+
+    def command(self, step: Step, line: str, good: Sequence[int] = GOOD) -> Reply:
+        told = self.say(line, self.patience.command)
+        self.check(step, told, good)
+        return told
+
+    def say(self, line: str, patience: float) -> Reply:
+        return self.wire.ask(line, patience)
+
+    def check(self, step: Step, told: Reply, good: Sequence[int] = GOOD) -> None:
+        if told.code not in good:
+            raise self.refused(step, told)
+
+    def refused(self, step: Step, told: Reply, trouble: Trouble | None = None) -> Refused:
+        signal = meaning(told, step, self.relay.profile, self.relay.advice)
+        if trouble is not None and trouble is not signal.trouble:
+            signal = Signal(
+                trouble, Remedy.PAUSE if trouble is Trouble.AUTH else Remedy.NEVER, signal.wait, signal.words
+            )
+        return Refused(str(self.endpoint), told, signal)
+
+    def alive(self) -> bool:
+        """Whether the server still answers; what was begun is forgotten."""
+        try:
+            self.command(Step.MAIL, "RSET")
+        except (Cut, Refused):
+            return False
+        return True
+
+    def close(self) -> None:
+        """With a goodbye for which nobody waits long. Safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            self.say("QUIT", 2.0)
+        except Cut:
+            pass
+        finally:
+            self.wire.close()
+
+
+class LoginSteps(Exchange):
+    """User, then password, each when asked for: older than any standard, and all that some relays take."""
+
+    def __init__(self, credential: Credential) -> None:
+        self._answers = iter((credential.user.encode(), credential.secret.reveal().encode()))
+
+    def answer(self, challenge: bytes) -> bytes:  # noqa: ARG002 "Username:", in whatever language
+        return next(self._answers, b"*")
+
+
+def decoded(challenge: str) -> bytes:
+    try:
+        return base64.b64decode(challenge)
+    except (binascii.Error, ValueError):
+        return challenge.encode()
+
+
+def literal(sock: socket.socket) -> str:
+    """Our address as a name for EHLO (RFC 5321 4.1.3, 4.1.4)."""
+    address = sock.getsockname()[0].partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def is_loopback(sock: socket.socket) -> bool:
+    return ipaddress.ip_address(sock.getpeername()[0]).is_loopback
