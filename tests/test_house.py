@@ -34,7 +34,7 @@ BREACHES = [
     ("outbox/after.py", "import imaplib"),
     ("outbox/send.py", "import smtplib"),
     ("service/control.py", "import ssl"),
-    ("jobs/host.py", "import http.client"),
+    ("jobs/host.py", "import http"),
     ("inbox/receive.py", "import sqlite3"),
     ("mail/tree.py", "import mailparser"),
     ("daemon.py", "import pebble"),

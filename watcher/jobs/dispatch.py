@@ -25,6 +25,7 @@ from watcher.jobs.process import GRACE
 from watcher.jobs.program import CannotStart, Language, program
 from watcher.jobs.script import run_script
 from watcher.jobs.strays import Strays
+from watcher.jobs.webhook import run_webhook
 from watcher.model import MailFolder, Outcome, Verdict, Work
 
 __all__ = ["Dispatcher"]
@@ -62,6 +63,7 @@ class Dispatcher:
         self._kinds: dict[Language, Kind] = {
             Language.PROGRAM: run_script,
             Language.PYTHON: self._hosts.run,
+            Language.WEBHOOK: run_webhook,
         }
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._accepting = True
