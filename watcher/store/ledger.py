@@ -10,6 +10,7 @@ from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Row
 from watcher.store.moves import clear_way, enqueue, follow_job, move, settle
+from watcher.store.outgoing import TWICE, follow_send, post
 
 __all__ = ["Lane", "Ledger"]
 
@@ -61,11 +62,13 @@ class Ledger:
         """
 
         def change(db: sqlite3.Connection) -> int:
-            query = "SELECT id, mail, kind, name, attempts, pardoned FROM work WHERE status = 'running' AND boot <> ?"
+            query = "SELECT * FROM work WHERE status = 'running' AND boot <> ?"
             halves = db.execute(query, (self.boot,)).fetchall()
             for row in halves:
-                if row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
+                doubtful = row["kind"] == Kind.SEND and row["crashes"] > 1
+                if doubtful or row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
                     reason = f"gave up after {row['attempts']} attempts: the daemon ended while it ran, each time"
+                    reason = TWICE if doubtful else reason
                     move(db, row["id"], Status.DEAD, now, reason=reason)
                     if row["kind"] == Kind.UNPACK:
                         clear_way(db, row["mail"], now)
@@ -160,9 +163,9 @@ class Ledger:
             return False
         move(db, work.id, decision.status, now, due=decision.due, reason=decision.reason)
         db.execute(
-            "UPDATE work SET output = ?, crashes = crashes + ?, pardoned = pardoned + ?, "
+            "UPDATE work SET output = ?, crashes = ?, pardoned = pardoned + ?, "
             "first_at = iif(attempts = pardoned + ?, NULL, first_at) WHERE id = ?",
-            (outcome.output, decision.crashed, decision.free, decision.free, work.id),
+            (outcome.output, work.crashes + decision.crashed, decision.free, decision.free, work.id),
         )
         if work.kind is Kind.UNPACK:
             if decision.status is Status.DONE:
@@ -171,6 +174,10 @@ class Ledger:
             clear_way(db, work.mail, now)
         if work.kind is Kind.JOB:
             follow_job(db, work, outcome, decision.status, now)
+            for posting in outcome.postings if decision.status is Status.DONE else ():
+                post(db, posting, now, about=work.mail)
+        if work.kind is Kind.SEND:
+            follow_send(db, work, decision, now)
         settle(db, work.mail, now)
         return True
 

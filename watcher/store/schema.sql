@@ -106,3 +106,19 @@ CREATE TABLE path (
     deaths TEXT NOT NULL,                   -- seconds, with blanks between
     since REAL NOT NULL
 ) WITHOUT ROWID;
+
+-- One mail of ours on its way out. It is a mail like any other, in a folder of its relay that no server has; each of
+-- its recipients is a piece of work.
+CREATE TABLE letter (
+    mail INTEGER PRIMARY KEY REFERENCES mail,
+    author TEXT NOT NULL,                   -- the handler that asked for it, or what else did
+    sender TEXT NOT NULL,                   -- of the envelope
+    about INTEGER REFERENCES mail,          -- the mail that it came of
+    answers TEXT NOT NULL,                  -- whom it answers by itself; '' if nobody, or if it was not let go
+    posted_at REAL NOT NULL,
+    taken INTEGER NOT NULL DEFAULT 0,       -- recipients for whom the relay has taken it
+    taken_at REAL,                          -- the last of them
+    doubts INTEGER NOT NULL DEFAULT 0       -- times that nobody knows whether it was taken
+);
+CREATE INDEX letter_answers ON letter (posted_at) WHERE answers <> '';
+CREATE INDEX letter_taken ON letter (taken_at) WHERE taken_at IS NOT NULL;

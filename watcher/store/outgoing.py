@@ -1,0 +1,155 @@
+"""
+Mails on their way out: entered with their recipients, counted, and marked before the moment that leaves a doubt.
+
+A letter is a mail like any other, in a folder of its relay that no server has. Its recipients are pieces of work, so it
+lives, is shown, retried and cleared away as all work is.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from watcher.model import Cap, Decision, Kind, Posting, Status, Work, identity
+from watcher.store.database import Database
+from watcher.store.moves import add, move, settle
+
+__all__ = ["TWICE", "Letter", "Outgoing", "follow_send", "post"]
+
+OUTBOX = "(outbox)"  #: name of the folder
+TWICE = "sent twice, and each time the link broke before the relay said whether it took it: the mail may have arrived"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as a sender needs it."""
+
+    sender: str  #: of the envelope
+    author: str
+    message_id: str
+
+
+class Outgoing:
+    """Verbs on letters. Each that changes something is one durable transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @property
+    def instance(self) -> str:
+        """Name of this ledger, the same for ever: our mail is known by it."""
+        return str(self.database.read("SELECT value FROM meta WHERE name = 'instance'")[0][0])
+
+    def post(self, posting: Posting, now: float) -> None:
+        """Enter a mail that no handler asked for."""
+        self.database.write(lambda db: post(db, posting, now))
+
+    def letter(self, mail: int) -> Letter:
+        row = self.database.read(
+            "SELECT sender, author, message_id FROM letter JOIN mail ON mail.id = letter.mail WHERE mail = ?", (mail,)
+        )[0]
+        return Letter(**dict(row))
+
+    def mark(self, works: Sequence[Work]) -> None:
+        """
+        All but the final dot is sent: should nothing be heard after it, the mail may have arrived.
+
+        Durable before the dot goes out, so that an end of the process then leaves the same doubt as a cut link.
+        """
+
+        def change(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "UPDATE work SET crashes = crashes + 1 WHERE id = ? AND status = 'running' AND attempts = ?",
+                [(work.id, work.attempt) for work in works],
+            )
+
+        self.database.write(change)
+
+    def taken_since(self, relay: str, since: float) -> int:
+        """For how many recipients a relay has taken mail since a time."""
+        rows = self.database.read(
+            "SELECT ifnull(sum(taken), 0) FROM letter JOIN mail ON mail.id = letter.mail "
+            "WHERE taken_at > ? AND mail.account = ?",
+            (since, relay),
+        )
+        number: int = rows[0][0]
+        return number
+
+
+def post(db: sqlite3.Connection, posting: Posting, now: float, about: int | None = None) -> None:
+    """Enter a mail that is durable in the spool, with a piece of work for each recipient; one that is there stays."""
+    known = db.execute("SELECT 1 FROM mail WHERE key = ?", (posting.key,)).fetchone()
+    if known:
+        return
+    reached = next((cap for cap in posting.caps if is_reached(db, posting, cap, now)), None)
+    mail = enter(db, posting, now)
+    answers = "" if reached else posting.answers
+    db.execute(
+        "INSERT INTO letter (mail, author, sender, about, answers, posted_at) VALUES (?, ?, ?, ?, ?, ?)",
+        (mail, posting.author, posting.sender, about, answers, now),
+    )
+    for recipient in posting.recipients:
+        due = None if reached else now
+        add(
+            db,
+            mail,
+            Kind.SEND,
+            now,
+            chain="",
+            step=0,
+            name=posting.author,
+            lane=posting.relay,
+            target=recipient,
+            due=due,
+        )
+    if reached:
+        for row in db.execute("SELECT id FROM work WHERE mail = ?", (mail,)).fetchall():
+            move(db, row["id"], Status.SKIPPED, now, reason=told(reached))
+        settle(db, mail, now)
+
+
+def enter(db: sqlite3.Connection, posting: Posting, now: float) -> int:
+    db.execute("INSERT OR IGNORE INTO folder (account, name) VALUES (?, ?)", (posting.relay, OUTBOX))
+    (folder,) = db.execute("SELECT id FROM folder WHERE account = ? AND name = ?", (posting.relay, OUTBOX)).fetchone()
+    (mail,) = db.execute(
+        "INSERT INTO mail "
+        "(key, folder, epoch, uid, account, content, body, digest, message_id, received, size, stored_at) "
+        "VALUES (?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (
+            posting.key,
+            folder,
+            posting.relay,
+            identity("letter", posting.key),
+            identity("letter", posting.key),
+            posting.digest,
+            posting.message_id,
+            now,
+            posting.size,
+            now,
+        ),
+    ).fetchone()
+    db.execute("UPDATE mail SET uid = id WHERE id = ?", (mail,))
+    number: int = mail
+    return number
+
+
+def is_reached(db: sqlite3.Connection, posting: Posting, cap: Cap, now: float) -> bool:
+    """Whether one more answer would be beyond the cap."""
+    (number,) = db.execute(
+        "SELECT count(*) FROM letter WHERE answers <> '' AND posted_at > ? "
+        "AND (? OR answers = ?) AND (? OR author = ?)",
+        (now - cap.within, not cap.peer, posting.answers, not cap.author, posting.author),
+    ).fetchone()
+    return bool(number >= cap.most)
+
+
+def told(cap: Cap) -> str:
+    whom = " to the same address" if cap.peer else " of this handler" if cap.author else ""
+    return f"not sent: no more than {cap.most} automatic answers{whom} within {cap.within / 3600:.0f} h, against loops"
+
+
+def follow_send(db: sqlite3.Connection, work: Work, decision: Decision, now: float) -> None:
+    """A recipient's attempt has ended: count it."""
+    if decision.status is Status.DONE:
+        db.execute("UPDATE letter SET taken = taken + 1, taken_at = ? WHERE mail = ?", (now, work.mail))
+    if decision.crashed:
+        db.execute("UPDATE letter SET doubts = doubts + 1 WHERE mail = ?", (work.mail,))
