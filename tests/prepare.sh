@@ -24,6 +24,7 @@ for tool in procmail maildrop perl; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
 command -v node >/dev/null || missing="$missing nodejs"
+command -v pdftotext >/dev/null || missing="$missing poppler-utils"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "For the system tests run: sudo apt-get install --no-install-recommends$missing" >&2

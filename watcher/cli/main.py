@@ -11,10 +11,12 @@ from watcher.cli import exits
 from watcher.cli.check import check
 from watcher.cli.demo import demo
 from watcher.cli.doctor import doctor
+from watcher.cli.handlers import handlers
 from watcher.cli.init import init
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.new_handler import new_handler
+from watcher.cli.reload import reload
 from watcher.cli.run import run
 from watcher.cli.status import status
 from watcher.cli.terminal import complain
@@ -33,10 +35,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, run, check, doctor, login, unpack, demo, status, new_handler):
+for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler):
     app.command()(command)
 app.command("try")(try_handler)
 app.add_typer(jobs, name="jobs")
+app.add_typer(handlers, name="handlers")
 
 
 def show_version(wanted: bool) -> None:
