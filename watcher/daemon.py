@@ -12,23 +12,27 @@ from pathlib import Path
 from watcher.config.accounts import Account
 from watcher.config.secret import Secret
 from watcher.config.settings import Config
+from watcher.config.standing import Standing
 from watcher.errors import LoginRefused
 from watcher.imap.approach import credential_of, endpoint_of
 from watcher.imap.link import Link, connect
 from watcher.inbox.access import Access
+from watcher.inbox.accounts import Accounts
 from watcher.inbox.door import Hall
 from watcher.inbox.enter import enter_now
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Reception
-from watcher.inbox.pulse import Pulse
-from watcher.inbox.steward import welcome
 from watcher.jobs.dispatch import Dispatcher
 from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.retry import RetryPolicy
-from watcher.service.control import Control
+from watcher.rules.sieve import Sieve
+from watcher.service.adoption import Adoption
+from watcher.service.control import Control, Refused
 from watcher.service.counter import Counter
 from watcher.service.ending import Ending
+from watcher.service.reload import Reload
+from watcher.service.status import Status
 from watcher.stage import Lot, Stage
 from watcher.store.database import Database
 from watcher.store.desk import Desk
@@ -49,6 +53,7 @@ BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
+LONGEST_LOOK = 25.0  #: seconds that a command waits for changed files to be looked at
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
@@ -58,7 +63,7 @@ ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
 class House:
     """What every stage needs: the settings, what survives, and how things end."""
 
-    config: Config
+    standing: Standing
     ledger: Ledger
     folders: Folders
     paths: Paths
@@ -69,6 +74,11 @@ class House:
     access: Access
     ending: Ending
     at_end: ExitStack  #: closes what was opened, the last first
+
+    @property
+    def config(self) -> Config:
+        """The one in force now; a reload changes it."""
+        return self.standing.config
 
 
 def run(config: Config) -> None:
@@ -84,12 +94,14 @@ def run(config: Config) -> None:
         recover(house)
 
         after = open_after(house)
-        jobs = open_jobs(house, after)
+        dispatcher = open_dispatcher(house)
+        jobs = open_jobs(house, dispatcher, after)
         unpack = open_unpack(house, jobs, after)
-        pulses = open_inbox(house, unpack)
-        open_control(house, pulses, unpack, jobs, after)
+        accounts = open_inbox(house, unpack)
+        reload = open_reload(house, accounts, dispatcher, jobs)
+        open_control(house, accounts, dispatcher, reload, unpack, jobs, after)
 
-        log.info("watching %d folders of %d accounts", len(pulses), len(config.accounts))
+        log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         while not ending.wait(CHORES):
             clear_away(house)
         log.info("stopping: %s", ending.reason)
@@ -114,11 +126,12 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     at_end.callback(database.close)
     ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
     spool = Spool(state)
-    unpacking = Unpacking(config, spool, ledger)
+    standing = Standing(config)
+    unpacking = Unpacking(standing, spool, ledger)
     at_end.callback(unpacking.close)
     hall = Hall(room=max(1, config.watcher.links // 2))
     return House(
-        config,
+        standing,
         ledger,
         Folders(database),
         Paths(database),
@@ -157,12 +170,11 @@ def clear_away(house: House) -> None:
 
 def open_after(house: House) -> Stage:
     """Ledger to server. One account has one run at a time; one that can't be reached is left alone for a while."""
-    accounts = {account.name: account for account in house.config.accounts}
 
     def connect_to(name: str) -> Link:
-        if name not in accounts:
+        account = house.standing.account(name)
+        if account is None:
             raise LoginRefused("this account is no longer in the configuration")
-        account = accounts[name]
         return enter_now(house.hall.door(account.path), lambda: house.access.open(account))
 
     after = After(connect_to)
@@ -182,10 +194,13 @@ def open_after(house: House) -> Stage:
     return begin(house, stage)
 
 
-def open_jobs(house: House, after: Stage) -> Stage:
+def open_dispatcher(house: House) -> Dispatcher:
+    return Dispatcher(house.standing.handler, house.config.watcher.handlers, house.spool.path)
+
+
+def open_jobs(house: House, dispatcher: Dispatcher, after: Stage) -> Stage:
     """Ledger to handler to ledger. At the end, handlers that run get a while to finish."""
-    config = house.config
-    dispatcher = Dispatcher(config.handler, config.watcher.handlers, house.spool.path)
+    handler = house.standing.handler
 
     def handle(work: Work) -> Outcome:
         trouble = house.unpacking.mend(work)
@@ -195,15 +210,15 @@ def open_jobs(house: House, after: Stage) -> Stage:
         Kind.JOB,
         house.ledger,
         one_by_one(handle),
-        lambda work: config.handler(work.name).retry_policy,
-        workers=config.watcher.runners,
+        lambda work: handler(work.name).retry_policy,
+        workers=house.config.watcher.runners,
         own=True,
         downstream=(after.bell,),
-        limit=lambda name: config.handler(name).concurrency,
+        limit=lambda name: handler(name).concurrency,
         on_failure=house.ending.fail,
     )
     house.at_end.callback(stage.join)
-    house.at_end.callback(dispatcher.close, config.watcher.stop_timeout)
+    house.at_end.callback(lambda: dispatcher.close(house.config.watcher.stop_timeout))
     house.at_end.callback(stage.stop)
     stage.start()
     return stage
@@ -224,12 +239,11 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
     return begin(house, stage)
 
 
-def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
+def open_inbox(house: House, unpack: Stage) -> Accounts:
     """Server to ledger: one guest of the lounge for each folder."""
-    floor = house.config.watcher.disk_floor
 
     def room() -> int:
-        return house.spool.free() - floor
+        return house.spool.free() - house.config.watcher.disk_floor
 
     def full() -> bool:
         return house.ledger.backlog(Kind.UNPACK) > BACKLOG
@@ -243,26 +257,49 @@ def open_inbox(house: House, unpack: Stage) -> list[Pulse]:
         room=room,
         full=full,
         arrived=unpack.bell.ring,
+        sieve=Sieve(lambda: house.config.rules),
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)
     house.at_end.callback(house.access.abort)
     house.at_end.callback(lounge.announce_close)
-    pulses: list[Pulse] = []
+    accounts = Accounts(reception, lounge)
     for account in house.config.accounts:
-        welcome(account, reception, lounge.admit, pulses)
-    return pulses
+        accounts.begin(account)
+    return accounts
 
 
-def open_control(house: House, pulses: Sequence[Pulse], *stages: Stage) -> None:
+def open_reload(house: House, accounts: Accounts, dispatcher: Dispatcher, jobs: Stage) -> Reload:
+    """Files to what is in force. Handlers that were held get another try when anything has changed."""
+    adoption = Adoption(house.standing, accounts)
+
+    def look() -> None:
+        if adoption.look() | dispatcher.refresh():
+            jobs.resume()
+
+    path = house.config.path
+    reload = Reload({path.parent: path, house.config.watcher.handlers: None}, look, house.ending.fail)
+    house.at_end.callback(reload.close)
+    return reload
+
+
+def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reload: Reload, *stages: Stage) -> None:
     """The socket on which the commands ask."""
 
     def ring() -> None:
         for stage in stages:
             stage.bell.ring()
 
+    status = Status(house.standing, house.desk, accounts.pulses, dispatcher.troubles)
+
+    def look() -> object:
+        if not reload.look_now(within=LONGEST_LOOK):
+            raise Refused(f"it takes longer than {LONGEST_LOOK:.0f} s; see status for what came of it")
+        return status.troubles()
+
+    counter = Counter(house.desk, ring, {"status": status.tell, "reload": look})
     assert house.config.watcher.socket is not None
-    control = Control(house.config.watcher.socket, Counter(house.desk, pulses, ring), house.ending.fail)
+    control = Control(house.config.watcher.socket, counter, house.ending.fail)
     house.at_end.callback(control.close)
 
 

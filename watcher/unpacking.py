@@ -3,9 +3,11 @@
 import threading
 import time
 from collections import defaultdict
+from dataclasses import replace
 
 from watcher.config.accounts import Account
-from watcher.config.settings import Config
+from watcher.config.handlers import HandlerSettings
+from watcher.config.standing import Standing
 from watcher.errors import Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TrustPolicy
@@ -22,12 +24,11 @@ __all__ = ["Unpacking"]
 class Unpacking:
     """Takes mails apart in child processes. Safe to use from many threads."""
 
-    def __init__(self, config: Config, spool: Spool, ledger: Ledger) -> None:
-        self.config = config
+    def __init__(self, standing: Standing, spool: Spool, ledger: Ledger) -> None:
+        self.standing = standing
         self.spool = spool
         self.ledger = ledger
-        self.pool = UnpackPool(config.watcher.unpackers, config.limits)
-        self.policies = {account.name: whose_word_counts(account) for account in config.accounts}
+        self.pool = UnpackPool(standing.config.watcher.unpackers, standing.config.limits)
         self.lock = threading.Lock()
         self.mending: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self.mended: set[int] = set()
@@ -45,12 +46,15 @@ class Unpacking:
         if message.text:
             with (self.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:
                 body = text.read(BODY_LIMIT)
-        return Outcome(Verdict.DONE, plan=route(self.config.rules, whole(message, body, time.time())))
+        plan = route(self.standing.config.rules, whole(message, body, time.time()))
+        steps = (replace(step, line=line_of(self.standing.handler(step.handler), message)) for step in plan.steps)
+        return Outcome(Verdict.DONE, plan=replace(plan, steps=tuple(steps)))
 
     def take_apart(self, work: Work) -> Message:
         place = work.place
         envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
-        policy = self.policies.get(place.account, TRUST_NOBODY)
+        account = self.standing.account(place.account)
+        policy = whose_word_counts(account) if account else TRUST_NOBODY
         return self.pool.unpack(self.spool.folder(work.key), envelope, policy)
 
     def mend(self, work: Work) -> str:
@@ -79,6 +83,16 @@ class Unpacking:
         folder = self.spool.folder(work.key)
         fresh = work.unpacked or work.mail in self.mended
         return not folder.raw.is_file() or (fresh and folder.facts.is_file())
+
+
+def line_of(settings: HandlerSettings, message: Message) -> str | None:
+    """In which line a mail stands before a handler, as its `order` wants; None: in none."""
+    match settings.order:
+        case "serial":
+            return ""
+        case "per-sender":  # a local part may tell small letters from large ones (RFC 5321 2.4), but none does
+            return message.from_[0].address.lower() if message.from_ else ""
+    return None
 
 
 def whose_word_counts(account: Account) -> TrustPolicy:

@@ -103,6 +103,7 @@ def test_a_handler_that_takes_the_mail_away(room, meddling, verdict, words, stdi
 def test_a_machine_that_is_short_of_something_tries_later(room):
     room.script("book", "exit 0")
     work = room.work("book")
+    room.dispatcher.run(work)  # its file has been looked at
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Path(os.devnull).open() as last:
         resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 2, before[1]))  # one more; a pipe takes two

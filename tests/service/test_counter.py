@@ -24,7 +24,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 @pytest.fixture
 def counter(books: Books) -> Counter:
-    return Counter(books.desk, (), lambda: None)
+    return Counter(books.desk, lambda: None)
 
 
 def test_the_list_leaves_out_what_handlers_printed(counter: Counter) -> None:
@@ -69,4 +69,4 @@ def test_a_bug_stays_one(books: Books) -> None:
         raise TypeError("a bug")
 
     with pytest.raises(TypeError, match="a bug"):
-        Counter(books.desk, (), ring)({"verb": "drop", "number": 2})
+        Counter(books.desk, ring)({"verb": "drop", "number": 2})

@@ -46,7 +46,7 @@ def ask_state(config: Config, request: Mapping[str, Any]) -> Any:
         with hold_state(config.watcher.state):
             database = Database(config.watcher.state)
             try:
-                return Counter(Desk(database), (), lambda: None)(request)
+                return Counter(Desk(database), lambda: None)(request)
             finally:
                 database.close()
 

@@ -23,6 +23,7 @@ def status(
         heard = folder["age"]["heard"]
         last = "never heard" if heard is None else f"heard {heard:.0f} s ago"
         trouble = f"  {folder['trouble']}" if folder["trouble"] else ""
-        say(f"{folder['account']}/{folder['folder']}: {folder['state']}, {last}, {folder['mails']} mails{trouble}")
+        mails = f"{folder['mails']} mails" + (f", {left} left out" if (left := folder["left_out"]) else "")
+        say(f"{folder['account']}/{folder['folder']}: {folder['state']}, {last}, {mails}{trouble}")
     for kind, states in told["work"].items():
         say(f"{kind}: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items())))

@@ -172,14 +172,7 @@ class Lounge:
                 until = wait.until if seat.jumps == jumps and not seat.party.dismissed else 0.0
                 seat.jumps = jumps
                 heapq.heappush(alarms, (until, next(order), seat, seat.number))
-            while self.called:
-                seat, number = self.called.popleft()
-                if seat.number == number:
-                    self.wake(seat, readable=False)
-            while self.leaving:
-                party = self.leaving.popleft()
-                for seat in [seat for seat in list(self.seats) if seat.party is party and seat.waiting]:
-                    self.wake(seat, readable=False)
+            self.wake_called()
             now, before = time.monotonic(), offset
             offset = time.time() - now
             jumped = abs(offset - before) > CLOCK_JUMP
@@ -189,6 +182,16 @@ class Lounge:
                 if seat.number == number:
                     seat.jumps = jumps
                     self.wake(seat, readable=False)
+
+    def wake_called(self) -> None:
+        while self.called:
+            seat, number = self.called.popleft()
+            if seat.number == number:
+                self.wake(seat, readable=False)
+        while self.leaving:
+            party = self.leaving.popleft()
+            for seat in [seat for seat in list(self.seats) if seat.party is party and seat.waiting]:
+                self.wake(seat, readable=False)
 
     def seat(self, seat: Seat, wait: Wait) -> None:
         seat.waiting = True

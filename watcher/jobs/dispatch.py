@@ -8,12 +8,11 @@ import logging
 import os
 import stat
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
 
-from watcher.config.handlers import HandlerSettings, find_handler
+from watcher.config.handlers import HandlerSettings
 from watcher.errors import HandlerMissing
 from watcher.jobs.actions import SIZE_LIMIT, ActionsRefused, Wishes, parse
 from watcher.jobs.contract import INTERRUPTED, Ending, Run
@@ -22,9 +21,11 @@ from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
 from watcher.jobs.premises import Estate
 from watcher.jobs.process import GRACE
-from watcher.jobs.program import CannotStart, Language, program
+from watcher.jobs.program import CannotStart, Language, language, program
 from watcher.jobs.script import run_script
+from watcher.jobs.soundness import check
 from watcher.jobs.strays import Strays
+from watcher.jobs.versions import Versions
 from watcher.jobs.webhook import run_webhook
 from watcher.model import MailFolder, Outcome, Verdict, Work
 
@@ -51,8 +52,9 @@ class Dispatcher:
         is cleared away.
         """
         self._settings = settings
-        self._find_file = partial(find_handler, handlers.absolute())
         self._spool = spool.absolute()
+        kept = self._spool.parent / "handler-versions"
+        self._versions = Versions(handlers.absolute(), kept, _check_ownership, self._check_soundness)
         self._scratch = scratch or self._spool.parent / "scratch"
         self._scratch.mkdir(mode=0o700, exist_ok=True)
         self._states = self._spool.parent / "handler-state"
@@ -96,6 +98,14 @@ class Dispatcher:
                 self._changed.notify_all()
             self._ended.set()
 
+    def refresh(self) -> bool:
+        """Look for handlers that have changed; whether there is anything new. A broken one does not count."""
+        return self._versions.refresh()
+
+    def troubles(self) -> dict[str, str]:
+        """Handlers with which something is wrong, by name, and what."""
+        return self._versions.troubles()
+
     def interrupt(self) -> None:
         """Start nothing more, and end what runs: such a run is held, and no attempt of it is used."""
         with self._changed:
@@ -122,7 +132,7 @@ class Dispatcher:
 
     def _outcome(self, work: Work) -> Outcome:
         settings = self._settings(work.name)
-        found = program(self._find_file, work.name, settings)
+        found = program(self._versions.current, work.name, settings)
         if found.file is not None:
             _check_ownership(found.file)
         folder = MailFolder(self._spool / work.key)
@@ -138,6 +148,11 @@ class Dispatcher:
             ending = self._kinds[found.language](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             return _outcome(ending, _wishes(run.actions) if success else Wishes())
+
+    def _check_soundness(self, name: str, file: Path, replaces: bool) -> None:
+        """Raises CannotStart. Python is loaded by its warm process; before that only if it is to replace another."""
+        if language(file) is Language.PROGRAM or replaces:
+            check(name, file, self._settings(name))
 
     def _state(self, name: str) -> Path:
         """The directory in which a handler may keep what it likes."""

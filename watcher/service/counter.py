@@ -1,16 +1,15 @@
 """What the commands may ask of the running daemon. Requests and answers are plain JSON."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from inspect import BoundArguments, signature
 from typing import Any
 
-from watcher.inbox.pulse import Pulse
 from watcher.service.control import Refused
 from watcher.store.desk import Desk
 
-__all__ = ["LARGEST", "Counter"]
+__all__ = ["LARGEST", "Counter", "Verb"]
 
 LARGEST = (1 << 63) - 1  #: number that the ledger can hold
 
@@ -20,10 +19,11 @@ Verb = Callable[..., object]
 class Counter:
     """Answers one request; the name of each method is the request's verb. Raises WatcherError with the reason."""
 
-    def __init__(self, desk: Desk, pulses: Sequence[Pulse], ring: Callable[[], object]) -> None:
+    def __init__(self, desk: Desk, ring: Callable[[], object], others: Mapping[str, Verb] | None = None) -> None:
+        """`ring`: there may be work. `others`: what a daemon that runs can answer besides, by verb."""
         self.desk = desk
-        self.pulses = pulses
         self.ring = ring
+        self.others = others or {}
 
     def __call__(self, request: Mapping[str, Any]) -> object:
         verbs: dict[str, Verb] = {
@@ -31,7 +31,7 @@ class Counter:
             "job": self.job,
             "retry": self.retry,
             "drop": self.drop,
-            "status": self.status,
+            **self.others,
         }
         arguments = dict(request)
         verb = verbs.get(str(arguments.pop("verb", "")))
@@ -68,25 +68,6 @@ class Counter:
         self.desk.drop(number, time.time())
         self.ring()
         return self.job(number)
-
-    def status(self) -> object:
-        """Ages are seconds since then; null means never."""
-        now = time.monotonic()
-        folders = []
-        for pulse in self.pulses:
-            ages = {
-                name: round(now - at, 1) if at else None
-                for name, at in (
-                    ("connected", pulse.connected_at),
-                    ("heard", pulse.heard_at),
-                    ("scanned", pulse.scanned_at),
-                )
-            }
-            told = {"account": pulse.account, "folder": pulse.folder, "state": pulse.state, "trouble": pulse.trouble}
-            folders.append(
-                {**told, "mails": pulse.mails, "connects": pulse.connects, "renewal": pulse.renewal, "age": ages}
-            )
-        return {"folders": folders, "work": self.desk.counts()}
 
 
 def fit(verb: Verb, arguments: Mapping[str, Any]) -> BoundArguments:

@@ -5,7 +5,7 @@ import sys
 
 from watcher.imap.signals import printable
 
-__all__ = ["start_log"]
+__all__ = ["set_level", "start_log"]
 
 LONGEST = 2000  #: characters of one line
 
@@ -24,3 +24,8 @@ def start_log(level: str) -> None:
     handler.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("imapclient").setLevel(logging.WARNING)  # it tells the dialogue, which is not for a log
+
+
+def set_level(level: str) -> None:
+    """From now on, log what has at least this weight."""
+    logging.getLogger().setLevel(level.upper())

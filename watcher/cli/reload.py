@@ -1,0 +1,35 @@
+"""`imap-watcher reload`: take over changed files now, and say what came of it."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from watcher.cli import exits
+from watcher.cli.settings import ask_daemon, load_settings
+from watcher.cli.terminal import complain, say
+
+__all__ = ["reload"]
+
+
+def reload(
+    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False
+) -> None:
+    """
+    Let the daemon look at its configuration and handlers now, as it does by itself when they change.
+
+    What is wrong stays out, and what was in force stays: ends with 78 then.
+    """
+    told = ask_daemon(load_settings(context), {"verb": "reload"})
+    refused, handlers = told["configuration"]["refused"], told["handlers"]
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        for problem in refused:
+            complain(problem)
+        for name, trouble in handlers.items():
+            complain(f"handler {name}: {trouble}")
+        if not (refused or handlers):
+            say(f"{told['configuration']['file']}: all is in force")
+    if refused or handlers:
+        raise typer.Exit(exits.CONFIG)

@@ -1,0 +1,122 @@
+"""Taking over a changed configuration: what is new begins, what is gone ends, all else does not notice."""
+
+import dataclasses
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from watcher.config.accounts import Account
+from watcher.config.reading import load
+from watcher.config.settings import Config, WatcherSettings
+from watcher.config.standing import Standing
+from watcher.errors import ConfigError
+from watcher.inbox.accounts import Accounts
+from watcher.jobs.errand import run_errand
+from watcher.jobs.output import one_line
+from watcher.service.logs import set_level
+
+__all__ = ["Adoption", "Changes", "changes"]
+
+log = logging.getLogger(__name__)
+
+#: Settings of `[watcher]` that are built into what runs.
+FIXED = ("state", "handlers", "socket", "unpackers", "runners", "links")
+
+#: Reads the file named on the command line. What is wrong with it is no failure here: we read it after that.
+LOAD = """
+import pathlib, sys
+from watcher.config.reading import load
+from watcher.errors import ConfigError
+try:
+    load(pathlib.Path(sys.argv[1]))
+except ConfigError:
+    pass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What another configuration means for a daemon that runs."""
+
+    end: tuple[str, ...]  #: names of accounts to let go of
+    begin: tuple[Account, ...]  #: accounts to watch
+    fixed: tuple[str, ...]  #: settings that can't change before the next start
+
+
+def changes(old: Config, new: Config) -> Changes:
+    """Pure. An account of which anything has changed ends and begins."""
+    before = {account.name: account for account in old.accounts}
+    after = {account.name: account for account in new.accounts}
+    fixed = [f"watcher.{name}" for name in FIXED if getattr(old.watcher, name) != getattr(new.watcher, name)]
+    return Changes(
+        tuple(name for name, account in before.items() if after.get(name) != account),
+        tuple(account for name, account in after.items() if before.get(name) != account),
+        (*fixed, *(["limits"] if old.limits != new.limits else [])),
+    )
+
+
+class Adoption:
+    """Looks at the configuration file when it may have changed, and puts it in force if it is right."""
+
+    def __init__(self, standing: Standing, accounts: Accounts) -> None:
+        self.standing = standing
+        self.accounts = accounts
+        self.stamp = _stamp(standing.config.path)
+
+    def look(self) -> bool:
+        """Whether another configuration is in force now. What is wrong with the file is logged, once."""
+        stamp = _stamp(self.standing.config.path)
+        if stamp == self.stamp:
+            return False
+        self.stamp = stamp
+        try:
+            new = examine(self.standing.config.path)
+        except ConfigError as error:
+            self.standing.refused = tuple(error.problems)
+            for problem in error.problems:
+                log.error("the configuration stays as it was: %s", problem)  # noqa: TRY400 - a user's fault, no bug
+            return False
+        self.standing.refused = ()
+        self.adopt(new)
+        return True
+
+    def adopt(self, new: Config) -> None:
+        old = self.standing.config
+        found = changes(old, new)
+        for warning in new.warnings:
+            log.warning("%s", warning)
+        for name in found.fixed:
+            log.warning("%s: %s takes effect at the next start", new.path, name)
+        for name in found.end:
+            self.accounts.end(name)
+        self.standing.put(dataclasses.replace(new, watcher=_keep(old.watcher, new.watcher), limits=old.limits))
+        for account in found.begin:
+            self.accounts.begin(account)
+        set_level(new.watcher.log)
+        log.info(
+            "a changed configuration is in force: %d accounts, %d of them changed or new, %d gone",
+            *(len(new.accounts), len(found.begin), len({*found.end} - {account.name for account in new.accounts})),
+        )
+
+
+def examine(path: Path) -> Config:
+    """The configuration in a file, after a child has read it and lived. Raises ConfigError."""
+    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    errand = run_errand([sys.executable, "-P", "-c", LOAD, str(path)], Path("/"), environment)
+    if not errand.good:
+        raise ConfigError([f"{path}: reading it would end the daemon: {one_line(errand.output[-200:])}"])
+    return load(path)
+
+
+def _keep(old: WatcherSettings, new: WatcherSettings) -> WatcherSettings:
+    return dataclasses.replace(new, **{name: getattr(old, name) for name in FIXED})
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode, found.st_uid

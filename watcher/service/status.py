@@ -1,0 +1,59 @@
+"""How all is, as `status` shows it: plain JSON. The truth is that of the watchers themselves."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from watcher.config.standing import Standing
+from watcher.inbox.pulse import Pulse
+from watcher.store.desk import Desk
+
+__all__ = ["Status"]
+
+
+class Status:
+    """Asked by the control socket, from any thread."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        desk: Desk,
+        pulses: Callable[[], Sequence[Pulse]],
+        handlers: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """`handlers`: those with which something is wrong, and what."""
+        self.standing = standing
+        self.desk = desk
+        self.pulses = pulses
+        self.handlers = handlers
+
+    def tell(self) -> object:
+        """All of it."""
+        now = time.monotonic()
+        return {
+            "folders": [_folder(pulse, now) for pulse in self.pulses()],
+            "work": self.desk.counts(),
+            **self.troubles(),
+        }
+
+    def troubles(self) -> dict[str, object]:
+        """What a person should mend in files: nothing in them is in force while it is here."""
+        return {
+            "configuration": {"file": str(self.standing.config.path), "refused": list(self.standing.refused)},
+            "handlers": dict(self.handlers()),
+        }
+
+
+def _folder(pulse: Pulse, now: float) -> object:
+    """Ages are seconds since then; null means never."""
+    moments = {"connected": pulse.connected_at, "heard": pulse.heard_at, "scanned": pulse.scanned_at}
+    return {
+        "account": pulse.account,
+        "folder": pulse.folder,
+        "state": pulse.state,
+        "trouble": pulse.trouble,
+        "mails": pulse.mails,
+        "left_out": pulse.left_out,
+        "connects": pulse.connects,
+        "renewal": pulse.renewal,
+        "age": {name: round(now - at, 1) if at else None for name, at in moments.items()},
+    }
