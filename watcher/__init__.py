@@ -13,7 +13,8 @@ Words in capitals are one transaction of the ledger each. The stages meet only t
 `daemon.py` alone knows them all.
 """
 
-from watcher.jobs.author import Address, Attachment, Later, Message, Reject, Stop
+from watcher.jobs.author import Address, Attachment, Later, Message, Reject, Stop, Trust
+from watcher.jobs.once import once
 from watcher.version import __version__
 
-__all__ = ["Address", "Attachment", "Later", "Message", "Reject", "Stop", "__version__"]
+__all__ = ["Address", "Attachment", "Later", "Message", "Reject", "Stop", "Trust", "__version__", "once"]

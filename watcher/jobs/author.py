@@ -5,12 +5,13 @@ It is loaded in each warm process, so it takes nothing from the rest of the pack
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Address", "Attachment", "Later", "Message", "Reject", "Stop"]
+__all__ = ["Address", "Attachment", "Later", "Message", "Reject", "Stop", "Trust"]
 
 
 class Later(Exception):
@@ -57,14 +58,35 @@ class Attachment(NamedTuple):
     content_id: str | None  #: without brackets
 
 
-class Message:
-    """One mail, taken apart. Reading it changes nothing; the verbs below ask for a change once you have succeeded."""
+class Trust(NamedTuple):
+    """Whether the sender may be believed: treat all but "verified" as forged."""
 
-    def __init__(self, path: Path, environment: Mapping[str, str]) -> None:
+    verdict: str  #: verified, unverified or failed
+    domain: str | None  #: of the From address; what the verdict is about
+    spf: str | None  #: "pass", "fail", ...; this and the next two are null if nobody looked
+    dkim: str | None
+    dmarc: str | None
+    by: str | None  #: who looked
+    reason: str  #: in words
+
+
+class Message:
+    """
+    One mail, taken apart. Reading it changes nothing; the verbs below ask for something once you have succeeded.
+
+    The daemon hands it to `handle`. For a test make it of any mail folder: `Message("folder")`, where the command
+    `imap-watcher unpack` makes folders of saved mails; what its verbs asked for stands in `asked`.
+    """
+
+    def __init__(self, path: str | Path, environment: Mapping[str, str] = os.environ) -> None:
+        """`path`: the mail folder; `environment`: the variables of the run, if there is one."""
+        path = Path(path)
         facts: dict[str, Any] = json.loads((path / "message.json").read_bytes())
         self.path = path  #: its folder
-        self.key: str = environment["WATCHER_KEY"]  #: the same in each attempt of this handler on this mail
-        self.attempt = int(environment["WATCHER_ATTEMPT"])  #: counts from 1
+        #: The same in each attempt of this handler on this mail.
+        self.key: str = environment.get("WATCHER_KEY") or facts["key"] or ""
+        self.attempt = int(environment.get("WATCHER_ATTEMPT", 1))  #: counts from 1
+        self.asked: list[dict[str, object]] = []  #: the actions asked for so far, as they are written down
         self.account: str | None = facts["account"]
         self.folder: str | None = facts["folder"]
         self.uidvalidity: int | None = facts["uidvalidity"]
@@ -85,14 +107,19 @@ class Message:
         self.defects: tuple[str, ...] = tuple(facts["defects"])  #: what was wrong with the mail, in words
         self.reply: str | None = facts["reply"]  #: the newest part of the text, without quotes and signature
         self.kind: str = facts["kind"]  #: normal, bounce, report, auto-reply, calendar, encrypted, list or signed
-        self.verdict: str = facts["trust"]["verdict"]  #: of the sender: verified, unverified or failed
+        self.trust = Trust(**facts["trust"])  #: treat everything but "verified" as forged
         self.facts = facts  #: all that message.json says
         self._text: str | None = facts["text"]
         self._html: str | None = facts["html"]
-        self._actions = Path(environment["WATCHER_ACTIONS"])
+        self._actions = environment.get("WATCHER_ACTIONS")
 
     def __repr__(self) -> str:
         return f"<Message {self.account}/{self.folder} {self.uid}: {self.subject!r}>"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the sender may be believed, in one word: verified, unverified or failed."""
+        return self.trust.verdict
 
     @property
     def sender(self) -> str:
@@ -118,6 +145,28 @@ class Message:
         """Value of the first header of that name, in any case; None if there is none."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
 
+    # --- what is to be sent, once this run has succeeded --------------------------------------------------------------
+
+    def answer(self, text: str, *, html: str = "", attachments: Iterable[str | Path] = ()) -> None:
+        """Answer its sender (the action `reply`). Files are named from the mail folder on, or by their whole path."""
+        self._send("reply", attachments, text=text, html=html)
+
+    def forward(self, to: str | Iterable[str], text: str = "") -> None:
+        """Send it on to these addresses, with `text` before it."""
+        self._send("forward", (), to=_list(to), text=text)
+
+    def send(
+        self,
+        to: str | Iterable[str],
+        subject: str,
+        text: str,
+        *,
+        html: str = "",
+        attachments: Iterable[str | Path] = (),
+    ) -> None:
+        """Send a new mail. Files are named from the mail folder on, or by their whole path."""
+        self._send("send", attachments, to=_list(to), subject=subject, text=text, html=html)
+
     # --- what is to happen on the server when all handlers of the mail have succeeded --------------------------------
 
     def seen(self) -> None:
@@ -140,9 +189,16 @@ class Message:
         """Leave a line in the record of this run."""
         self._ask(action="note", text=text)
 
-    def _ask(self, **action: str) -> None:
-        with self._actions.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(action) + "\n")
+    def _send(self, action: str, attachments: Iterable[str | Path], **fields: object) -> None:
+        """What is empty is left out."""
+        fields["attachments"] = [str(path) for path in attachments]
+        self._ask(action=action, **{name: value for name, value in fields.items() if value})
+
+    def _ask(self, **action: object) -> None:
+        self.asked.append(action)
+        if self._actions:
+            with Path(self._actions).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(action) + "\n")
 
     def _read(self, name: str | None) -> str | None:
         return None if name is None else (self.path / name).read_text("utf-8", "replace")
@@ -150,6 +206,10 @@ class Message:
 
 def _addresses(found: Iterable[Mapping[str, str]]) -> tuple[Address, ...]:
     return tuple(Address(one["name"], one["address"]) for one in found)
+
+
+def _list(to: str | Iterable[str]) -> list[str]:
+    return [to] if isinstance(to, str) else list(to)
 
 
 def _time(text: str | None) -> datetime | None:
