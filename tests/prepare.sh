@@ -18,6 +18,7 @@ command -v strace >/dev/null || missing="$missing strace"
 command -v microsocks >/dev/null || missing="$missing microsocks"
 command -v tinyproxy >/dev/null || missing="$missing tinyproxy"
 command -v haproxy >/dev/null || missing="$missing haproxy"
+command -v bwrap >/dev/null || missing="$missing bubblewrap"
 command -v nft >/dev/null || missing="$missing nftables"
 command -v ip >/dev/null && command -v ss >/dev/null || missing="$missing iproute2"
 for tool in procmail maildrop perl; do
@@ -25,6 +26,7 @@ for tool in procmail maildrop perl; do
 done
 command -v node >/dev/null || missing="$missing nodejs"
 command -v pdftotext >/dev/null || missing="$missing poppler-utils"
+[ "$(id -u)" = 0 ] || echo "Handlers as a user of their own are tested only when root runs this." >&2
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "For the system tests run: sudo apt-get install --no-install-recommends$missing" >&2
