@@ -16,7 +16,7 @@ from tests.bench.frame import Figure
 from tests.system.mails import mail
 from watcher.config import load
 from watcher.cursor import Anchor, Arrival
-from watcher.daemon import House, open_after, open_house, open_jobs, open_unpack
+from watcher.daemon import House, open_after, open_dispatcher, open_house, open_jobs, open_unpack
 from watcher.inbox.receive import key, place_of
 from watcher.model import Kind
 from watcher.service.ending import Ending
@@ -49,12 +49,9 @@ def measured(quick: bool) -> Iterator[Figure]:
     for what, (file, text, least) in _HANDLERS.items():
         with opened(file, text) as house:
             fill(house, mails)
-            jobs = open_jobs(house, after := open_after(house))  # starts at once, finds nothing yet
-            jobs.stop()
-            jobs.join()
             open_unpack(house)
             unpacked.append(mails / seconds_until_done(house, Kind.UNPACK))
-            open_jobs(house, after)
+            open_jobs(house, open_dispatcher(house), open_after(house))
             handled = mails / seconds_until_done(house, Kind.JOB)
         yield Figure("ledger", f"{what} handler", handled, "mails/s", f"over {least}", handled > least)
     yield Figure("ledger", "taken apart", max(unpacked), "mails/s")
