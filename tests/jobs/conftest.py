@@ -1,7 +1,7 @@
 """A spool with one mail, a folder of handlers and a dispatcher on both; all real files and processes."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -41,6 +41,7 @@ class Room:
 
     root: Path
     settings: dict[str, HandlerSettings] = field(default_factory=dict)
+    places: dict[str, dict[str, object]] = field(default_factory=dict)  #: settings that say where a handler is
     dispatchers: list[Dispatcher] = field(default_factory=list)
 
     @property
@@ -56,9 +57,14 @@ class Room:
         return self.dispatchers[-1]
 
     def open(self) -> Dispatcher:
-        chosen = Dispatcher(lambda name: self.settings.get(name, HandlerSettings()), self.handlers, self.spool)
+        chosen = Dispatcher(self.settings_of, self.handlers, self.spool)
         self.dispatchers.append(chosen)
         return chosen
+
+    def settings_of(self, name: str) -> HandlerSettings:
+        given = self.settings.get(name, HandlerSettings())
+        place = dict(self.places.get(name, {}))
+        return replace(given, env={**given.env, **place.pop("env", {})}, **place) if place else given
 
     def script(self, name: str, text: str, mode: int = 0o755) -> Path:
         """A handler; a text without `#!` is for the shell."""
@@ -72,6 +78,16 @@ class Room:
         path.write_text(text)
         path.chmod(0o644)
         return path
+
+    def entry_point(self, name: str, text: str) -> None:
+        """A handler that an installed package brings: the function `handle` of its module."""
+        packages = self.root / "packages"
+        information = packages / f"{name}_package-1.0.dist-info"
+        information.mkdir(parents=True)
+        (packages / f"{name}_module.py").write_text(text)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: 1.0\n")
+        (information / "entry_points.txt").write_text(f"[imap_watcher.handlers]\n{name} = {name}_module:handle\n")
+        self.places[name] = {"env": {"PYTHONPATH": str(packages)}}
 
     def mail(self, key: str = "m1", subject: str = "Invoice 7", raw: bytes = RAW) -> MailFolder:
         folder = MailFolder(self.spool / key)

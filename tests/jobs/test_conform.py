@@ -1,33 +1,93 @@
-"""Contract 1, the same for every kind of handler: each behaviour once as a program and once as warm Python."""
+"""Contract 1, the same for every kind of handler that is a process: each behaviour as each of them."""
 
 import json
 from textwrap import dedent
 
 import pytest
 
+from tests.fakes.hook_server import HookServer, Reply
 from watcher.config.handlers import HandlerSettings
 from watcher.model import Action, Verb, Verdict
 
-KINDS = ("program", "warm")
+KINDS = ("program", "command", "warm", "entry point")
 SHORT = HandlerSettings(timeout=0.5)
 
 
-@pytest.fixture(params=KINDS)
-def write(request, room):
-    """Writes the handler `book`, as a program in Python or as a warm one, from the body of a function."""
-
-    def write(body):
-        text = "import json, os, signal, sys, time\n"
-        ask = "with open(os.environ['WATCHER_ACTIONS'], 'a') as file: file.write({0!r} + '\\n')\n"
-        body = "".join(
-            ask.format(line[4:]) if line.startswith("ask ") else line + "\n" for line in dedent(body).splitlines()
-        )
-        if request.param == "warm":
-            room.python("book", text + "def handle(message):\n" + "".join(f"    {li}\n" for li in body.splitlines()))
-        else:
+def place(room, kind, body, monkeypatch):
+    """Put the handler `book` in place as one of the kinds, from the body of a function."""
+    text = "import json, os, signal, sys, time\n"
+    ask = "with open(os.environ['WATCHER_ACTIONS'], 'a') as file: file.write({0!r} + '\\n')\n"
+    body = "".join(
+        ask.format(line[4:]) if line.startswith("ask ") else line + "\n" for line in dedent(body).splitlines()
+    )
+    function = text + "def handle(message):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    match kind:
+        case "warm":
+            room.python("book", function)
+        case "entry point":
+            room.entry_point("book", function)
+            monkeypatch.syspath_prepend(room.root / "packages")
+        case "command":
+            tool = room.root / "tool"
+            tool.write_text(text + body)
+            room.places["book"] = {"command": ("python3", str(tool), "--quiet")}
+        case "program":
             room.script("book", "#!/usr/bin/env python3\n" + text + body)
 
-    return write
+
+@pytest.fixture(params=KINDS)
+def write(request, room, monkeypatch):
+    """Writes the handler `book` as one of the kinds, from the body of a function."""
+    return lambda body: place(room, request.param, body, monkeypatch)
+
+
+@pytest.fixture(params=[*KINDS, "webhook"])
+def say(request, room, monkeypatch):
+    """Lets the handler `book` end as it is told; a webhook by what its server replies."""
+    with HookServer() as server:
+
+        def say(body, reply):
+            if request.param == "webhook":
+                server.usual = reply
+                room.places["book"] = {"url": server.url, "allow_private": True}
+            else:
+                place(room, request.param, body, monkeypatch)
+
+        yield say
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("body", "reply", "verdict", "actions"),
+    [
+        ("pass", Reply(204), Verdict.DONE, ()),
+        ("print('words')", Reply(200, body=b"words"), Verdict.DONE, ()),
+        ("sys.exit(99)", Reply(200, JSON, b'{"stop": true}'), Verdict.STOP, ()),
+        ("sys.exit(75)", Reply(503), Verdict.LATER, ()),
+        ("sys.exit(65)", Reply(422), Verdict.NEVER, ()),
+        ("sys.exit(78)", Reply(410), Verdict.HOLD, ()),
+        (
+            'ask {"action": "seen"}',
+            Reply(200, JSON, b'{"actions": [{"action": "seen"}]}'),
+            Verdict.DONE,
+            (Action(Verb.SEEN),),
+        ),
+        ('ask {"action": "sing"}', Reply(200, JSON, b'{"actions": [{"action": "sing"}]}'), Verdict.NEVER, ()),
+        (
+            'ask {"action": "seen"}\nsys.exit(1)',
+            Reply(500, JSON, b'{"actions": [{"action": "seen"}]}'),
+            Verdict.LATER,
+            (),
+        ),
+    ],
+)
+def test_every_kind_can_say_the_same(room, say, body, reply, verdict, actions):
+    say(body, reply)
+    outcome = room.run("book")
+    assert (outcome.verdict, outcome.actions) == (verdict, actions)
+    assert bool(outcome.reason) == (verdict not in {Verdict.DONE, Verdict.STOP})
 
 
 @pytest.mark.parametrize(
@@ -65,7 +125,7 @@ def test_what_it_finds(room, write):
     variables, directory, facts = json.loads(room.run("book", key="m9", attempt=4).output)
     assert directory == str(folder.path)
     assert json.loads(facts)["subject"] == "Invoice 7"
-    assert {name for name in variables if not name.startswith("WATCHER_")} - {"LC_CTYPE"} == {
+    assert {name for name in variables if not name.startswith("WATCHER_")} - {"LC_CTYPE", "PYTHONPATH"} == {
         "HOME",
         "LANG",
         "PATH",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fakes.hook_server import HookServer
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.conformance import conform
 from watcher.jobs.samples import CASES
@@ -11,25 +12,31 @@ def faults(room, name):
     return {finding.case.name: finding.fault for finding in conform(room.dispatcher, room.spool, name) if finding.fault}
 
 
-def good_script(room):
-    room.script("good", "cat >/dev/null; grep -q subject message.json && cat body.txt attachments/* 2>&1; exit 0")
+@pytest.fixture(params=["script", "warm", "entry point", "command", "webhook"])
+def good(request, room, monkeypatch):
+    """A handler of each kind that does as it should."""
+    function = "def handle(message):\n    print(message.subject, message.text, message.attachments)\n"
+    with HookServer() as server:
+        match request.param:
+            case "script":
+                room.script("good", "cat >/dev/null; cat message.json body.txt attachments/* 2>&1; exit 0")
+            case "warm":
+                room.python("good", function)
+            case "entry point":
+                room.entry_point("good", function)
+                monkeypatch.syspath_prepend(room.root / "packages")
+            case "command":
+                room.settings["good"] = HandlerSettings(command=("cat",))
+            case "webhook":
+                room.settings["good"] = HandlerSettings(url=server.url, allow_private=True, format="multipart")
+        yield server
 
 
-def good_python(room):
-    room.python("good", "def handle(message):\n    print(message.subject, message.text, message.attachments)\n")
-
-
-def good_command(room):
-    room.settings["good"] = HandlerSettings(command=("cat",))
-
-
-GOOD = [good_script, good_python, good_command]
-
-
-@pytest.mark.parametrize("install", GOOD)
-def test_a_good_one_has_no_fault(room, install):
-    install(room)
+def test_a_good_one_of_each_kind_has_no_fault(room, good):
     assert faults(room, "good") == {}
+    assert len(good.requests) in {0, len(CASES) + 1}  # one case has two runs
+    for request in good.requests:
+        assert not any("touch" in value for value in request.headers.values())
 
 
 def test_names_of_cases_are_their_own():
