@@ -1,8 +1,11 @@
 import pickle
+import random
+import time
 
 import pytest
 
 from watcher.config.patterns import Pattern, parse_pattern
+from watcher.rules.sight import BODY_LIMIT
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_back_references_are_refused_in_words():
 @pytest.mark.parametrize(
     "expression", ["(a", "a)", "*", "a**", "[z-a]", "a{2,1}", "\\", "[a", r"\p{Foo}", "a{1001}", "((a{99}){99}){99}"]
 )
-def test_broken_and_huge_expressions_are_refused_in_words(expression):
+def test_broken_expressions_are_refused_in_words(expression):
     with pytest.raises(ValueError, match=r"no usable pattern .* allowed is the syntax of RE2"):
         Pattern(expression, regex=True)
 
@@ -113,26 +116,81 @@ EVIL = [
     (r"(\(.*\))*x", "()"),
     (r"(0|[1-9]\d*)*\.", "10"),
     (r"(?:x{1,100}){1,10}y", "x"),
-    (r"(.{1,30}){1,30}z$", "a"),
+    (r"(.{1,10}){1,10}z$", "a"),
 ]
+
+
+#: Each makes the automaton that takes the place of backtracking grow without bound.
+HUNGRY = [
+    (r"(a|b)*a(a|b){12}x", "ab"),
+    (r"(?:a|b)*a(?:a|b){16}c", "aab"),
+    (r"[ab]*a[ab]{200}c", "abba"),
+    (r"(?s).{0,50}a.{0,50}z", "ax"),
+    (r"(x{1,30}){1,10}y", "x"),
+    (r"[^a]{1,60}b.{1,60}c", "bé"),
+]
+GREEDY = ["*" + "a*" * 100 + "b", "*a" + "?" * 20 + "*", "*a" + "?" * 150 + "b*", "*[ab]?[ab]??[ab]*x"]
 
 
 def test_there_are_thirty_evil_patterns():
     assert len(EVIL) == 30
 
 
-@pytest.mark.parametrize(("expression", "piece"), EVIL)
-def test_evil_patterns_are_linear(expression, piece):
-    """
-    By construction: RE2 has no backtracking. A backtracking engine would not end in the age of the universe here, so
-    the only thing asked is that it ends; the time-out of the test is the limit.
-    """
-    pattern = Pattern(expression, regex=True)
-    pattern.fits(piece * (50_000 // len(piece)) + "!")
+def texts(piece, size):
+    """Long texts that are hard: regular, irregular, and with long letters."""
+    rnd = random.Random(1)
+    letters = [*piece, "a", "b"]
+    yield (piece * (size // len(piece) + 1))[: size - 1] + "!"
+    yield "".join(rnd.choices(letters, k=size))
+    yield "".join(rnd.choices([*letters, "\U0001f600"], k=size))
 
 
-def test_evil_globs_are_linear():
-    assert not Pattern("*" + "a*" * 100 + "b").fits("a" * 50_000)
+def slowest(pattern, piece):
+    """Seconds of processor time for the worst of the largest texts that a rule holds against a pattern."""
+    took = 0.0
+    for text in texts(piece, BODY_LIMIT):
+        before = time.thread_time()
+        pattern.fits(text)
+        took = max(took, time.thread_time() - before)
+    return took
+
+
+@pytest.mark.parametrize(("expression", "piece"), [*EVIL, *HUNGRY])
+def test_no_expression_takes_long(expression, piece):
+    """Usually under 20 ms; a backtracking engine would not end in the age of the universe, an automaton in seconds."""
+    took = slowest(Pattern(expression, regex=True), piece)
+    print(f"{took * 1000:.1f} ms: {expression}")  # noqa: T201
+    assert took < 1.0, "not a measure: only what has no bound gets here"
+
+
+@pytest.mark.parametrize("glob", GREEDY)
+def test_no_glob_takes_long(glob):
+    assert slowest(Pattern(glob), "ab") < 1.0
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("(.{1,30}){1,30}z$", "needs 8104 steps for each letter"),
+        ("(.{0,100}a){10}x", "needs 9015 steps for each letter"),
+        (r"(\pL{1,9}@){1,9}x", "steps for each letter|too large a pattern"),
+        (r"((\pL|\pN){1,300}@){2}x", "too large a pattern"),
+    ],
+)
+def test_what_would_take_long_is_refused_in_words(expression, words):
+    with pytest.raises(ValueError, match=words) as refused:
+        Pattern(expression, regex=True)
+    assert "repeat less" in str(refused.value)
+
+
+def test_a_costly_pattern_sees_less_of_a_text():
+    cheap, costly = Pattern("*x*"), Pattern(r".{0,90}x.{0,90}y", regex=True)
+    assert cheap.reach > BODY_LIMIT > costly.reach > 1000
+    for letter in ("a", "\u00e4", "\u53d1", "\U0001f600"):
+        reach = costly.reach // len(letter.encode())
+        assert costly.fits(letter * (reach - 2) + "xy")
+        assert not costly.fits(letter * (reach + 2) + "xy")
+        assert Pattern("*").fits(letter * 10 * BODY_LIMIT), "no letter is cut in two"
 
 
 def test_a_pattern_is_a_value():

@@ -15,9 +15,15 @@ import re2
 
 __all__ = ["Pattern", "parse_pattern"]
 
-#: Bytes that RE2 may use for one compiled pattern; a larger one is refused. Bounds time too: a text of n bytes costs at
-#: most n times the size of the program.
+#: Bytes that RE2 may use for one compiled pattern; a larger one is refused.
 _MEMORY = 2 << 20
+
+#: Steps that holding a pattern against a text may take: at worst, each byte of the text costs one for each instruction
+#: of the compiled pattern. Some 20 ms.
+_STEPS = 4 << 20
+
+#: Bytes of a text that every pattern sees at least, so that subjects and names are seen whole.
+_LEAST_REACH = 1000
 
 
 def _options(*, dot_matches_newline: bool) -> re2.Options:
@@ -36,12 +42,13 @@ class Pattern:
     One pattern of a rule, case-blind.
 
     A glob must fit the whole value: `*` is any text, `?` one character, `[a-z]` one of a set, `[!a-z]` one not of it. A
-    regular expression (RE2 syntax: no look-around, no back-references) may fit anywhere in the value. Raises ValueError
-    if it can't be used.
+    regular expression (RE2 syntax: no look-around, no back-references) may fit anywhere in the value. Of a long text
+    both see the beginning only, see `reach`. Raises ValueError if it can't be used.
     """
 
     text: str
     regex: bool = False
+    reach: int = field(init=False, repr=False, compare=False)  #: bytes of a text that it is held against, at most
     _program: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -53,6 +60,13 @@ class Pattern:
             compiled = re2.compile(program, _options(dot_matches_newline=not self.regex))
         except re2.error as error:
             raise ValueError(_trouble(error.args[0])) from error
+        reach = _STEPS // compiled.programsize
+        if reach < _LEAST_REACH:
+            raise ValueError(
+                f"needs {compiled.programsize} steps for each letter, and {_STEPS // _LEAST_REACH} are allowed; "
+                "repeat less: counts such as {1,100} multiply, and classes such as \\pL are long"
+            )
+        object.__setattr__(self, "reach", reach)
         object.__setattr__(self, "_program", compiled)
 
     def __reduce__(self) -> tuple[type["Pattern"], tuple[str, bool]]:
@@ -65,7 +79,16 @@ class Pattern:
         """Whether the pattern fits this value of a mail."""
         # Composed, as macOS sends names of files decomposed; a lone surrogate can't be encoded and is no letter anyway.
         data = unicodedata.normalize("NFC", value).encode("utf-8", "replace")
+        if len(data) > self.reach:
+            data = _cut(data, self.reach)
         return bool(self._program.search(data) if self.regex else self._program.fullmatch(data))
+
+
+def _cut(data: bytes, length: int) -> bytes:
+    """The beginning of a UTF-8 text, with no letter cut in two: nothing would fit such a one."""
+    while data[length] & 0xC0 == 0x80:
+        length -= 1
+    return data[:length]
 
 
 def _glob(text: str) -> Iterator[str]:
@@ -85,6 +108,8 @@ def _glob(text: str) -> Iterator[str]:
 
 def _trouble(message: bytes) -> str:
     text = message.decode("utf-8", "replace")
+    if text.startswith("pattern too large"):
+        return "is too large a pattern; repeat less: counts such as {1,100} multiply, and classes such as \\pL are long"
     if text.startswith("invalid perl operator: (?"):
         return f"is no usable pattern ({text}); look-around and the like are not known, as patterns run in linear time"
     if re.match(r"invalid escape sequence: \\\d", text):
