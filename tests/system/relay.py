@@ -31,6 +31,7 @@ class Relay:
     def __init__(self, server_port: int, host: str = "127.0.0.1") -> None:
         self.host = host
         self.accepted = 0  #: links so far
+        self.carried = 0  #: bytes so far, both ways
         self._server_port = server_port
         self._cut: Cut | None = None
         self._links: set[asyncio.StreamWriter] = set()
@@ -122,6 +123,7 @@ class Relay:
         """Carry bytes one way until their end; a dark link's bytes go nowhere, and its end is not passed on."""
         while data := await source.read(1 << 16):
             if link not in self._dark:
+                self.carried += len(data)
                 sink.write(data)
                 await sink.drain()
         if link in self._dark:
