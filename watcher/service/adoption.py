@@ -36,6 +36,10 @@ except ConfigError:
 """
 
 
+#: What decides where files are looked for.
+ENVIRONMENT = ("PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "PYTHONPATH")
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What another configuration means for a daemon that runs."""
@@ -103,7 +107,7 @@ class Adoption:
 
 def examine(path: Path) -> Config:
     """The configuration in a file, after a child has read it and lived. Raises ConfigError."""
-    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     errand = run_errand([sys.executable, "-P", "-c", LOAD, str(path)], Path("/"), environment)
     if not errand.good:
         raise ConfigError([f"{path}: reading it would end the daemon: {one_line(errand.output[-200:])}"])

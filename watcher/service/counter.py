@@ -30,6 +30,7 @@ class Counter:
             "jobs": self.jobs,
             "job": self.job,
             "retry": self.retry,
+            "again": self.again,
             "drop": self.drop,
             **self.others,
         }
@@ -63,6 +64,11 @@ class Counter:
         self.desk.retry(number, time.time())
         self.ring()
         return self.job(number)
+
+    def again(self, number: int) -> object:
+        made = self.desk.again(number, time.time())
+        self.ring()
+        return self.job(made)
 
     def drop(self, number: int) -> object:
         self.desk.drop(number, time.time())

@@ -20,6 +20,7 @@ QUIET = 0.3  #: seconds without a change after which an editor is taken to be th
 LONGEST = 1.5  #: seconds after which that is waited for no more
 ROUND = 60.0  #: seconds after which we look by ourselves: a network file system tells nothing
 READING = frozenset({"opened", "closed_no_write"})  #: events that change nothing
+GOING = frozenset({"deleted", "moved"})
 
 
 class Reload:
@@ -45,6 +46,7 @@ class Reload:
         self.over = False
         self.observer: BaseObserver | None = None
         self.seen: dict[Path, int] = {}  #: inodes of the directories that the observer looks at
+        self.lost = False  #: one of them has gone; the next of its name may get its inode
         self.thread = threading.Thread(target=self.guard, name="reload", daemon=True)
         self.before = signal.signal(signal.SIGHUP, lambda *_: self.request())
         self.thread.start()
@@ -95,13 +97,13 @@ class Reload:
     def observe(self) -> None:
         """Look at the directories that are there now; anew if one of them is another since."""
         there = {path: inode for path in self.watched if (inode := _inode(path)) is not None}
-        if there == self.seen:
+        if there == self.seen and not self.lost:
             return
         self.stop_observing()
-        self.observer, self.seen = Observer(), there
+        self.observer, self.seen, self.lost = Observer(), there, False
         try:
             for path in there:
-                self.observer.schedule(_Ear(self.watched[path], self.request), str(path))
+                self.observer.schedule(_Ear(self, path, self.watched[path]), str(path))
             self.observer.start()
         except OSError as error:  # no inotify instances left, say
             log.warning("changes of files are noticed only after %.0f s or upon SIGHUP: %s", ROUND, error)
@@ -116,15 +118,18 @@ class Reload:
 
 
 class _Ear(FileSystemEventHandler):
-    def __init__(self, file: Path | None, ring: Callable[[], None]) -> None:
+    def __init__(self, reload: Reload, directory: Path, file: Path | None) -> None:
+        self.reload = reload
+        self.directory = directory.name
         # A link may be put elsewhere by changing what lies beside it, as in a volume of Kubernetes.
         self.file = None if file is None or file.is_symlink() else file.name
-        self.ring = ring
 
     def dispatch(self, event: FileSystemEvent) -> None:
         names = {Path(str(path)).name for path in (event.src_path, event.dest_path)}
-        if event.event_type not in READING and (self.file is None or self.file in names):
-            self.ring()
+        gone = event.is_directory and event.event_type in GOING and self.directory in names
+        self.reload.lost |= gone
+        if gone or (event.event_type not in READING and (self.file is None or self.file in names)):
+            self.reload.request()
 
 
 def _inode(directory: Path) -> int | None:
