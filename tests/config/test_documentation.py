@@ -11,6 +11,7 @@ from tests.config.conftest import ACCOUNT
 from watcher.config import Account, Condition, HandlerSettings, Rule, WatcherSettings
 from watcher.config.oauth import OAuthClient
 from watcher.config.problems import known_keys
+from watcher.config.smtp import SmtpSettings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 SECTIONS = {
@@ -19,6 +20,7 @@ SECTIONS = {
     "## `[[rule]]`": Rule,
     "### Conditions": Condition,
     "## `[handler.NAME]`": HandlerSettings,
+    "## `[smtp.NAME]`": SmtpSettings,
     "## `[watcher]`": WatcherSettings,
 }
 
@@ -46,7 +48,7 @@ WRITTEN = [
 
 
 def test_most_defaults_are_written_as_values():
-    assert len(WRITTEN) == 43
+    assert len(WRITTEN) == 45
 
 
 @pytest.mark.parametrize(("heading", "key", "default"), WRITTEN)

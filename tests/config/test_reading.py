@@ -260,7 +260,7 @@ FLAG = (
 PASSWORD = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
 COMMAND = 'allowed is "pass show x" or ["pass", "show", "x"]'
 KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, certificate, key, proxy, "
-KNOWN += "folders, start, poll, renew, "
+KNOWN += "folders, start, poll, renew, compress, "
 KNOWN += "authserv, border, sealers, alignment, own_dkim"
 HOME = "names the home directory of an unknown user; write the whole path"
 FOLDERS = 'must name each folder once; allowed is a list such as ["INBOX", "Orders"]'
@@ -530,7 +530,7 @@ def test_problems_of_the_daemon(file, written, problem):
     ("written", "problem"),
     [
         ("[rules]\n", "4: rules: is unknown; did you mean 'rule'?"),
-        ("[color]\n", "4: color: is unknown; known here: account, rule, handler, oauth, watcher, limits"),
+        ("[color]\n", "4: color: is unknown; known here: account, rule, handler, oauth, smtp, watcher, limits"),
         ("[rule]\n", f"4: rule: {LIST}"),
         ("[[handler]]\n", f"4: handler: {MAPPING}"),
         ("[handler]\na = 5\n", f"5: handler.a: {TABLE}"),

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, Field, PlainValidator, Strict
 from pydantic.dataclasses import dataclass
 
 from watcher.config.isolation import Digest, HandlerSecrets, Isolation
+from watcher.config.patterns import Pattern, parse_pattern
 from watcher.config.proxies import ProxySetting
-from watcher.config.shape import STRICT, Count, FilePath, Text, alternatives
+from watcher.config.shape import STRICT, Count, FilePath, MailAddress, Text, alternatives
 from watcher.config.units import Duration, Size
 from watcher.config.webhooks import SigningSecret, WebhookUrl, check_reach
 from watcher.errors import HandlerMissing
@@ -20,6 +21,8 @@ from watcher.retry import RetryPolicy
 __all__ = ["HandlerSettings", "find_handler"]
 
 Order = Literal["parallel", "per-sender", "serial"]
+#: Globs for addresses.
+Addresses = tuple[Annotated[Pattern, PlainValidator(parse_pattern)], ...]
 
 
 def _environment(values: dict[str, str]) -> dict[str, str]:
@@ -74,10 +77,16 @@ class HandlerSettings:
     proxy: ProxySetting | None = None  #: for a webhook to go through
     ca_file: FilePath | None = None  #: PEM of the authorities to trust for a webhook, in place of the system's
 
+    smtp: Text | None = None  #: relay of its mail, as in `[smtp.NAME]`; that of the account if none is given
+    recipients: Addresses = ()  #: whom it may send to beside answering the mail
+    send_as: tuple[MailAddress, ...] = ()  #: other addresses that it may send from
+
     def __post_init__(self) -> None:
         """Refuses what can't be meant together."""
         if self.batch is not None and self.order != "parallel":
             raise ValueError("has batch and order, which exclude each other; leave one out")
+        if self.batch is not None and self.url:
+            raise ValueError("has batch and url; a webhook is sent one mail at a time")
         given = [key for key in ("command", "entry_point", "url") if getattr(self, key)]
         if len(given) > 1:
             raise ValueError(f"has {' and '.join(given)}; allowed is one of them")

@@ -76,14 +76,10 @@ def with_token(account: Account, document: Document, clients: Mapping[str, str])
 
 def plain_secrets(data: Mapping[str, Any]) -> Iterator[Key]:
     """Where a secret itself stands in the file."""
+    for section in ("account", "smtp"):
+        for name, table in _tables(data, section).items():
+            yield from ((section, name, key) for key in _plain_keys(table))
     for name, table in _tables(data, "account").items():
-        for key in ("password", "token"):
-            if isinstance(table.get(key), str):
-                yield "account", name, key
-        proxy = table.get("proxy")
-        fields = proxy if isinstance(proxy, dict) else {"url": proxy}
-        if holds_password(fields.get("url")) or isinstance(fields.get("password"), str):
-            yield "account", name, "proxy"
         client = table.get("oauth")
         if isinstance(client, dict) and isinstance(client.get("client_secret"), str):
             yield "account", name, "oauth", "client_secret"
@@ -91,6 +87,15 @@ def plain_secrets(data: Mapping[str, Any]) -> Iterator[Key]:
         for name, table in _tables(data, section).items():
             if isinstance(table.get(key), str):
                 yield section, name, key
+
+
+def _plain_keys(table: Mapping[str, Any]) -> Iterator[str]:
+    """Which keys of an account or a relay hold a secret itself."""
+    yield from (key for key in ("password", "token") if isinstance(table.get(key), str))
+    proxy = table.get("proxy")
+    fields = proxy if isinstance(proxy, dict) else {"url": proxy}
+    if holds_password(fields.get("url")) or isinstance(fields.get("password"), str):
+        yield "proxy"
 
 
 def _tables(data: Mapping[str, Any], section: str) -> Mapping[str, dict[str, Any]]:

@@ -18,6 +18,7 @@ from watcher.config.problems import Problem, Source, problems_of
 from watcher.config.proofs import clients_of, plain_secrets, proofs_of, with_token
 from watcher.config.settings import Config, Document, default_file
 from watcher.config.shape import NAME_KEY
+from watcher.config.smtp import relay_problems, relays_of
 from watcher.errors import ConfigError
 
 __all__ = ["exposures", "find", "load"]
@@ -51,13 +52,16 @@ def load(path: Path, *, strict: bool = False) -> Config:
         problems += problems_of(error)
     else:
         problems += repeated_names(document.rule)
+        problems += (Problem(key, text) for key, text in relay_problems(document.smtp, document.account))
         (problems if strict else warnings).extend(missing_handlers(document))
         warnings += doubts_of(document)
     if problems:
         raise ConfigError(source.lines(problems))
     apart = document.watcher.isolation
+    accounts = tuple(with_token(account, document, clients) for account in document.account.values())
     return Config(
-        accounts=tuple(with_token(account, document, clients) for account in document.account.values()),
+        accounts=accounts,
+        relays=relays_of(document.smtp, {account.name: account for account in accounts}),
         rules=document.rule,
         handlers={name: settings.under(apart) for name, settings in document.handler.items()},
         unnamed=HandlerSettings().under(apart),
@@ -110,11 +114,12 @@ def exposures(path: Path, found: os.stat_result, data: dict[str, Any]) -> Iterat
 
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:
-    """Tells accounts the names they stand under and rules their numbers; a section left out is an empty one."""
-    accounts, rules = data.get("account"), data.get("rule")
-    for name, table in accounts.items() if isinstance(accounts, dict) else ():
-        if isinstance(table, dict):
-            table[NAME_KEY] = name
+    """Tells accounts and relays their names, and rules their numbers; a section left out is an empty one."""
+    rules = data.get("rule")
+    for section in (data.get("account"), data.get("smtp")):
+        for name, table in section.items() if isinstance(section, dict) else ():
+            if isinstance(table, dict):
+                table[NAME_KEY] = name
     for number, table in enumerate(rules if isinstance(rules, list) else ()):
         if isinstance(table, dict):
             table.setdefault("name", f"rule {number + 1}")

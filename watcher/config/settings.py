@@ -15,6 +15,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.config.oauth.client import OAuthClient
 from watcher.config.rules import Rule
 from watcher.config.shape import STRICT, Count, FilePath, Name, not_empty
+from watcher.config.smtp import Relay, SmtpSettings
 from watcher.config.units import Duration, Size
 from watcher.limits import USUAL, Limits
 
@@ -68,6 +69,7 @@ class Document:
     rule: tuple[Rule, ...] = ()
     handler: Mapping[Name, HandlerSettings] = Field(default_factory=dict)
     oauth: Mapping[Name, OAuthClient] = Field(default_factory=dict)
+    smtp: Mapping[Name, SmtpSettings] = Field(default_factory=dict)
     watcher: WatcherSettings
     limits: Annotated[Limits, PlainValidator(parse_limits)] = USUAL
 
@@ -83,6 +85,7 @@ class Config:
     path: Path  #: of the file it was read from
     limits: Limits = USUAL  #: of taking mails apart
     unnamed: HandlerSettings = dataclasses.field(default_factory=HandlerSettings)  #: of handlers without a section
+    relays: Mapping[str, Relay] = dataclasses.field(default_factory=dict)  #: by name; each account has one
     warnings: tuple[str, ...] = ()  #: one line each: file, line, key, what is doubtful
 
     def handler(self, name: str) -> HandlerSettings:

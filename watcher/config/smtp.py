@@ -4,7 +4,7 @@ import dataclasses
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parseaddr
 from functools import cache
 from importlib import resources
@@ -20,10 +20,10 @@ from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile
 from watcher.config.proxies import EnvironmentProxy, Proxy, ProxySetting
 from watcher.config.secret import KeyringSource, SecretSource
-from watcher.config.shape import NAME_KEY, STRICT, FilePath, Host, Port, Text, alternatives
+from watcher.config.shape import NAME_KEY, STRICT, FilePath, Host, Port, Text, alternatives, has_control
 from watcher.model import Address
 
-__all__ = ["KnownRelay", "Relay", "SmtpSettings", "known_relays", "relays_of"]
+__all__ = ["KnownRelay", "Relay", "SmtpSettings", "known_relays", "relay_problems", "relays_of"]
 
 Tls = Literal["implicit", "starttls", "none"]
 PORTS: Mapping[str, int] = {"implicit": 465, "starttls": 587, "none": 25}
@@ -54,8 +54,8 @@ def _person(value: object) -> Address:
     """`support@example.com`, or `Support <support@example.com>`. Raises ValueError."""
     if isinstance(value, Address):
         return value
-    name, address = parseaddr(value) if isinstance(value, str) else ("", "")
-    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address) or any(not c.isprintable() for c in name):
+    name, address = parseaddr(value) if isinstance(value, str) and not has_control(value) else ("", "")
+    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
         raise ValueError('is no sender; write it like "support@example.com" or "Support <support@example.com>"')
     return Address(name, address)
 
@@ -113,21 +113,35 @@ class Relay:
 
 
 def relays_of(sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Account]) -> dict[str, Relay]:
-    """
-    A relay for each section, and one for each account: its provider's own server.
-
-    Raises ValueError, which names the section, for one that can't be used.
-    """
+    """A relay for each section, and one for each account: its provider's own server, by the account's own login."""
     names = dict.fromkeys([*accounts, *sections])
     return {name: _settled(sections.get(name) or SmtpSettings(name=name), accounts.get(name)) for name in names}
+
+
+def relay_problems(
+    sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Account]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with sections taken together with their accounts: key, and words."""
+    for name, given in sections.items():
+        account = accounts.get(name)
+        if not account and not given.relay and not given.host:
+            yield ("smtp", name), "names no host; write host, or relay, or name the section after an account"
+            continue
+        relay = _settled(given, account)
+        if relay.tls == "none" and not _is_here(relay.host):
+            yield ("smtp", name, "tls"), '"none" is for this machine only (host = "localhost")'
+        if relay.source and not relay.user:
+            yield ("smtp", name, "user"), "is missing; there is a password, and nobody to log in"
+        if given.password and given.token:
+            yield ("smtp", name, "token"), "stands beside password; allowed is one of them"
+        if given.key and not given.certificate:
+            yield ("smtp", name, "key"), "stands without its certificate; write certificate = PATH as well"
 
 
 def _settled(given: SmtpSettings, account: Account | None) -> Relay:
     known = known_relays().get(given.relay)
     profile = profile_for(account.address, given.host) if account else profile_for("nobody@localhost", given.host)
     server = known or profile.smtp
-    if not account and not known and not given.host:
-        raise ValueError(f"smtp.{given.name} names no host; write host, or relay, or name it after an account")
     tls: Tls = given.tls or ("starttls" if given.host and not known else server.tls)
     own = account if account and not known else None  # a service of its own has credentials of its own
     source = given.token or given.password or (own.secret if own and (own.token or own.password) else None)
@@ -135,10 +149,6 @@ def _settled(given: SmtpSettings, account: Account | None) -> Relay:
     if isinstance(source, KeyringSource) and not source.user:
         source = dataclasses.replace(source, user=user)
     host = given.host or server.host
-    if tls == "none" and not _is_here(host):
-        raise ValueError(f'smtp.{given.name} has tls = "none", which is for this machine only (localhost)')
-    if source and not user:
-        raise ValueError(f"smtp.{given.name} has a password and no user; write user")
     return Relay(
         name=given.name,
         sender=given.from_ or (Address("", account.address) if account else None),
