@@ -246,6 +246,7 @@ class Work:
     crashes: int  #: earlier attempts that crashed
     first_at: float  #: when the first attempt was claimed, seconds since 1970
     unpacked: bool = True  #: the parts of the mail were written since the machine started; else they may be lost
+    replay: bool = False  #: the handler has had this mail and succeeded; a person wants it done again
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ class Run:
     home: Path
     state: Path  #: directory of this handler alone, which stays from run to run
     settings: HandlerSettings
+    batch: Path | None = None  #: file that lists the mail folders, if its handler gets many at once
     secrets: Path | None = None  #: directory with one file for each of its secrets, if it has any
 
     @property
@@ -144,7 +145,9 @@ def environment(run: Run) -> dict[str, str]:
         "WATCHER_MESSAGE": str(run.folder.facts),
         "WATCHER_MAIL": str(run.folder.raw),
         "WATCHER_ACTIONS": str(run.actions),
+        **({"WATCHER_BATCH": str(run.batch)} if run.batch else {}),
         TAG: run.tag,
+        **({"WATCHER_REPLAY": "1"} if work.replay else {}),
     }
 
 

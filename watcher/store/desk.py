@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from watcher.errors import WatcherError
 from watcher.model import Kind, Status
 from watcher.store.database import Database
-from watcher.store.moves import clear_way, give_turn, move, settle, wake_next
+from watcher.store.moves import REPLAY, add, clear_way, give_turn, move, settle, wake_next
 
 __all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
 
@@ -121,6 +121,29 @@ class Desk:
             settle(db, mail_of(db, work), now)
 
         self.database.write(change)
+
+    def again(self, work: int, now: float) -> int:
+        """
+        Have a job that is done done again, as another job, so that what is recorded stays; the number of that one.
+
+        Nothing else of its mail is done again. Raises NotPossible.
+        """
+
+        def change(db: sqlite3.Connection) -> int:
+            entry = self.present(db, work)
+            if entry.kind != Kind.JOB or entry.status != Status.DONE:
+                raise NotPossible(f"job {work} ({entry.kind}) is {entry.status}; only done jobs can be done again")
+            if not entry.spooled:
+                raise NotPossible(f"job {work}: its mail is no longer kept (keep_done has passed)")
+            lane, line, mail = db.execute("SELECT lane, line, mail FROM work WHERE id = ?", (work,)).fetchone()
+            chain = f"{REPLAY}{db.execute('SELECT count(*) FROM work WHERE mail = ?', (mail,)).fetchone()[0]}"
+            add(db, mail, Kind.JOB, now, chain=chain, step=0, name=entry.name, lane=lane, line=line)
+            (made,) = db.execute("SELECT id FROM work WHERE mail = ? AND chain = ?", (mail, chain)).fetchone()
+            give_turn(db, made, now)
+            settle(db, mail, now)
+            return int(made)
+
+        return self.database.write(change)
 
     def drop(self, work: int, now: float) -> None:
         """Give up waiting or dead work for good; nothing changes on the server for its mail. Raises NotPossible."""

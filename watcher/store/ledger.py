@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Row
-from watcher.store.moves import clear_way, enqueue, follow_job, move, settle
+from watcher.store.moves import REPLAY, clear_way, enqueue, follow_job, move, settle
 from watcher.store.outgoing import TWICE, follow_send, post
 
 __all__ = ["Lane", "Ledger"]
 
 WORK = """
-    work.id, work.kind, work.name, work.target, work.mail, mail.key, mail.account, folder.name AS folder,
+    work.id, work.kind, work.chain, work.name, work.target, work.mail, mail.key, mail.account, folder.name AS folder,
     iif(mail.epoch = folder.epoch, folder.uidvalidity, -1) AS uidvalidity, mail.uid,
     mail.received, mail.digest, work.attempts, work.pardoned, work.crashes, work.first_at,
     mail.unpacked_boot
@@ -197,4 +197,5 @@ class Ledger:
             crashes=row["crashes"],
             first_at=row["first_at"] or now,
             unpacked=row["unpacked_boot"] == self.machine,
+            replay=row["chain"].startswith(REPLAY),
         )

@@ -13,12 +13,13 @@ import sqlite3
 from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verb, Verdict, Work
 from watcher.store.database import Row
 
-__all__ = ["add", "clear_way", "enqueue", "follow_job", "give_turn", "move", "settle", "wake_next"]
+__all__ = ["REPLAY", "add", "clear_way", "enqueue", "follow_job", "give_turn", "move", "settle", "wake_next"]
 
 #: Flags first: a mail that was moved away can't be flagged any more. And who moves it wants it kept.
 RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
 THEN = "then"  #: chain of the after-actions that wait for all handlers
 ON_DEAD = "on_dead:"  #: and of those that wait for a dead handler of the chain named behind
+REPLAY = "replay:"  #: chain of a job that a person wants done again, with its number; each is a chain of its own
 
 
 def move(
