@@ -1,8 +1,8 @@
 """
 The daemon as a real process: configured for a Dovecot, started, killed in any way, asked and measured from outside.
 
-It is known here by its command line, its configuration and `jobs list --json` only; but after a kill, what the ledger
-had on record is read from a copy of its files, since no command may touch them before the next start does.
+It is known here by its command line, its configuration and its answers on the control socket only; but after a kill,
+what the ledger had on record is read from a copy of its files, since no command may touch them before the next start.
 """
 
 import json
@@ -21,6 +21,8 @@ from tests.system.dovecot import Dovecot
 from tests.system.handler_log import Event, Phase
 from tests.system.processes import using
 from tests.system.waiting import until
+from watcher.errors import WatcherError
+from watcher.service.control import ask
 
 __all__ = ["CALLS", "Daemon", "Injection", "Watched"]
 
@@ -188,19 +190,30 @@ class Daemon:
             command, cwd=self.home, env=self._environment(), check=True, capture_output=True, text=True, timeout=60
         ).stdout
 
+    def ask(self, verb: str, **about: object) -> Any:
+        """What it answers to a command, without the second of CPU that a command takes to start.
+
+        OSError or WatcherError while it can't be asked.
+        """
+        return ask(self.state / "control.sock", {"verb": verb, **about})
+
     def jobs(self) -> list[Job]:
-        """All work in the ledger."""
-        rows: list[dict[str, Any]] = json.loads(self.command("jobs", "list", "--json", "--limit", str(MOST_JOBS)))
+        """All work in the ledger, by a command if it does not run."""
+        if self.is_running():
+            until(self._answers, 60, "the daemon to answer")
+            rows = self.ask("jobs", limit=MOST_JOBS)
+        else:
+            rows = json.loads(self.command("jobs", "list", "--json", "--limit", str(MOST_JOBS)))
         assert len(rows) < MOST_JOBS, "more than the command shows"
         return [Job(row["kind"], row["name"], row["key"], row["status"], row["attempts"]) for row in rows]
 
     def states(self) -> dict[str, str]:
         """Account/folder -> its state, as `status` tells; empty while the daemon can't be asked yet."""
         try:
-            told = json.loads(self.command("status", "--json"))
-        except subprocess.CalledProcessError:
+            told = self.ask("status")["folders"]
+        except (OSError, WatcherError):
             return {}
-        return {f"{row['account']}/{row['folder']}": row["state"] for row in told["folders"]}
+        return {f"{row['account']}/{row['folder']}": row["state"] for row in told}
 
     def is_live(self) -> bool:
         """Whether every folder is watched by a link that idles."""
@@ -253,8 +266,17 @@ class Daemon:
         return wanted - {(event.case, event.handler) for event in self.events() if event.phase is Phase.END}
 
     def _ended(self) -> list[Job]:
-        jobs = self.jobs()
-        return [] if any(job.status in {"waiting", "running"} for job in jobs) else jobs
+        if not self._answers():
+            return []
+        states = {state for of_kind in self.ask("status")["work"].values() for state in of_kind}
+        return [] if states & {"waiting", "running"} else self.jobs()
+
+    def _answers(self) -> bool:
+        try:
+            self.ask("status")
+        except (OSError, WatcherError):
+            return False
+        return True
 
     def _environment(self) -> dict[str, str]:
         base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}

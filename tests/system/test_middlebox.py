@@ -1,6 +1,5 @@
 """Middle boxes that end idle links, with a word or without: their limit is learnt, and costs no mail."""
 
-import json
 import os
 
 import pytest
@@ -26,7 +25,7 @@ needs_root = pytest.mark.skipif(
 
 def folders(daemon):
     """What `status` tells of each folder."""
-    return json.loads(daemon.command("status", "--json"))["folders"]
+    return daemon.ask("status")["folders"]
 
 
 def interval(daemon):
