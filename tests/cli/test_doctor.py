@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.page import same_as_read
 from tests.fakes.connect_proxy import ConnectProxy
+from tests.fakes.deflate import compressing
 from tests.fakes.imap_server import ImapServer, authority
 from watcher.cli.doctor.findings import Finding, Mark, of_clock, of_features, of_transport, verdict
 from watcher.cli.doctor.letter import ahead
@@ -66,6 +67,17 @@ def test_all_well(server, write):
     same_as_read(done.stdout, "doctor-well")
     assert "imap-watcher-test" not in server.folders, "the test folder is gone again"
     assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_compression_where_it_is_wanted(server, write, offered):
+    server.capabilities += " COMPRESS=DEFLATE" if offered else ""
+    server.on("COMPRESS", compressing())
+    done = doctor(write(*at(server), "compress = true"))
+    assert done.returncode == 0
+    assert ("both sides compress what they say" if offered else "the server does not want to") in done.stdout
+    assert "the push came" in done.stdout
+    assert server.count("COMPRESS") == int(offered)
 
 
 def test_no_write_changes_nothing(server, write):

@@ -92,6 +92,7 @@ class Account:
     start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
     renew: Duration = 0.0  #: longest age of an IDLE, in seconds, the profile's if none is given; less is learnt
+    compress: Annotated[bool, Strict()] = False  #: what is sent and received, where the server can (RFC 4978)
 
     authserv: HostPatterns = ()  #: who stamps our mail (RFC 8601 authserv-id); only these are believed of a sender
     border: HostPatterns = ()  #: further hosts of ours that add Received fields between the border and the mailbox

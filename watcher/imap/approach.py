@@ -13,7 +13,7 @@ def endpoint_of(account: Account) -> Endpoint:
     """The server of `account`, and the way to it."""
     identity = Identity(account.certificate, account.key) if account.certificate else None
     proxy = account.proxy.towards(account.host) if account.proxy else None
-    return Endpoint(account.host, account.port, account.tls, account.ca_file, identity, proxy)
+    return Endpoint(account.host, account.port, account.tls, account.ca_file, identity, proxy, account.compress)
 
 
 def credential_of(account: Account, secret: Secret, way: str = "") -> Credential:

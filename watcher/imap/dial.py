@@ -37,6 +37,7 @@ class Endpoint:
     ca_file: Path | None = None  #: in place of the CAs of the system
     identity: Identity | None = None  #: our own certificate
     proxy: Proxy | None = None  #: looks up `host` and connects us
+    compress: bool = False  #: what is said after login, if the server can do that
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" + (f" through {self.proxy}" if self.proxy else "")

@@ -51,6 +51,8 @@ def connect(
             client = Client(wire)
             link = Link(client, wire, timeout, profile, mechanism)
             introduce(client)
+            if endpoint.compress and "COMPRESS=DEFLATE" in link.capabilities:
+                link.compress()
         except BaseException:
             wire.shutdown()
             raise

@@ -88,6 +88,16 @@ class Talk:
         """For a selector. Readable means: call `hear` or `idle_ended`. -1 after `close`."""
         return self._wire.sock.fileno()
 
+    def compress(self) -> bool:
+        """Has both sides compress what they say from now on (RFC 4978); False if the server does not want to."""
+        try:
+            with self._asking(ActionRefused):
+                self._ok(*self._wire.xatom("COMPRESS", "DEFLATE"))
+                self._wire.compress()
+        except ActionRefused:
+            return False
+        return True
+
     # --- waiting ---
 
     def start_idle(self) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from imapclient import IMAPClient
 
 from watcher.errors import ServerUntrusted
+from watcher.imap.deflate import Deflate
 from watcher.imap.dial import Endpoint, dial
 from watcher.imap.faults import Ended
 from watcher.imap.tidings import Tidings
@@ -88,6 +89,7 @@ class Wire(imaplib.IMAP4):
         self.heard_at = time.monotonic()
         self._buffer = bytearray()
         self._rest = False  # the next line goes on after a literal
+        self._deflate: Deflate | None = None
         self._deadline = deadline
         self._room = ANSWER
         super().__init__(host, port)
@@ -137,7 +139,7 @@ class Wire(imaplib.IMAP4):
         if any(data.find(c, 0, len(data) - 2 if data.endswith(b"\r\n") else None) >= 0 for c in (b"\r", b"\n", b"\0")):
             raise ValueError("a command holds a line break or NUL")
         self.sock.settimeout(self._left())
-        self.sock.sendall(data)
+        self.sock.sendall(self._deflate.pack(data) if self._deflate else data)
 
     def shutdown(self) -> None:
         self.sock.close()
@@ -159,13 +161,13 @@ class Wire(imaplib.IMAP4):
     def fill(self) -> None:
         """Waits for more bytes. OSError when there are none in time, or never will be."""
         self.sock.settimeout(self._left())
-        self._keep(self.sock.recv(_CHUNK))
+        self._keep(self._received())
 
     def listen(self) -> bool:
         """Takes the bytes that have come, without waiting; False if there are none."""
         self.sock.settimeout(0)
         try:
-            self._keep(self.sock.recv(_CHUNK))
+            self._keep(self._received())
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             return False
         return True
@@ -204,6 +206,10 @@ class Wire(imaplib.IMAP4):
             raise ServerUntrusted(f"{self.host} refuses STARTTLS ({self.tidings.reply}): use tls = implicit")
         self._refuse_leftovers()
 
+    def compress(self) -> None:
+        """From now on both sides compress: the server has agreed just now (RFC 4978 3)."""
+        self._deflate = Deflate(self._cut(len(self._buffer)))
+
     def _refuse_leftovers(self) -> None:
         if self._buffer:
             raise ServerUntrusted(f"{self.host} sent something nobody asked for before TLS stood: somebody meddles")
@@ -227,6 +233,14 @@ class Wire(imaplib.IMAP4):
 
     # --- the buffer ---
 
+    def _received(self) -> bytes:
+        if self._deflate:
+            return self._deflate.unpack(self.sock.recv)
+        data = self.sock.recv(_CHUNK)
+        if not data:
+            raise ConnectionError("the server closed the connection")
+        return data
+
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
@@ -234,10 +248,8 @@ class Wire(imaplib.IMAP4):
         return left
 
     def _keep(self, data: bytes) -> None:
-        if not data:
-            raise ConnectionError("the server closed the connection")
         self.heard_at = time.monotonic()
-        self._room -= len(data)
+        self._room -= len(data) or 1  # compressed, it may be nothing, for ever
         if self._room < 0:
             raise self.abort("the server's answer has no end")
         self._buffer += data

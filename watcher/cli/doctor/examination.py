@@ -78,6 +78,8 @@ class Examination:
             name = self._do("id", probe.introduce)
             yield self._well(name or "the server took our name and tells none")
         yield of_features(link.capabilities, self.account.profile)
+        if self.account.compress:
+            yield self._compression(link)
         yield from self._folders(link)
         if self.trials.folder:
             yield from self._push(link, secret)
@@ -146,6 +148,11 @@ class Examination:
     def _greeting(self, probe: Probe) -> Finding:
         words = self._do("greeting", probe.greet)
         return self._well(words)
+
+    def _compression(self, link: Trial) -> Finding:
+        if "COMPRESS=DEFLATE" in link.capabilities and self._do("compress", link.compress):
+            return self._well("both sides compress what they say")
+        return Finding("compress", Mark.DOUBT, "the server does not want to; all is said as it is")
 
     # --- folders ---
 
