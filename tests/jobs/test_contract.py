@@ -48,17 +48,6 @@ def test_the_reason_is_one_line_in_words(code, output, reason):
     assert exited(code, output).reason == reason
 
 
-def test_the_page_lists_the_same_codes():
-    page = (Path(__file__).parents[2] / "docs" / "handlers.md").read_text()
-    rows = re.findall(r"^\| ([\d, to]+) \| \*\*(\w+)\*\*", page, re.MULTILINE)
-    listed = {}
-    for codes, word in rows:
-        for first, last in re.findall(r"(\d+)(?: to (\d+))?", codes):
-            listed |= dict.fromkeys(range(int(first), int(last or first) + 1), word)
-    words = {"done": Verdict.DONE, "stop": Verdict.STOP, "never": Verdict.NEVER, "hold": Verdict.HOLD}
-    assert {code: words[word] for code, word in listed.items()} == STATED
-
-
 def test_the_key_is_the_same_for_each_attempt_and_another_for_each_handler_and_mail(room):
     work = room.work("book")
     assert re.fullmatch("[a-z2-7]{32}", key(work))
