@@ -2,15 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.store.conftest import Books, arrival
+from watcher.lanes import Bell, Lot
 from watcher.model import Kind, Outcome, Plan, Step, Verdict, Work
 from watcher.retry import RetryPolicy
-from watcher.stage import Bell, Stage
+from watcher.stage import Stage
 
 PATIENCE = 15.0
 
@@ -158,3 +159,73 @@ def test_a_ring_before_the_waiting_is_heard() -> None:
     began = time.monotonic()
     bell.wait(heard, PATIENCE)
     assert time.monotonic() - began < PATIENCE
+
+
+def test_hanging_handlers_starve_no_other(books: Books) -> None:
+    hanging = [f"hangs {number}" for number in range(4)]
+    fill(books, *hanging, "fine", mails=6)
+    release = threading.Event()
+
+    def act(work: Work) -> Outcome:
+        if work.name in hanging:
+            release.wait(PATIENCE)
+        return Outcome(Verdict.DONE)
+
+    running = stage(books, act, [], workers=2, own=True, limit=lambda _: 2)
+    running.start()
+    wait(lambda: books.desk.counts()["job"].get("done") == 6)
+    assert books.desk.counts()["job"]["running"] <= 2 + len(hanging)
+    release.set()
+    wait(lambda: books.desk.counts()["job"] == {"done": 30})
+    running.stop()
+    running.join()
+
+
+def test_a_lot_goes_together_when_it_is_full_or_has_waited(books: Books) -> None:
+    fill(books, "many", "single", mails=7)
+    lots = []
+
+    def act(works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        lots.append((works[0].name, len(works)))
+        yield from ((work, Outcome(Verdict.DONE)) for work in works)
+
+    policy = RetryPolicy(jitter=0.0)
+    lot = Lot(5, wait=1.0)
+    running = Stage(
+        Kind.JOB,
+        books.ledger,
+        act,
+        lambda _: policy,
+        workers=2,
+        lot=lambda name: lot if name == "many" else None,
+        on_failure=lambda error: None,
+    )
+    for number in range(7):  # received long ago, as far as the clock of this test goes
+        books.database.write(
+            lambda db, n=number: db.execute(
+                "UPDATE work SET due = ? WHERE mail = ? AND kind = 'job'", (time.time(), n + 1)
+            )
+        )
+    running.start()
+    wait(lambda: books.desk.counts()["job"] == {"done": 14})
+    running.stop()
+    running.join()
+    assert [size for name, size in lots if name == "many"] == [5, 2]
+    assert [size for name, size in lots if name == "single"] == [1] * 7
+
+
+def test_what_is_on_hold_is_tried_again_when_told(books: Books) -> None:
+    fill(books, "broken", mails=2)
+    mended = threading.Event()
+
+    def act(work: Work) -> Outcome:
+        return Outcome(Verdict.DONE) if mended.is_set() else Outcome(Verdict.HOLD, "not executable", delay=3600.0)
+
+    running = stage(books, act, [], limit=lambda _: 1)
+    running.start()
+    wait(lambda: running.roster.held)
+    mended.set()
+    running.resume()
+    wait(lambda: books.desk.counts()["job"] == {"done": 1, "waiting": 1})
+    running.stop()
+    running.join()

@@ -21,7 +21,7 @@ from watcher.jobs.author import Later, Message, Reject, Stop
 
 __all__ = ["Handle", "attempt", "load", "load_entry", "main"]
 
-Handle = Callable[[Message], object]
+Handle = Callable[..., object]  #: its one argument: a Message, or a list of them
 Answer = dict[str, object]  #: as JSON: `verdict` or `exit`, `reason`, `delay`
 
 #: The module of the handler: no library has this name, whatever the handler is called.
@@ -93,7 +93,7 @@ def serve(link: socket.socket, null: int, handle: Handle) -> None:
 def attempt(handle: Handle, folder: Path) -> Answer:
     """Call the handler once; what came of it."""
     try:
-        result = handle(Message(folder, os.environ))
+        result = handle(_given(folder))
     except (Later, Stop, Reject) as raised:
         result = raised
     except SystemExit as error:
@@ -114,6 +114,15 @@ def attempt(handle: Handle, folder: Path) -> Answer:
             return {"verdict": "never", "reason": result.reason}
     returned = type(result).__name__
     return {"verdict": "never", "reason": f"handle() returned {returned}; it returns None, Later, Stop or Reject"}
+
+
+def _given(folder: Path) -> Message | list[Message]:
+    """What the handler is called with: a mail, or if it has `batch` a list of them."""
+    listed = os.environ.get("WATCHER_BATCH")
+    if listed is None:
+        return Message(folder, os.environ)
+    shared = {name: os.environ[name] for name in ("WATCHER_ACTIONS", "WATCHER_ATTEMPT")}
+    return [Message(path, shared) for path in Path(listed).read_text().splitlines()]
 
 
 def _told(error: BaseException) -> str:

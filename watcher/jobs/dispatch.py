@@ -7,7 +7,7 @@ Nothing a handler does gets further than its outcome: whatever it leaves (proces
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
@@ -77,14 +77,28 @@ class Dispatcher:
         self._tidier = Thread(target=self._keep_tidy, name="jobs-tidy", daemon=True)
         self._tidier.start()
 
-    def run(self, work: Work) -> Outcome:
-        """Run the handler `work.name` once on its mail. Whatever goes wrong is told in the outcome."""
+    def run_batch(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        """Run the handler of all these once, on all their mails that are there."""
+        outcomes = {work.id: _absent(self._folder(work)) for work in works}
+        there = [work for work in works if outcomes[work.id] is None]
+        common = self.run(*there) if there else None
+        for work in works:
+            outcome = outcomes[work.id] or common
+            assert outcome
+            yield work, outcome
+
+    def run(self, work: Work, *others: Work) -> Outcome:
+        """
+        Run the handler `work.name` once on its mail; if it has `batch`, on the mails of the others too.
+
+        Whatever goes wrong is told in the outcome.
+        """
         with self._changed:
             if not self._accepting:
                 return _outcome(INTERRUPTED)
             self._running += 1
         try:
-            return self._outcome(work)
+            return self._outcome(work, *others)
         except (CannotStart, HandlerMissing) as error:
             return Outcome(Verdict.HOLD, one_line(str(error), 500))
         except ActionsRefused as error:
@@ -130,24 +144,28 @@ class Dispatcher:
         if ended:  # else a process hangs in the kernel, and its thread still looks at this
             os.close(self._stop)
 
-    def _outcome(self, work: Work) -> Outcome:
+    def _outcome(self, work: Work, *others: Work) -> Outcome:
         settings = self._settings(work.name)
         found = program(self._versions.current, work.name, settings)
         if found.file is not None:
             _check_ownership(found.file)
-        folder = MailFolder(self._spool / work.key)
-        if folder.path.is_symlink() or not folder.raw.is_file():
-            return Outcome(Verdict.NEVER, f"the mail is not in the spool any more: {folder.raw}")
-        if not folder.facts.is_file():
-            return Outcome(Verdict.LATER, f"gone, and to be made anew: {folder.facts}")
-        _seal(folder.path)
+        folders = [self._folder(one) for one in (work, *others)]
+        for folder in folders:
+            if absent := _absent(folder):
+                return absent
+            _seal(folder.path)
+        folder = folders[0]
         home = Path(os.environ.get("HOME", "/"))
         state = self._state(work.name)
         with self._strays.tagged() as tag, self._estate.premises(tag, folder, state, settings) as given:
-            run = Run(work, found, given.folder, given.temporary, tag, home, state, settings, given.secrets)
+            batch = _listed(folders, given.temporary, settings) if settings.batch is not None or others else None
+            run = Run(work, found, given.folder, given.temporary, tag, home, state, settings, batch, given.secrets)
             ending = self._kinds[found.language](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             return _outcome(ending, _wishes(run.actions) if success else Wishes())
+
+    def _folder(self, work: Work) -> MailFolder:
+        return MailFolder(self._spool / work.key)
 
     def _check_soundness(self, name: str, file: Path, replaces: bool) -> None:
         """Raises CannotStart. Python is loaded by its warm process; before that only if it is to replace another."""
@@ -182,6 +200,24 @@ def _outcome(ending: Ending, wishes: Wishes | None = None) -> Outcome:
     wishes = wishes or Wishes()
     reason = one_line("; ".join(filter(None, (ending.reason, *wishes.notes))), 500)
     return Outcome(ending.verdict, reason, ending.output, ending.delay, wishes.actions)
+
+
+def _absent(folder: MailFolder) -> Outcome | None:
+    """Why there is nothing to run a handler on."""
+    if folder.path.is_symlink() or not folder.raw.is_file():
+        return Outcome(Verdict.NEVER, f"the mail is not in the spool any more: {folder.raw}")
+    if not folder.facts.is_file():
+        return Outcome(Verdict.LATER, f"gone, and to be made anew: {folder.facts}")
+    return None
+
+
+def _listed(folders: Sequence[MailFolder], place: Path, settings: HandlerSettings) -> Path:
+    """The file that names all mails of a run, one a line."""
+    if settings.isolation not in {None, "none"}:
+        raise CannotStart(f'it has batch and isolation = "{settings.isolation}": its walls have room for one mail')
+    file = place / "mails"
+    file.write_text("".join(f"{folder.path}\n" for folder in folders))
+    return file
 
 
 def _check_ownership(file: Path) -> None:

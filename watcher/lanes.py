@@ -1,0 +1,91 @@
+"""
+Work in lanes, such as all of one handler or of one account: how many pieces may be done at once, which are to be done
+together, and which lanes are on hold.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Bell", "Lot", "Roster"]
+
+
+class Bell:
+    """Rings when there may be work. A ring that came before the waiting began is heard as well."""
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+        self.rings = 0
+
+    def ring(self) -> None:
+        with self.condition:
+            self.rings += 1
+            self.condition.notify_all()
+
+    def wait(self, heard: int, timeout: float) -> None:
+        """Until it has rung since `heard`, at most `timeout` seconds."""
+        with self.condition:
+            self.condition.wait_for(lambda: self.rings != heard, timeout)
+
+
+class Roster:
+    """How many runs of each lane there are and how many there may be, and which lanes are on hold until a time."""
+
+    def __init__(self, most: int, limit: Callable[[str], int], *, own: bool) -> None:
+        self.most = most
+        self.limit = limit
+        self.own = own
+        self.lock = threading.Lock()
+        self.running: Counter[str] = Counter()
+        self.held: dict[str, float] = {}
+
+    def reserve(self, lane: str) -> int:
+        """Take all places that are free for this lane; how many."""
+        with self.lock:
+            free = self.most - self.running.total()
+            if self.own and not self.running[lane]:
+                free = max(free, 1)
+            places = max(0, min(free, self.limit(lane) - self.running[lane]))
+            self.running[lane] += places
+            return places
+
+    def may_go_on(self, lane: str) -> bool:
+        """Whether the place of a run that is over may go to the next one of the same lane."""
+        with self.lock:
+            crowded = self.running.total() > self.most and not (self.own and self.running[lane] == 1)
+            return not crowded and self.running[lane] <= self.limit(lane)
+
+    def release(self, lane: str, places: int = 1) -> None:
+        with self.lock:
+            self.running[lane] -= places
+            if not self.running[lane]:
+                del self.running[lane]
+
+    def held_until(self, lane: str) -> float:
+        with self.lock:
+            return self.held.get(lane, 0.0)
+
+    def hold(self, lane: str, until: float | None) -> bool:
+        """What a run has shown: the lane is on hold, or (None) it is not; whether that is news."""
+        with self.lock:
+            if until is None:
+                self.held.pop(lane, None)
+                return False
+            fresh = lane not in self.held
+            self.held[lane] = until
+            return fresh
+
+    def let_go(self) -> None:
+        """End all holds."""
+        with self.lock:
+            self.held.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Work of one lane that is done together."""
+
+    most: int  #: pieces
+    wait: float = 0.0  #: seconds that the first piece waits for others, unless there are `most`
+    one_folder: bool = False  #: all of it mails of one folder
