@@ -1,28 +1,19 @@
 """The main path: the life of the daemon, from the lock on its state to the last thread."""
 
 import logging
-import resource
-import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 
-from watcher.config.accounts import Account
-from watcher.config.secret import Secret
 from watcher.config.settings import Config
-from watcher.config.standing import Standing
 from watcher.errors import LoginRefused
-from watcher.imap.approach import credential_of, endpoint_of
-from watcher.imap.link import Link, connect
-from watcher.inbox.access import Access
+from watcher.house import ACTING, House, allow_descriptors, clear_away, open_house, recover
+from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
-from watcher.inbox.door import Hall
 from watcher.inbox.enter import enter_now
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Reception
 from watcher.jobs.dispatch import Dispatcher
+from watcher.lanes import Lot
 from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.retry import RetryPolicy
@@ -33,52 +24,20 @@ from watcher.service.counter import Counter
 from watcher.service.ending import Ending
 from watcher.service.reload import Reload
 from watcher.service.status import Status
-from watcher.stage import Lot, Stage
-from watcher.store.database import Database
-from watcher.store.desk import Desk
-from watcher.store.folders import Folders
-from watcher.store.ledger import Ledger
+from watcher.stage import Stage
 from watcher.store.lock import hold_state
-from watcher.store.paths import Paths
-from watcher.store.spool import Spool
-from watcher.unpacking import Unpacking
 
 __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
 CHORES = 60.0  #: seconds between two rounds of clearing away
-KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
-SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
 LONGEST_LOOK = 25.0  #: seconds that a command waits for changed files to be looked at
 AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
-ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What every stage needs: the settings, what survives, and how things end."""
-
-    standing: Standing
-    ledger: Ledger
-    folders: Folders
-    paths: Paths
-    desk: Desk
-    spool: Spool
-    unpacking: Unpacking
-    hall: Hall
-    access: Access
-    ending: Ending
-    at_end: ExitStack  #: closes what was opened, the last first
-
-    @property
-    def config(self) -> Config:
-        """The one in force now; a reload changes it."""
-        return self.standing.config
 
 
 def run(config: Config) -> None:
@@ -107,62 +66,6 @@ def run(config: Config) -> None:
         log.info("stopping: %s", ending.reason)
     if ending.failure:
         raise ending.failure
-
-
-def allow_descriptors(accounts: int) -> None:
-    """Each link is a descriptor; the usual soft limit of 1024 is for programs that use select()."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard < 2 * accounts + SPARE_DESCRIPTORS:
-        log.warning(
-            "%d accounts may need more than the %d open files allowed; see LimitNOFILE or ulimit -n", accounts, hard
-        )
-    log.debug("open files: %d allowed, %d before", hard, soft)
-
-
-def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
-    state = config.watcher.state
-    database = Database(state)
-    at_end.callback(database.close)
-    ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
-    spool = Spool(state)
-    standing = Standing(config)
-    unpacking = Unpacking(standing, spool, ledger)
-    at_end.callback(unpacking.close)
-    hall = Hall(room=max(1, config.watcher.links // 2))
-    return House(
-        standing,
-        ledger,
-        Folders(database),
-        Paths(database),
-        Desk(database),
-        spool,
-        unpacking,
-        hall,
-        Access(open_link),
-        ending,
-        at_end,
-    )
-
-
-def recover(house: House) -> None:
-    """Put back what an earlier run left half done, before anything new begins."""
-
-    def most(kind: Kind, name: str) -> int:
-        return house.config.handler(name).attempts if kind is Kind.JOB else ACTING.attempts
-
-    interrupted = house.ledger.recover(time.time(), most)
-    strays = house.spool.sweep(house.desk.keys())
-    if interrupted or strays:
-        log.warning("recovered: %d interrupted pieces of work, %d half-fetched mails", interrupted, strays)
-
-
-def clear_away(house: House) -> None:
-    """Remove what is long finished; first from the ledger, so that a crash leaves only rubbish."""
-    now, settings = time.time(), house.config.watcher
-    while keys := house.desk.clear(now - settings.keep_done, now - settings.keep_dead):
-        house.spool.remove(keys)
-        log.info("cleared away %d finished mails", len(keys))
 
 
 # --- the stages; the last one of a mail's way first, since bells ring downstream ------------------------------------
@@ -202,19 +105,25 @@ def open_jobs(house: House, dispatcher: Dispatcher, after: Stage) -> Stage:
     """Ledger to handler to ledger. At the end, handlers that run get a while to finish."""
     handler = house.standing.handler
 
-    def handle(work: Work) -> Outcome:
-        trouble = house.unpacking.mend(work)
-        return Outcome(Verdict.LATER, trouble) if trouble else dispatcher.run(work)
+    def handle(works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        troubles = {work.id: house.unpacking.mend(work) for work in works}
+        yield from ((work, Outcome(Verdict.LATER, troubles[work.id])) for work in works if troubles[work.id])
+        yield from dispatcher.run_batch([work for work in works if not troubles[work.id]])
+
+    def lot(name: str) -> Lot | None:
+        settings = handler(name)
+        return None if settings.batch is None else Lot(settings.batch_size, settings.batch)
 
     stage = Stage(
         Kind.JOB,
         house.ledger,
-        one_by_one(handle),
+        handle,
         lambda work: handler(work.name).retry_policy,
         workers=house.config.watcher.runners,
         own=True,
         downstream=(after.bell,),
         limit=lambda name: handler(name).concurrency,
+        lot=lot,
         on_failure=house.ending.fail,
     )
     house.at_end.callback(stage.join)
@@ -312,8 +221,3 @@ def begin(house: House, stage: Stage) -> Stage:
 
 def one_by_one(act: Callable[[Work], Outcome]) -> Callable[[Sequence[Work]], Iterator[tuple[Work, Outcome]]]:
     return lambda works: ((work, act(work)) for work in works)
-
-
-def open_link(account: Account, secret: Secret, way: str) -> Link:
-    """Log in to an account by `secret`; by the mechanism `way` if its server still offers that."""
-    return connect(endpoint_of(account), credential_of(account, secret, way), account.profile)

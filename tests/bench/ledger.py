@@ -16,7 +16,8 @@ from tests.bench.frame import Figure
 from tests.system.mails import mail
 from watcher.config import load
 from watcher.cursor import Anchor, Arrival
-from watcher.daemon import House, open_after, open_dispatcher, open_house, open_jobs, open_unpack
+from watcher.daemon import open_after, open_dispatcher, open_jobs, open_unpack
+from watcher.house import House, open_house
 from watcher.inbox.receive import key, place_of
 from watcher.model import Kind
 from watcher.service.ending import Ending

@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes.imap_server import ImapServer
 from watcher.config import load
-from watcher.daemon import open_link
+from watcher.house import open_link
 from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge

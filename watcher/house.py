@@ -1,0 +1,119 @@
+"""The house: what every stage stands on, opened before the first of them and closed after the last."""
+
+import logging
+import resource
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from watcher.config.accounts import Account
+from watcher.config.secret import Secret
+from watcher.config.settings import Config
+from watcher.config.standing import Standing
+from watcher.imap.approach import credential_of, endpoint_of
+from watcher.imap.link import Link, connect
+from watcher.inbox.access import Access
+from watcher.inbox.door import Hall
+from watcher.model import Kind
+from watcher.retry import RetryPolicy
+from watcher.service.ending import Ending
+from watcher.store.database import Database
+from watcher.store.desk import Desk
+from watcher.store.folders import Folders
+from watcher.store.ledger import Ledger
+from watcher.store.paths import Paths
+from watcher.store.spool import Spool
+from watcher.unpacking import Unpacking
+
+__all__ = ["ACTING", "House", "allow_descriptors", "clear_away", "open_house", "open_link", "recover"]
+
+log = logging.getLogger(__name__)
+
+KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
+SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
+ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)  #: of after-actions
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What every stage needs: the settings, what survives, and how things end."""
+
+    standing: Standing
+    ledger: Ledger
+    folders: Folders
+    paths: Paths
+    desk: Desk
+    spool: Spool
+    unpacking: Unpacking
+    hall: Hall
+    access: Access
+    ending: Ending
+    at_end: ExitStack  #: closes what was opened, the last first
+
+    @property
+    def config(self) -> Config:
+        """The one in force now; a reload changes it."""
+        return self.standing.config
+
+
+def allow_descriptors(accounts: int) -> None:
+    """Each link is a descriptor; the usual soft limit of 1024 is for programs that use select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard < 2 * accounts + SPARE_DESCRIPTORS:
+        log.warning(
+            "%d accounts may need more than the %d open files allowed; see LimitNOFILE or ulimit -n", accounts, hard
+        )
+    log.debug("open files: %d allowed, %d before", hard, soft)
+
+
+def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
+    state = config.watcher.state
+    database = Database(state)
+    at_end.callback(database.close)
+    ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
+    spool = Spool(state)
+    standing = Standing(config)
+    unpacking = Unpacking(standing, spool, ledger)
+    at_end.callback(unpacking.close)
+    hall = Hall(room=max(1, config.watcher.links // 2))
+    return House(
+        standing,
+        ledger,
+        Folders(database),
+        Paths(database),
+        Desk(database),
+        spool,
+        unpacking,
+        hall,
+        Access(open_link),
+        ending,
+        at_end,
+    )
+
+
+def recover(house: House) -> None:
+    """Put back what an earlier run left half done, before anything new begins."""
+
+    def most(kind: Kind, name: str) -> int:
+        return house.config.handler(name).attempts if kind is Kind.JOB else ACTING.attempts
+
+    interrupted = house.ledger.recover(time.time(), most)
+    strays = house.spool.sweep(house.desk.keys())
+    if interrupted or strays:
+        log.warning("recovered: %d interrupted pieces of work, %d half-fetched mails", interrupted, strays)
+
+
+def clear_away(house: House) -> None:
+    """Remove what is long finished; first from the ledger, so that a crash leaves only rubbish."""
+    now, settings = time.time(), house.config.watcher
+    while keys := house.desk.clear(now - settings.keep_done, now - settings.keep_dead):
+        house.spool.remove(keys)
+        log.info("cleared away %d finished mails", len(keys))
+
+
+def open_link(account: Account, secret: Secret, way: str) -> Link:
+    """Log in to an account by `secret`; by the mechanism `way` if its server still offers that."""
+    return connect(endpoint_of(account), credential_of(account, secret, way), account.profile)
