@@ -16,7 +16,7 @@ __all__ = ["handlers"]
 
 handlers = typer.Typer(
     help="Handlers that are ready to use. `handlers add NAME` puts one into the handlers folder.",
-    epilog="Examples: imap-watcher handlers list; imap-watcher handlers show webhook; imap-watcher handlers add webhook",
+    epilog="Examples: imap-watcher handlers list; imap-watcher handlers show webhook; ... handlers add webhook",
     no_args_is_help=True,
 )
 
