@@ -15,6 +15,7 @@ from time import monotonic
 from watcher.config.handlers import HandlerSettings
 from watcher.errors import HandlerMissing
 from watcher.jobs.actions import SIZE_LIMIT, ActionsRefused, Wishes, parse
+from watcher.jobs.breaker import Breaker
 from watcher.jobs.contract import INTERRUPTED, Ending, Run
 from watcher.jobs.host import Hosts
 from watcher.jobs.output import one_line
@@ -62,6 +63,7 @@ class Dispatcher:
         self._strays = Strays(self._spool)
         self._estate = Estate(self._scratch, self._strays)
         self._hosts = Hosts(self._strays)
+        self._breaker = Breaker()
         self._kinds: dict[Language, Kind] = {
             Language.PROGRAM: run_script,
             Language.PYTHON: self._hosts.run,
@@ -98,14 +100,11 @@ class Dispatcher:
                 return _outcome(INTERRUPTED)
             self._running += 1
         try:
-            return self._outcome(work, *others)
-        except (CannotStart, HandlerMissing) as error:
-            return Outcome(Verdict.HOLD, one_line(str(error), 500))
-        except ActionsRefused as error:
-            return Outcome(Verdict.NEVER, str(error))
-        except OSError as error:  # an earlier handler has spoilt the mail folder, or the machine is short of something
-            what = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
-            return Outcome(Verdict.LATER, one_line(f"could not be run: {what}", 500))
+            settings = self._settings(work.name)
+            if refusal := self._breaker.refusal(work.name, settings, monotonic()):
+                return refusal
+            outcome = self._attempt(settings, work, *others)
+            return self._breaker.note(work.name, settings, work.key, outcome, monotonic())
         finally:
             with self._changed:
                 self._running -= 1
@@ -114,11 +113,18 @@ class Dispatcher:
 
     def refresh(self) -> bool:
         """Look for handlers that have changed; whether there is anything new. A broken one does not count."""
-        return self._versions.refresh()
+        news = self._versions.refresh()
+        if news:
+            self._breaker.forget()
+        return news
+
+    def forget(self) -> None:
+        """Try again what was left alone because it failed."""
+        self._breaker.forget()
 
     def troubles(self) -> dict[str, str]:
         """Handlers with which something is wrong, by name, and what."""
-        return self._versions.troubles()
+        return {**self._breaker.troubles(), **self._versions.troubles()}
 
     def interrupt(self) -> None:
         """Start nothing more, and end what runs: such a run is held, and no attempt of it is used."""
@@ -144,8 +150,18 @@ class Dispatcher:
         if ended:  # else a process hangs in the kernel, and its thread still looks at this
             os.close(self._stop)
 
-    def _outcome(self, work: Work, *others: Work) -> Outcome:
-        settings = self._settings(work.name)
+    def _attempt(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
+        try:
+            return self._outcome(settings, work, *others)
+        except (CannotStart, HandlerMissing) as error:
+            return Outcome(Verdict.HOLD, one_line(str(error), 500))
+        except ActionsRefused as error:
+            return Outcome(Verdict.NEVER, str(error))
+        except OSError as error:  # an earlier handler has spoilt the mail folder, or the machine is short of something
+            what = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
+            return Outcome(Verdict.LATER, one_line(f"could not be run: {what}", 500))
+
+    def _outcome(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
         found = program(self._versions.current, work.name, settings)
         if found.file is not None:
             _check_ownership(found.file)
