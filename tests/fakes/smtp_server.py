@@ -54,6 +54,8 @@ class SmtpServer:
         self.lines: list[str] = []
         self.connections = 0
         self.password = "secret"
+        self.cut_first = ""  #: step at which the link is cut for the first copy of each mail: DOT or BODY
+        self.seen: set[bytes] = set()
         self._script: deque[tuple[str, object]] = deque()
         self._lock = threading.Lock()
         self._directory = tempfile.TemporaryDirectory(prefix="smtp-")
@@ -246,6 +248,10 @@ class Talk:
             if not line:
                 raise ENDED
             lines.append(line)
+        first = b"".join(lines) not in self.server.seen
+        self.server.seen.add(b"".join(lines))
+        if first and self.server.cut_first == "DOT":
+            raise ENDED
         self.step("DOT", b"")
         raw = b"".join(lines)
         data = b"".join(line[1:] if line.startswith(b".") else line for line in lines)
@@ -254,6 +260,8 @@ class Talk:
             scripted = next((answer for step, answer in self.server._script if step == "BODY"), CUT)
             if scripted is CUT or scripted.startswith(b"2"):
                 self.server.mails.append(taken)
+        if first and self.server.cut_first == "BODY":
+            raise ENDED
         self.step("BODY", b"250 2.0.0 taken\r\n")
 
     def do_rset(self, _):

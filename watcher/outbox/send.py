@@ -20,7 +20,7 @@ from watcher.outbox.signals import Remedy, Reply, Signal, Step, Trouble, meaning
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut, Wire
 
-__all__ = ["Patience", "Refused", "Session"]
+__all__ = ["USUAL", "Patience", "Refused", "Session"]
 
 INLINE = 480  #: bytes of a first AUTH message that go along with the command (RFC 4954 4)
 GOOD = range(200, 300)
@@ -35,6 +35,9 @@ class Patience:
     command: float = 120.0
     block: float = 180.0
     end: float = 600.0
+
+
+USUAL = Patience()
 
 
 class Refused(WatcherError):
@@ -53,11 +56,12 @@ class Session:
     Making one raises Refused, Cut, MailboxLost, ServerUntrusted, SecretUnavailable, and LoginRefused of a token store.
     """
 
-    def __init__(self, relay: Relay, talk: Talk, patience: Patience = Patience()) -> None:
+    def __init__(self, relay: Relay, talk: Talk, patience: Patience = USUAL) -> None:
         self.relay = relay
         self.talk = talk
         self.patience = patience
         self.closed = False
+        self.answered: dict[str, Refused | None] = {}  #: recipients of the last mail who were answered
         identity = Identity(relay.certificate, relay.key) if relay.certificate else None
         proxy = relay.proxy.towards(relay.host) if relay.proxy else None
         self.endpoint = Endpoint(relay.host, relay.port, ca_file=relay.ca_file, identity=identity, proxy=proxy)
@@ -157,8 +161,9 @@ class Session:
         `past` is called when all but the final dot is sent: what breaks after it leaves a doubt. Raises Refused for
         what concerns all recipients, Cut.
         """
+        self.answered = {}
         self.command(Step.MAIL, " ".join([f"MAIL FROM:<{parcel.sender}>", *self.parameters(parcel)]))
-        results: dict[str, Refused | None] = {}
+        self.answered = results = {}
         for recipient in parcel.recipients:
             told = self.say(f"RCPT TO:<{recipient}>", self.patience.command)
             results[recipient] = None if told.good else self.refused(Step.RCPT, told)
@@ -229,6 +234,12 @@ class Session:
         except (Cut, Refused):
             return False
         return True
+
+    def resume(self, talk: Talk) -> None:
+        """Take down what follows in another dialogue."""
+        talk.hide(*self.talk.secrets)
+        talk.note(f"go on with the connection to {self.endpoint}")
+        self.talk = self.wire.talk = talk
 
     def close(self) -> None:
         """With a goodbye for which nobody waits long. Safe to call twice."""

@@ -1,0 +1,246 @@
+"""From the ledger to a relay: nothing lost, a second copy only after the final dot, each recipient for himself."""
+
+from collections import Counter
+from hashlib import sha256
+
+import pytest
+
+from tests.fakes.smtp_server import CUT, SmtpServer
+from tests.store.conftest import Books
+from watcher.config.secret import Secret, SecretSource
+from watcher.model import Kind, Posting
+from watcher.outbox.postman import SENDING, Postman
+from watcher.outbox.send import Patience
+from watcher.retry import decide
+from watcher.store.outgoing import Outgoing
+from watcher.store.spool import Spool
+
+QUICK = Patience(connect=20, greeting=20, command=20, block=20, end=20)
+HOUR = 3600.0
+
+
+class Office:
+    """A ledger, a spool and a postman, and a clock that jumps to what is due."""
+
+    def __init__(self, state, relay, boot="0"):
+        self.books = Books(state, boot=boot)
+        self.outgoing = Outgoing(self.books.database)
+        self.spool = Spool(state)
+        self.postman = Postman(
+            lambda name: relay if name == "out" else None, self.outgoing, self.spool, QUICK, lambda: self.now
+        )
+        self.relay = relay
+        self.now = 1000.0
+
+    def post(self, key, *recipients, text="Hi", relay="out"):
+        data = f"From: ann@example.com\r\nMessage-ID: <{key}@example.com>\r\nSubject: {text}\r\n\r\n{text}\r\n".encode()
+        draft = self.spool.draft(key)
+        draft.write(data)
+        draft.finish()
+        self.spool.settle([key])
+        digest = sha256(data).hexdigest()
+        people = recipients or ("bob@example.org",)
+        posting = Posting(key, relay, "h", "ann@example.com", people, f"<{key}@example.com>", digest, len(data))
+        self.outgoing.post(posting, self.now)
+
+    def turn(self, lane="out", most=100):
+        """One lot; how many pieces it had."""
+        works = self.books.ledger.claim_lot(Kind.SEND, self.now, lane, most)
+        for work, outcome in self.postman.act(works):
+            decision = decide(outcome, work, SENDING, self.now)
+            assert self.books.ledger.finish(work, outcome, decision, self.now)
+        return len(works)
+
+    def until_still(self, most=100):
+        for _ in range(400):
+            if not self.turn(most=most):
+                waiting = self.books.ledger.lanes(Kind.SEND)
+                if not waiting:
+                    return
+                self.now = max(self.now, waiting[0].due)
+        pytest.fail("it never comes to rest")
+
+    def states(self):
+        return Counter(entry.status for entry in self.books.desk.entries(kind="send", limit=10_000))
+
+    def entry(self):
+        (entry,) = self.books.desk.entries(kind="send")
+        return self.books.desk.show(entry.id)[0]
+
+    def close(self):
+        self.postman.close()
+        self.books.database.close()
+
+
+@pytest.fixture
+def server():
+    with SmtpServer() as running:
+        yield running
+
+
+@pytest.fixture
+def office(tmp_path, server):
+    opened = Office(tmp_path, server.relay())
+    yield opened
+    opened.close()
+
+
+def ids(server):
+    return Counter(mail.data.split(b"\r\n")[1] for mail in server.mails)
+
+
+def test_letters_go_over_one_connection(office, server):
+    for number in range(5):
+        office.post(f"k{number}", "a@b.c", "d@e.f")
+    office.turn()
+    assert office.states() == {"done": 10}
+    assert server.connections == 1
+    assert office.outgoing.taken_since("out", 0.0) == 10
+    assert all(mail.recipients == ("a@b.c", "d@e.f") for mail in server.mails)
+
+
+@pytest.mark.parametrize("step", ["TLS", "GREETING", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "DOT", "BODY", "RSET"])
+def test_a_cut_at_any_step_loses_none_and_doubles_only_after_the_dot(office, server, step):
+    for number in range(50):
+        office.post(f"k{number}")
+    if step in {"DOT", "BODY"}:
+        server.cut_first = step
+    else:
+        server.on(step, CUT, times=50)
+    office.until_still(most=1)
+    assert office.states() == {"done": 50}
+    copies = ids(server)
+    assert len(copies) == 50
+    assert set(copies.values()) <= ({1, 2} if step == "BODY" else {1})
+    doubts = office.books.database.read("SELECT sum(doubts) FROM letter")[0][0]
+    assert doubts == (50 if step in {"DOT", "BODY"} else 0)
+    assert copies.total() == 50 + (50 if step == "BODY" else 0)
+
+
+def test_what_is_in_doubt_twice_is_told_and_not_sent_again(office, server):
+    office.post("k")
+    server.on("BODY", CUT, times=5)
+    office.until_still()
+    assert len(server.mails) == 2
+    entry = office.entry()
+    assert (entry.status, "may have arrived" in entry.reason) == ("dead", True)
+    assert "C: MAIL FROM" in entry.output
+
+
+def test_each_recipient_for_himself(office, server):
+    office.post("k", "a@b.c", "d@e.f", "g@h.i")
+    server.on("RCPT", b"550 5.1.1 no such user\r\n")
+    server.on("RCPT", b"450 4.2.1 later\r\n")
+    office.turn()
+    assert office.states() == {"dead": 1, "waiting": 1, "done": 1}
+    office.until_still()
+    assert [mail.recipients for mail in server.mails] == [("g@h.i",), ("d@e.f",)]
+    assert office.states() == {"dead": 1, "done": 2}
+
+
+def test_growing_waits_end_after_two_days(office, server):
+    office.post("k")
+    server.on("MAIL", b"451 4.3.0 not now\r\n", times=1000)
+    start = office.now
+    office.until_still()
+    entry = office.entry()
+    assert entry.status == "dead"
+    assert 47 * HOUR < office.now - start < 50 * HOUR
+    assert 45 < entry.attempts < 65
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"550 5.7.1 no\r\n", "dead"), (b"451 4.7.1 later\r\n", "waiting")])
+def test_what_is_said_of_one_letter_holds_no_other(office, server, answer, status):
+    office.post("a")
+    office.post("b")
+    server.on("BODY", answer)
+    office.turn()
+    assert office.states() == {status: 1, "done": 1}
+    assert server.connections == 1
+
+
+class Changing(SecretSource):
+    value = "wrong"
+
+    def fetch(self):
+        return Secret(self.value)
+
+
+def test_a_refused_password_is_not_shown_again_until_it_changes(tmp_path, server):
+    source = Changing()
+    office = Office(tmp_path, server.relay(source=source))
+    for number in range(3):
+        office.post(f"k{number}")
+    for _ in range(10):
+        office.turn()
+        office.now += 700
+    assert server.count("AUTH") == 1
+    assert office.states() == {"waiting": 3}
+    assert "535" in office.books.desk.entries(kind="send")[0].reason
+    source.value = "secret"
+    office.until_still()
+    assert office.states() == {"done": 3}
+    office.close()
+
+
+def test_a_relay_out_of_its_allowance_is_left_alone_and_no_attempt_is_used(office, server):
+    office.post("a")
+    office.post("b")
+    server.on("MAIL", b"454 4.7.0 Throttling failure: Daily message quota exceeded.\r\n")
+    office.turn()
+    assert office.states() == {"waiting": 2}
+    assert server.count("MAIL") == 1
+    due = office.books.ledger.lanes(Kind.SEND)[0].due
+    assert due == office.now + 6 * HOUR
+    office.until_still()
+    assert office.states() == {"done": 2}
+
+
+def test_daily_and_rate_hold_what_is_beyond(tmp_path, server):
+    office = Office(tmp_path, server.relay(rate=3))
+    for number in range(8):
+        office.post(f"k{number}")
+    office.turn()
+    assert office.states() == {"done": 3, "waiting": 5}
+    office.close()
+    other = Office(tmp_path, server.relay(daily=4), boot="1")
+    other.now = 2000.0
+    other.turn()
+    assert other.states() == {"done": 4, "waiting": 4}
+    other.close()
+
+
+def test_a_relay_that_is_gone_from_the_configuration_holds_its_mail(office):
+    office.post("k", relay="other")
+    office.turn("other")
+    entry = office.entry()
+    assert (entry.status, "no relay other" in entry.reason) == ("waiting", True)
+
+
+def test_lost_bytes_are_a_dead_letter(office):
+    office.post("k")
+    office.spool.remove(["k"])
+    office.turn()
+    assert office.entry().status == "dead"
+
+
+def test_a_server_that_is_down_is_tried_once_for_all(office, server):
+    for number in range(5):
+        office.post(f"k{number}")
+    server.stop()
+    office.turn()
+    assert office.states() == {"waiting": 5}
+    reasons = Counter(entry.attempts for entry in office.books.desk.entries(kind="send"))
+    assert reasons == {1: 5}
+    counted = office.books.database.read("SELECT count(*) FROM work WHERE attempts > pardoned")[0][0]
+    assert counted == 1
+
+
+def test_a_kept_connection_that_died_is_replaced_unseen(office, server):
+    office.post("a")
+    office.turn()
+    server.drop()
+    office.post("b")
+    office.turn()
+    assert office.states() == {"done": 2}
+    assert server.connections == 2

@@ -1,0 +1,238 @@
+"""
+Takes letters from the ledger to their relay: one at a time for each relay, many over one connection.
+
+What a relay says of itself (login, rate, allowance) holds all its mail, what it says of a letter that letter alone.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from watcher.config.secret import Secret
+from watcher.config.smtp import Relay
+from watcher.errors import LoginRefused, MailboxLost, SecretUnavailable, ServerUntrusted, WatcherError
+from watcher.model import Outcome, Verdict, Work
+from watcher.outbox.parcel import Parcel
+from watcher.outbox.send import USUAL, Patience, Refused, Session
+from watcher.outbox.signals import Remedy, Trouble
+from watcher.outbox.talk import Talk
+from watcher.outbox.wire import Cut
+from watcher.retry import RetryPolicy
+from watcher.store.outgoing import TWICE, Outgoing
+from watcher.store.spool import Spool
+
+__all__ = ["SENDING", "Postman"]
+
+#: 5 minutes to an hour between tries, for two days (RFC 5321 4.5.4.1).
+SENDING = RetryPolicy(attempts=100, first=300.0, cap=3600.0, age=48 * 3600.0)
+LINGER = 15.0  #: seconds that an unused connection is kept
+ALONE = 60.0  #: seconds that a relay is left alone which broke off
+LOOK = 600.0  #: seconds between looks whether a refused password has changed
+SHOWN = 6 * 3600.0  #: seconds after which a refused secret is shown once more
+MISSING = 300.0  #: seconds between looks for what a person must mend
+DAY, MINUTE = 86400.0, 60.0
+BURST = 100  #: mails over one connection
+
+
+@dataclass(slots=True)
+class Line:
+    """What is known of one relay between two lots."""
+
+    session: Session | None = None
+    used_at: float = 0.0  #: monotonic
+    mails: int = 0  #: over this connection
+    sent: deque[float] = field(default_factory=deque)  #: when mails went out in the last minute
+    refused: tuple[Secret, float, str] | None = None  #: a secret, until when it is not shown, and why
+
+
+class Halt(WatcherError):
+    """The relay is not to be used for `wait` seconds; its mail waits."""
+
+    def __init__(self, text: str, wait: float) -> None:
+        super().__init__(text)
+        self.wait = wait
+
+
+class LetterLost(WatcherError):
+    """The bytes of a letter are not there any more."""
+
+
+class Postman:
+    """Does the work of one relay at a time; different relays may be served by different threads."""
+
+    def __init__(
+        self,
+        relay: Callable[[str], Relay | None],
+        outgoing: Outgoing,
+        spool: Spool,
+        patience: Patience = USUAL,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`relay` finds one by name."""
+        self.relay = relay
+        self.outgoing = outgoing
+        self.spool = spool
+        self.patience = patience
+        self.clock = clock
+        self.lock = threading.Lock()
+        self.lines: dict[str, Line] = {}
+
+    def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        """All of `works` are for one relay; each gets its outcome. Never raises for what a server says."""
+        halt: Halt | None = None
+        for _, group in groupby(works, key=lambda work: work.mail):
+            recipients = list(group)
+            if halt is None:
+                outcomes, halt = self.send(recipients)
+                yield from zip(recipients, outcomes, strict=True)
+            else:
+                yield from ((work, Outcome(Verdict.HOLD, str(halt), delay=halt.wait)) for work in recipients)
+
+    def send(self, works: Sequence[Work]) -> tuple[list[Outcome], Halt | None]:
+        """One letter; what became of it for each recipient, and whether the relay is to be left alone."""
+        talk, name = Talk(), works[0].place.account
+        line = self.line(name)
+        halt: Halt | None = None
+        if line.session:
+            line.session.answered = {}
+        try:
+            relay = self.ready(name, line, len(works))
+            known = self.hand_over(relay, line, works, talk)
+            outcomes = [outcome(work, known[work.target], talk) for work in works]
+        except Halt as found:
+            return [Outcome(Verdict.HOLD, str(found), delay=found.wait)] * len(works), found
+        except (Refused, Cut, MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused, LetterLost) as error:
+            answered = line.session.answered if line.session else {}
+            outcomes = [outcome(work, answered.get(work.target) or error, talk) for work in works]
+            halt = consequence(error)
+            self.part(line, error)
+        held = [one for one in outcomes if one.verdict is Verdict.HOLD]
+        if held and halt is None:
+            halt = Halt(held[0].reason, held[0].delay or ALONE)
+        return outcomes, halt
+
+    def ready(self, name: str, line: Line, number: int) -> Relay:
+        """The relay, if it may be used now for so many recipients. Raises Halt, SecretUnavailable, LoginRefused."""
+        relay = self.relay(name)
+        if relay is None:
+            raise Halt(f"there is no relay {name} in the configuration any more: [smtp.{name}]", MISSING)
+        now = self.clock()
+        if relay.daily and self.outgoing.taken_since(name, now - DAY) + number > relay.daily:
+            raise Halt(f"{name}: its {relay.daily} recipients of a day are used up (daily)", LOOK)
+        while line.sent and line.sent[0] <= now - MINUTE:
+            line.sent.popleft()
+        if relay.rate and len(line.sent) >= relay.rate:
+            raise Halt(f"{name}: {relay.rate} mails a minute (rate)", line.sent[0] + MINUTE - now)
+        if line.refused and relay.source is not None:
+            secret, until, why = line.refused
+            if now < until and relay.source.fetch() == secret:
+                raise Halt(f"{why} (not tried again until it changes)", LOOK)
+        return relay
+
+    def hand_over(self, relay: Relay, line: Line, works: Sequence[Work], talk: Talk) -> dict[str, Refused | None]:
+        letter = self.outgoing.letter(works[0].mail)
+        file = self.spool.folder(works[0].key).raw
+        if not file.is_file():
+            raise LetterLost(f"the mail is not in the spool any more: {file}")
+        session = self.session(relay, line, talk)
+        line.sent.append(self.clock())
+        line.mails += 1
+
+        def past() -> None:
+            self.outgoing.mark([work for work in works if session.answered.get(work.target) is None])
+
+        answered = session.deliver(Parcel(letter.sender, tuple(work.target for work in works), file), past)
+        line.used_at = time.monotonic()
+        return answered
+
+    # --- connections ------------------------------------------------------------------------------------------------
+
+    def line(self, name: str) -> Line:
+        with self.lock:
+            return self.lines.setdefault(name, Line())
+
+    def session(self, relay: Relay, line: Line, talk: Talk) -> Session:
+        """The kept connection if it still answers, else a new one."""
+        with self.lock:
+            kept, line.session = line.session, None
+        if kept and kept.relay == relay and line.mails < BURST:
+            kept.resume(talk)
+            if kept.alive():
+                line.session = kept
+                return kept
+        if kept:
+            kept.close()
+        line.mails = 0
+        try:
+            line.session = Session(relay, talk, self.patience)
+        except Refused as refusal:
+            if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE and relay.source:
+                line.refused = (relay.source.fetch(), self.clock() + SHOWN, str(refusal))
+            raise
+        line.refused = None
+        return line.session
+
+    def part(self, line: Line, error: Exception) -> None:
+        """After what went wrong: keep the connection only if the server goes on talking on it."""
+        if not line.session or isinstance(error, LetterLost):
+            return
+        if isinstance(error, Refused) and not error.signal.of_relay and line.session.alive():
+            return
+        line.session.close()
+        line.session = None
+
+    def rest(self) -> None:
+        """Called from time to time: ends the connections that nobody needs."""
+        with self.lock:
+            unused = [line for line in self.lines.values() if time.monotonic() - line.used_at > LINGER]
+            sessions = [line.session for line in unused if line.session]
+            for line in unused:
+                line.session = None
+        for session in sessions:
+            session.close()
+
+    def close(self) -> None:
+        """End all connections."""
+        with self.lock:
+            sessions = [line.session for line in self.lines.values() if line.session]
+            self.lines.clear()
+        for session in sessions:
+            session.close()
+
+
+def outcome(work: Work, error: Exception | None, talk: Talk) -> Outcome:
+    """What an answer, or the lack of one, means for one recipient."""
+    if error is None:
+        return Outcome(Verdict.DONE)
+    text, shown = str(error), talk.text()
+    if isinstance(error, Cut) and error.doubt:
+        verdict = Verdict.NEVER if work.crashes else Verdict.CRASHED  # sent once more, and that is all
+        return Outcome(verdict, f"{TWICE}: {text}" if work.crashes else text, shown)
+    if isinstance(error, Refused):
+        verdict = {Remedy.LATER: Verdict.LATER, Remedy.NEVER: Verdict.NEVER, Remedy.PAUSE: Verdict.HOLD}[
+            error.signal.remedy
+        ]
+        wait = error.signal.wait
+        if verdict is Verdict.HOLD and error.signal.trouble is Trouble.AUTH:
+            wait = LOOK
+        return Outcome(verdict, text, shown, delay=wait)
+    if isinstance(error, LetterLost):
+        return Outcome(Verdict.NEVER, text)
+    if isinstance(error, ServerUntrusted | SecretUnavailable | LoginRefused):
+        return Outcome(Verdict.HOLD, text, shown, delay=getattr(error, "wait", None) or MISSING)
+    return Outcome(Verdict.LATER, text, shown)
+
+
+def consequence(error: Exception) -> Halt | None:
+    """Whether other mail for the relay is to wait."""
+    if isinstance(error, LetterLost) or (isinstance(error, Refused) and not error.signal.of_relay):
+        return None
+    if isinstance(error, Refused):
+        auth = error.signal.trouble is Trouble.AUTH
+        return Halt(str(error), LOOK if auth else error.signal.wait or ALONE)
+    if isinstance(error, Cut | MailboxLost):
+        return Halt(str(error), ALONE)
+    return Halt(str(error), getattr(error, "wait", None) or MISSING)
