@@ -17,6 +17,7 @@ from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.new_handler import new_handler
 from watcher.cli.reload import reload
+from watcher.cli.rules import rules
 from watcher.cli.run import run
 from watcher.cli.status import status
 from watcher.cli.terminal import complain
@@ -39,6 +40,7 @@ for command in (init, run, reload, check, doctor, login, unpack, demo, status, n
     app.command()(command)
 app.command("try")(try_handler)
 app.add_typer(jobs, name="jobs")
+app.add_typer(rules, name="rules")
 app.add_typer(handlers, name="handlers")
 
 
