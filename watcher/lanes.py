@@ -39,6 +39,12 @@ class Roster:
         self.lock = threading.Lock()
         self.running: Counter[str] = Counter()
         self.held: dict[str, float] = {}
+        self.told: set[str] = set()  #: lanes held since they last were sound: of these people know
+
+    def busy(self) -> int:
+        """All runs together."""
+        with self.lock:
+            return self.running.total()
 
     def reserve(self, lane: str) -> int:
         """Take all places that are free for this lane; how many."""
@@ -66,13 +72,15 @@ class Roster:
         with self.lock:
             return self.held.get(lane, 0.0)
 
-    def hold(self, lane: str, until: float | None) -> bool:
-        """What a run has shown: the lane is on hold, or (None) it is not; whether that is news."""
+    def hold(self, lane: str, until: float | None, *, sound: bool) -> bool:
+        """What a run has shown: the lane is on hold, or (None) it is not, or even is `sound`; whether that is news."""
         with self.lock:
             if until is None:
                 self.held.pop(lane, None)
+                self.told -= {lane} if sound else set()
                 return False
-            fresh = lane not in self.held
+            fresh = lane not in self.told
+            self.told.add(lane)
             self.held[lane] = until
             return fresh
 

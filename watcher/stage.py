@@ -66,6 +66,7 @@ class Stage:
         self.bell = Bell()
         self.roster = Roster(workers + ahead, limit, own=own)
         self.stopping = False
+        self.moved_at = time.monotonic()  #: last time that the claiming thread looked up; the watchdog wants to know
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
         self.waiting = 0  #: workers that wait for work, less what waits for a worker
         self.waiting_lock = threading.Lock()
@@ -104,6 +105,7 @@ class Stage:
 
     def claim_loop(self) -> None:
         while not self.stopping:
+            self.moved_at = time.monotonic()
             heard = self.bell.rings
             pause = self.claim()
             if pause > 0:
@@ -210,7 +212,8 @@ class Stage:
             (decision.due or 0.0, outcome.reason) for outcome, decision in endings if outcome.verdict is Verdict.HOLD
         ]
         until, reason = max(holds, default=(None, ""))
-        if self.roster.hold(lane, until) and not self.stopping:
+        sound = any(outcome.verdict in {Verdict.DONE, Verdict.STOP, Verdict.NEVER} for outcome, _ in endings)
+        if self.roster.hold(lane, until, sound=sound) and not self.stopping:
             log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
 
     def announce(self, work: Work, outcome: Outcome, decision: Decision, accepted: bool) -> None:

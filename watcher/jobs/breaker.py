@@ -59,9 +59,9 @@ def after(fuse: Fuse, outcome: Outcome, mail: str, now: float) -> Fuse:
     return replace(blown, until=max(fuse.until, now + pause(blown)))
 
 
-def pause(fuse: Fuse) -> float:
-    """Seconds until the next trial."""
-    return min(LONGEST, FIRST * 2.0 ** min(max(fuse.trials, 1) - 1, 10))
+def pause(fuse: Fuse, first: float = FIRST) -> float:
+    """Seconds until the next trial; `first` after the first failure."""
+    return min(LONGEST, min(first, FIRST) * 2.0 ** min(max(fuse.trials, 1) - 1, 60))
 
 
 class Breaker:
@@ -87,7 +87,7 @@ class Breaker:
         with self._lock:
             fuse = after(self._fuse(name, settings), outcome, mail, now)
             self._fuses[name] = settings, fuse
-        return replace(outcome, delay=pause(fuse)) if outcome.verdict is Verdict.HOLD else outcome
+        return replace(outcome, delay=pause(fuse, settings.backoff)) if outcome.verdict is Verdict.HOLD else outcome
 
     def forget(self) -> None:
         """Something has changed: think well of all handlers again."""
