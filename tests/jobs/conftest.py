@@ -79,13 +79,13 @@ class Room:
         path.chmod(0o644)
         return path
 
-    def entry_point(self, name: str, text: str) -> None:
+    def entry_point(self, name: str, text: str, version: str = "1.0") -> None:
         """A handler that an installed package brings: the function `handle` of its module."""
         packages = self.root / "packages"
-        information = packages / f"{name}_package-1.0.dist-info"
+        information = packages / f"{name}_package-{version}.dist-info"
         information.mkdir(parents=True)
         (packages / f"{name}_module.py").write_text(text)
-        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: 1.0\n")
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-package\nVersion: {version}\n")
         (information / "entry_points.txt").write_text(f"[imap_watcher.handlers]\n{name} = {name}_module:handle\n")
         self.places[name] = {"env": {"PYTHONPATH": str(packages)}}
 
