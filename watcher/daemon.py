@@ -1,6 +1,7 @@
 """The main path: the life of the daemon, from the lock on its state to the last thread."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
@@ -22,8 +23,10 @@ from watcher.service.adoption import Adoption
 from watcher.service.control import Control, Refused
 from watcher.service.counter import Counter
 from watcher.service.ending import Ending
+from watcher.service.heart import Heart, Parts
 from watcher.service.reload import Reload
 from watcher.service.status import Status
+from watcher.service.systemd import ServiceManager
 from watcher.stage import Stage
 from watcher.store.lock import hold_state
 
@@ -32,6 +35,7 @@ __all__ = ["run"]
 log = logging.getLogger(__name__)
 
 CHORES = 60.0  #: seconds between two rounds of clearing away
+FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
@@ -46,7 +50,7 @@ def run(config: Config) -> None:
 
     What is opened is closed in the opposite order: no new mail, then no new work, then the ledger.
     """
-    ending = Ending()
+    manager, ending = ServiceManager(), Ending()
     allow_descriptors(len(config.accounts))
     with hold_state(config.watcher.state), ending.signals(), ExitStack() as at_end:
         house = open_house(config, ending, at_end)
@@ -57,13 +61,20 @@ def run(config: Config) -> None:
         jobs = open_jobs(house, dispatcher, after)
         unpack = open_unpack(house, jobs, after)
         accounts = open_inbox(house, unpack)
-        reload = open_reload(house, accounts, dispatcher, jobs)
+        parts: Parts = {"receiving": accounts.lounge, "unpacking": unpack, "jobs": jobs, "after-actions": after}
+        heart = Heart(manager, accounts.pulses, parts, jobs.roster.busy, time.monotonic())
+        reload = open_reload(house, accounts, dispatcher, jobs, heart)
         open_control(house, accounts, dispatcher, reload, unpack, jobs, after)
 
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
-        while not ending.wait(CHORES):
-            clear_away(house)
+        chores = 0.0
+        while not ending.wait(heart.rhythm):
+            heart.beat(now := time.monotonic())
+            if now >= chores:
+                clear_away(house)
+                chores = now + CHORES
         log.info("stopping: %s", ending.reason)
+        manager.stopping(house.config.watcher.stop_timeout + FAREWELL, f"stopping: {ending.reason}")
     if ending.failure:
         raise ending.failure
 
@@ -178,7 +189,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
     return accounts
 
 
-def open_reload(house: House, accounts: Accounts, dispatcher: Dispatcher, jobs: Stage) -> Reload:
+def open_reload(house: House, accounts: Accounts, dispatcher: Dispatcher, jobs: Stage, heart: Heart) -> Reload:
     """Files to what is in force. Handlers that were held get another try when anything has changed."""
     adoption = Adoption(house.standing, accounts)
 
@@ -187,7 +198,8 @@ def open_reload(house: House, accounts: Accounts, dispatcher: Dispatcher, jobs: 
             jobs.resume()
 
     path = house.config.path
-    reload = Reload({path.parent: path, house.config.watcher.handlers: None}, look, house.ending.fail)
+    watched = {path.parent: path, house.config.watcher.handlers: None}
+    reload = Reload(watched, lambda: heart.reload(look), house.ending.fail)
     house.at_end.callback(reload.close)
     return reload
 
@@ -196,8 +208,9 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
     """The socket on which the commands ask."""
 
     def ring() -> None:
+        dispatcher.forget()
         for stage in stages:
-            stage.bell.ring()
+            stage.resume()
 
     status = Status(house.standing, house.desk, accounts.pulses, dispatcher.troubles)
 

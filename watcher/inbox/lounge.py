@@ -72,6 +72,7 @@ class Lounge:
     def __init__(self, threads: int, on_failure: Callable[[BaseException], None]) -> None:
         self.on_failure = on_failure
         self.closing = False
+        self.moved_at = time.monotonic()  #: last time that the porter looked up; the watchdog wants to know
         self.seats: set[Seat] = set()
         self.ready: queue.SimpleQueue[tuple[Seat, bool] | None] = queue.SimpleQueue()
         self.arriving: deque[tuple[Seat, Wait]] = deque()
@@ -161,6 +162,7 @@ class Lounge:
         offset, jumps = time.time() - time.monotonic(), 0
         while not self.closing:
             pause = min(LONGEST_SLEEP, max(0.0, alarms[0][0] - time.monotonic())) if alarms else LONGEST_SLEEP
+            self.moved_at = time.monotonic()
             for key, _ in self.selector.select(pause):
                 if key.fd == self.bell:
                     os.read(self.bell, 4096)
