@@ -8,11 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import ledger, mail
+from tests.bench import lanes, ledger, mail
 from tests.bench.frame import Figure, shown
 
 #: Each gives its figures; the argument tells whether it has to be quick.
-SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {"mail": mail.measured, "ledger": ledger.measured}
+SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {
+    "mail": mail.measured,
+    "ledger": ledger.measured,
+    "lanes": lanes.measured,
+}
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ outcome durable. On the disk where the system's temporary files are, as that is 
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from watcher.inbox.receive import key, place_of
 from watcher.model import Kind
 from watcher.service.ending import Ending
 
-__all__ = ["measured"]
+__all__ = ["fill", "measured", "opened"]
 
 _CONFIG = """
 [account.bench]
@@ -48,7 +48,7 @@ def measured(quick: bool) -> Iterator[Figure]:
     mails = 300 if quick else 2000
     unpacked = []
     for what, (file, text, least) in _HANDLERS.items():
-        with opened(file, text) as house:
+        with opened({file: text}) as house:
             fill(house, mails)
             open_unpack(house)
             unpacked.append(mails / seconds_until_done(house, Kind.UNPACK))
@@ -59,15 +59,15 @@ def measured(quick: bool) -> Iterator[Figure]:
 
 
 @contextmanager
-def opened(file: str, text: str) -> Iterator[House]:
-    """A house with one handler and nobody in it."""
+def opened(handlers: Mapping[str, str]) -> Iterator[House]:
+    """A house with these handlers (file name -> content), and nobody in it."""
     with tempfile.TemporaryDirectory(prefix="bench-") as place, ExitStack() as at_end:
         home = Path(place)
         for name in ("handlers", "state"):
             (home / name).mkdir(mode=0o700)
-        handler = home / "handlers" / file
-        handler.write_text(text)
-        handler.chmod(0o755 if text.startswith("#!") else 0o644)
+        for file, text in handlers.items():
+            (home / "handlers" / file).write_text(text)
+            (home / "handlers" / file).chmod(0o755 if text.startswith("#!") else 0o644)
         config = home / "config.toml"
         config.write_text(_CONFIG)
         config.chmod(0o600)
