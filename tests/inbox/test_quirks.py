@@ -146,7 +146,7 @@ def test_microsoft_does_not_take_our_token_at_all(at: Provider, token: Path) -> 
 def test_microsoft_takes_no_passwords(at: Provider) -> None:
     server, room = at(MICROSOFT)
     with room as here:
-        told(here, State.REFUSED, "passwords are off; sign in with Microsoft")
+        told(here, State.REFUSED, "passwords are off; set `oauth` and sign in with Microsoft")
         assert server.logins == 0
 
 

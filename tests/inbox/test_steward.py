@@ -1,11 +1,12 @@
 """Many folders of one account: on one link where the server can tell, within the budget where it can't."""
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
-from tests.fakes.imap_server import ImapServer
-from tests.inbox.conftest import Room, mail
+from tests.fakes.imap_server import Command, ImapServer, Session
+from tests.inbox.conftest import QUICK, Room, mail
 from watcher.inbox.plan import share
 from watcher.inbox.pulse import State
 
@@ -89,6 +90,42 @@ def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server:
             looks, asked = server.count("EXAMINE"), server.count("STATUS")
             here.wait(lambda n=asked: server.count("STATUS") > n + 40)
         assert server.count("EXAMINE") == looks, "folders without news were opened"
+
+
+def test_folders_with_a_link_of_their_own_are_not_looked_after_twice(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    patience = dataclasses.replace(QUICK, look_for_folders=0.2)
+    with room("start = 'all'\npoll = 0.1", folders=("F*",), patience=patience) as here:
+        server.wait_for("LIST", times=4, seconds=20)
+        server.deliver(mail(1), "F0")
+        here.wait_numbers(1)
+        server.wait_for("LIST", times=6, seconds=20)
+        assert server.logins == 4
+        assert [pulse.connects for pulse in here.pulses if pulse.state is State.LIVE] == [1, 1, 1]
+
+
+async def two_at_most(session: Session, asked: Command) -> None:
+    if sum(bool(other.user) for other in session.server.sessions) < 2:
+        await session.honest(asked)
+    else:
+        session.no(asked, "[LIMIT] Maximum number of connections exceeded, try again in 1 s")
+
+
+@pytest.mark.parametrize("many", [3, 20], ids=["none is shared at first", "some are shared"])
+def test_where_the_server_bears_fewer_links_folders_give_theirs_up(
+    server: ImapServer, room: Rooms, many: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    folders(server)
+    server.on("AUTHENTICATE", two_at_most, times=None)
+    patience = dataclasses.replace(QUICK, easing=1.0)
+    with room("start = 'all'\npoll = 0.2\nrenew = 0.5", folders=NAMES[:many], patience=patience) as here:
+        for number, name in enumerate(NAMES[:many]):
+            server.deliver(mail(number), name)
+        here.wait(lambda: len(here.numbers()) == many)
+        here.wait(lambda: not any(pulse.trouble for pulse in here.pulses))
+        assert sorted(here.numbers()) == list(range(many))
+        assert any(pulse.state is State.POLLING for pulse in here.pulses)
+    assert "bears fewer connections than 5; these folders share one from now on" in caplog.text
 
 
 def test_patterns_stand_for_what_is_there(server: ImapServer, room: Rooms) -> None:

@@ -18,7 +18,7 @@ __all__ = ["take_over"]
 log = logging.getLogger(__name__)
 
 BEFORE_START = 60.0  #: seconds by which the server's clock may be behind ours
-DESCRIBED = 100  #: mails whose summaries are asked for at once (RFC 2683 3.2.1.5 wants commands short)
+DESCRIBED = 80  #: mails whose summaries are asked for at once (RFC 2683 3.2.1.5 wants commands short)
 
 
 def take_over(link: Link, mailbox: Mailbox, post: Post) -> Generator[Wait, bool, Cursor]:

@@ -22,5 +22,6 @@ class Patience:
     quiet: float = 60.0  #: after which a held link is asked for a sign of life
     probe: float = 21600.0  #: between two looks over a fresh link at what the old one may hide; half to one and a half
     look_for_folders: float = 1800.0  #: between two looks at which folders the patterns stand for
+    easing: float = 300.0  #: until a folder that is to give up its link has come to its next renewal
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
     fetch_again: float = 15.0  #: until a UID that brought no bytes is asked for again; doubles

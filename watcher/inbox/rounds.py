@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from watcher.errors import FolderRefused, IdleRefused
@@ -32,12 +32,12 @@ class Rounds:
         self.refusals: dict[str, int] = {}  #: of a folder, in a row
         self.parked: dict[str, float] = {}  #: refused folders, and until when (monotonic seconds)
 
-    def go(self, posts: Mapping[str, Post], until: float) -> Guest:
-        """Look after these folders until a time (monotonic seconds)."""
+    def go(self, posts: Mapping[str, Post], until: float, called: Callable[[], object]) -> Guest:
+        """Look after these folders until a time (monotonic seconds), or until `called` away, which is soon noticed."""
         self.ask_to_be_told(posts)
         waiting: Collection[str] = posts
         pace = Pace()
-        while time.monotonic() < until:
+        while time.monotonic() < until and not called():
             mails = sum(post.pulse.mails for post in posts.values())
             for name in [name for name in posts if name in waiting]:
                 yield from self.visit(posts[name])

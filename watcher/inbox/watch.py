@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from watcher.config.providers.causes import Cause
 from watcher.errors import (
     FolderRefused,
     LoginRefused,
@@ -33,18 +34,28 @@ __all__ = ["pause", "persist", "tell", "watch"]
 
 log = logging.getLogger(__name__)
 
-
-def watch(post: Post) -> Guest:
-    """The guest of one folder. Ends only when it is closed; an error that it raises is a bug or a failing disk."""
-    return persist([post], lambda: attend(post))
+GHOSTS = 3  #: times in a row that "too many connections" may mean those that we have lost and the server has not
 
 
-def persist(posts: Sequence[Post], visit: Callable[[], Guest]) -> Guest:
-    """Let one visit of these folders' server follow the other, each after a wait that fits the end of the last."""
+def watch(post: Post, stays: Callable[[], bool] = lambda: True, crowded: Callable[[], bool] = lambda: False) -> Guest:
+    """
+    The guest of one folder. Ends when it is closed or no longer `stays`, which it asks now and then; for `crowded` see
+    `persist`. An error that it raises is a bug or a failing disk.
+    """
+    return persist([post], lambda: attend(post, stays), crowded)
+
+
+def persist(posts: Sequence[Post], visit: Callable[[], Guest], crowded: Callable[[], bool] = lambda: False) -> Guest:
+    """
+    Let one visit of these folders' server follow the other, each after a wait that fits the end of the last.
+
+    `crowded`: called each time the server says once more that it has too many connections of this user; whether that is
+    the end.
+    """
     first = posts[0]
     patience, access = first.reception.patience, first.reception.access
     backoff = delays(patience.first_wait, patience.longest_wait)
-    refusals = 0  #: in a row
+    refusals = turned_away = 0  #: in a row
     while True:
         before, mails = first.pulse.connects, sum(post.pulse.mails for post in posts)
         for post in posts:
@@ -57,6 +68,10 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest]) -> Guest:
             if lived > patience.proven_life or sum(post.pulse.mails for post in posts) > mails:
                 backoff = delays(patience.first_wait, patience.longest_wait)
             refusals = 0 if connected else refusals
+            too_many = isinstance(error, MailboxLost) and error.cause == Cause.CONNECTIONS
+            turned_away = turned_away + 1 if too_many else 0
+            if turned_away >= GHOSTS and crowded():
+                return
             wait = tell(posts, State.WAITING, error, pause(error, 0, next(backoff), patience))
             yield Wait(time.monotonic() + wait)
         except (FolderRefused, ServerUntrusted) as error:
@@ -103,15 +118,17 @@ def tell(posts: Sequence[Post], state: State, error: WatcherError, wait: float) 
     return wait
 
 
-def attend(post: Post) -> Guest:
-    """One link, from login to loss."""
+def attend(post: Post, stays: Callable[[], bool]) -> Guest:
+    """One link, from login to loss or until the folder no longer `stays`."""
+    if not stays():
+        return
     link = yield from log_in([post])
     try:
         cursor = yield from take_over(link, link.examine(post.pulse.folder), post)
         progress = Progress(cursor)
         probe_at = post.next_probe()
         pace = Pace()
-        while True:
+        while stays():
             mails = post.pulse.mails
             progress = yield from catch_up(link, progress, post)
             yield Wait(pace.next(time.monotonic(), fruitful=post.pulse.mails > mails))
