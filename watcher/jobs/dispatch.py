@@ -20,6 +20,7 @@ from watcher.jobs.contract import INTERRUPTED, Ending, Run
 from watcher.jobs.host import Hosts
 from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
+from watcher.jobs.pins import Pins
 from watcher.jobs.premises import Estate
 from watcher.jobs.process import GRACE
 from watcher.jobs.program import CannotStart, Language, language, program
@@ -64,6 +65,7 @@ class Dispatcher:
         self._estate = Estate(self._scratch, self._strays)
         self._hosts = Hosts(self._strays)
         self._breaker = Breaker()
+        self._pins = Pins(self._spool.parent / "handler-pins")
         self._kinds: dict[Language, Kind] = {
             Language.PROGRAM: run_script,
             Language.PYTHON: self._hosts.run,
@@ -165,6 +167,8 @@ class Dispatcher:
         found = program(self._versions.current, work.name, settings)
         if found.file is not None:
             _check_ownership(found.file)
+        if settings.sha256:
+            found = self._pins.held(found, settings.sha256)
         folders = [self._folder(one) for one in (work, *others)]
         for folder in folders:
             if absent := _absent(folder):
