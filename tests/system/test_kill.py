@@ -74,12 +74,7 @@ class Mutant:
     words: str  #: what the checker must say
 
 
-FOLLOW = """\
-        if work.kind is Kind.JOB:
-            follow_job(db, work, outcome, decision.status, now)
-        settle(db, work.mail, now)
-        return True
-"""
+FOLLOW = "follow_job(db, work, outcome, decision.status, now)"
 MUTANTS = {
     # The cursor alone would do no harm, as every search looks back; with it goes what keeps that from fetching twice.
     "cursor moved before store": Mutant(
@@ -94,8 +89,7 @@ MUTANTS = {
     "after-action in its own transaction": Mutant(
         "store/ledger.py",
         FOLLOW,
-        "        self.database.submit(lambda db: self.follow(db, work, outcome, decision, now))\n"
-        "        return True\n\n    def follow(self, db, work, outcome, decision, now):\n" + FOLLOW,
+        f"self.database.submit(lambda db: {FOLLOW})",
         ("pwrite64",),
         "is waiting",
     ),
