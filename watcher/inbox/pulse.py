@@ -29,8 +29,8 @@ class Pulse:
     connected_at: float = 0.0
     heard_at: float = 0.0  #: last answer of the server
     scanned_at: float = 0.0  #: last finished catch-up
-    mails: int = 0  #: received since the start of the daemon
-    left_out: int = 0  #: since then, mails that were not fetched, as no rule is for them
+    mails: int = 0  #: new ones since the start of the daemon
+    left_out: int = 0  #: of these, not fetched, as no rule is for them
     connects: int = 0
     renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
     mistrusted: int = 0  #: UIDVALIDITY that was refused as one change too many

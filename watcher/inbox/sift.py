@@ -40,6 +40,7 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
     left = [outline.uid for outline in outlines if sieve.refuses(outline, cursor.account, cursor.folder, now)]
     if left:
         reception.folders.receive(cursor, [], [Blank(uid, NOTE, None) for uid in left], now)
+        pulse.mails += len(left)
         pulse.left_out += len(left)
     for uid in left:
         log.debug("%s: UID %d is not fetched: %s", post, uid, NOTE)
