@@ -5,6 +5,7 @@ import pwd
 import stat
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from watcher.jobs.program import CannotStart
 
@@ -17,6 +18,8 @@ READ, ENTER = 4, 1  #: of a file, of a directory (inode(7))
 
 #: Capabilities by number (capabilities(7)): chown, dac_override, fowner, kill, setgid, setuid, sys_ptrace.
 NEEDED = (0, 1, 3, 5, 6, 7, 19)
+
+_OPENING = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,13 @@ def open_way(path: Path, owner: Owner, state: Path) -> None:
     Let `owner` read `path`. If the way leads through the state directory, what lies there is closed to others, one by
     one, and the way itself opened. Raises CannotStart if something else is shut.
     """
+    with _OPENING:  # what one thread has opened, another must not close
+        _open_directories(path, owner, state)
+    if not owner.may(READ, path):
+        raise CannotStart(f"user {owner.name} may not read {path}: chmod o+r it")
+
+
+def _open_directories(path: Path, owner: Owner, state: Path) -> None:
     for place in reversed(path.parents):
         if owner.may(ENTER, place):
             continue
@@ -76,8 +86,6 @@ def open_way(path: Path, owner: Owner, state: Path) -> None:
             if not entry.is_symlink():
                 entry.chmod(stat.S_IMODE(entry.stat().st_mode) & 0o700)
         place.chmod(0o711)
-    if not owner.may(READ, path):
-        raise CannotStart(f"user {owner.name} may not read {path}: chmod o+r it")
 
 
 def _may_change_user() -> bool:

@@ -1,0 +1,240 @@
+"""What a handler that is kept apart can reach, and what becomes of one that can't be kept apart as asked."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.jobs.conftest import Room
+from watcher.config.handlers import HandlerSettings
+from watcher.config.secret import CommandSource, FileSource
+from watcher.jobs import sandbox
+from watcher.jobs.own_user import Owner, open_way
+from watcher.jobs.program import CannotStart
+from watcher.model import Verdict
+
+BOXED = {"isolation": "sandbox"}
+OWN = {"isolation": "user", "user": "games"}
+AS_ROOT = [pytest.param(OWN, id="user")] if os.geteuid() == 0 else []
+APART = [pytest.param(BOXED, id="sandbox"), *AS_ROOT]
+ALL = [pytest.param({}, id="none"), *APART]
+
+
+@pytest.fixture
+def room():
+    """A room that other users can enter, which those of pytest are not."""
+    root = Path(tempfile.mkdtemp(prefix="watcher-isolation-"))
+    room = Room(root)
+    for folder in (room.handlers, room.spool):
+        folder.mkdir()
+        folder.chmod(0o755)
+    room.open()
+    yield room
+    room.dispatcher.close(0)
+    shutil.rmtree(root)
+
+
+def outcome(room, text, name="book", **settings):
+    room.settings[name] = HandlerSettings(**settings)
+    room.script(name, text)
+    return room.run(name)
+
+
+@pytest.mark.parametrize("level", APART)
+def test_what_is_not_its_own_is_out_of_reach(room, level):
+    room.mail("other")
+    (room.root / "ledger.db").write_text("all mails")
+    home = Path.home() / ".watcher-canary"
+    home.write_text("key")
+    hidden = [room.root / "ledger.db", room.spool / "other" / "message.eml", home, "/etc/shadow"]
+    try:
+        found = outcome(room, "".join(f"cat {path} && exit 3\n" for path in hidden) + "exit 0", **level)
+    finally:
+        home.unlink()
+    assert found.verdict is Verdict.DONE, found
+    assert outcome(room, "cat message.eml body.txt attachments/* >/dev/null", "own", **level).verdict is Verdict.DONE
+
+
+def test_a_sandbox_sees_no_process_but_its_own(room):
+    assert outcome(room, "ls /proc | grep -c '^[0-9]'; kill -0 -1 2>&1", **BOXED).output.startswith(("4\n", "5\n"))
+
+
+def test_a_sandbox_may_write_nowhere_but_where_it_may(room, tmp_path):
+    for name in ("open", "shown"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "shown" / "rates").write_text("1.07")
+    text = f"""
+        cat {tmp_path}/shown/rates
+        for place in /usr / /etc {tmp_path}/shown . ; do touch $place/x && exit 3; done
+        for place in /tmp /dev/shm $TMPDIR $HOME $WATCHER_STATE {tmp_path}/open; do touch $place/x || exit 4; done
+    """
+    found = outcome(room, text, **BOXED, readable=(tmp_path / "shown",), writable=(tmp_path / "open",))
+    assert found.verdict is Verdict.DONE, found
+    assert found.output.startswith("1.07")
+    assert (tmp_path / "open" / "x").exists()
+    assert not Path("/tmp/x").exists()
+
+
+@pytest.mark.parametrize(("network", "verdict"), [(False, Verdict.LATER), (True, Verdict.DONE)])
+def test_a_sandbox_has_no_network_unless_it_is_given(room, network, verdict):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        text = f"#!/usr/bin/perl\nuse IO::Socket::INET; IO::Socket::INET->new('127.0.0.1:{port}') or exit 1;\n"
+        assert outcome(room, text, **BOXED, network=network).verdict is verdict
+
+
+def test_a_path_that_is_not_there_holds_the_mail(room):
+    found = outcome(room, "exit 0", **BOXED, writable=(Path("/no/such"),))
+    assert (found.verdict, found.reason) == (Verdict.HOLD, "/no/such, which its sandbox is to show, is not there")
+
+
+def test_without_bubblewrap_nothing_runs(room, monkeypatch):
+    monkeypatch.setattr(sandbox, "PATH", "/nowhere")
+    ran = room.root / "ran"
+    found = outcome(room, f"touch {ran}", **BOXED)
+    assert found.verdict is Verdict.HOLD
+    assert found.reason.endswith("install the package bubblewrap")
+    assert not ran.exists()
+
+
+def test_a_sandbox_that_can_not_be_built_holds_the_mail(room, monkeypatch):
+    monkeypatch.setattr(sandbox, "FLAGS", (*sandbox.FLAGS, "--ro-bind", "/no/such", "/x"))
+    found = outcome(room, "exit 0", **BOXED)
+    assert found.verdict is Verdict.HOLD
+    assert found.reason.startswith("its sandbox could not be set up: Can't find source path /no/such")
+
+
+@pytest.mark.parametrize(
+    ("line", "cure"),
+    [
+        ("bwrap: setting up uid map: Permission denied", True),
+        ("bwrap: No permissions to create new namespace, likely because ...", True),
+        ("bwrap: Can't mkdir /x: Read-only file system", False),
+    ],
+)
+def test_what_a_kernel_refuses_is_told_with_the_cure(line, cure):
+    assert ("allow user namespaces" in sandbox.refusal(1, line + "\n")) is cure
+    assert sandbox.refusal(1, "working\n" + line) is None
+    assert sandbox.refusal(2, line) is None
+
+
+@pytest.mark.parametrize("user", ["no-such-user", "root"])
+def test_a_user_that_can_not_be(room, user):
+    assert outcome(room, "exit 0", isolation="user", user=user).verdict is Verdict.HOLD
+
+
+# --- secrets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", ALL)
+def test_secrets_are_files_of_this_run_alone(room, level):
+    secrets = {"token": CommandSource(("echo", "hunter2"))}
+    text = 'stat -c %a "$WATCHER_SECRETS/token"; cat "$WATCHER_SECRETS/token"; echo; env; echo "at $WATCHER_SECRETS"'
+    found = outcome(room, text, **level, secrets=secrets)
+    assert found.output.startswith("400\nhunter2\n"), found
+    assert found.output.count("hunter2") == 1
+    place = Path(found.output.split("at ")[-1].strip())
+    assert place.parent == Path("/dev/shm")
+    assert not place.exists()
+
+
+def test_a_secret_that_can_not_be_had_holds_the_mail_and_is_asked_for_again(room):
+    file = room.root / "token"
+    secrets = {"token": FileSource(file, "secret")}
+    assert outcome(room, 'cat "$WATCHER_SECRETS/token"', secrets=secrets).verdict is Verdict.HOLD
+    file.write_text("hunter2\n")
+    file.chmod(0o600)
+    assert room.run("book").output == "hunter2"
+
+
+@pytest.mark.parametrize("level", [{}, BOXED], ids=["none", "sandbox"])
+def test_a_warm_process_has_them_when_it_is_loaded(room, level):
+    room.settings["warm"] = HandlerSettings(**level, secrets={"token": CommandSource(("echo", "hunter2"))})
+    room.python(
+        "warm",
+        """
+import os
+from pathlib import Path
+def token():
+    return Path(os.environ["WATCHER_SECRETS"], "token").read_text()
+first = token()
+def handle(message):
+    print(first, token(), message.subject, [path.name for path in message.path.parent.iterdir()])
+    Path(os.environ["TMPDIR"], "x").write_text("x")
+    message.seen()
+""",
+    )
+    for key in ("m1", "m2"):
+        found = room.run("warm", key=key)
+        assert found.output.startswith("hunter2 hunter2 Invoice 7 ["), found
+        assert len(found.actions) == 1
+        if level:
+            assert found.output.count(",") == 0  # the mail of this run alone
+    room.dispatcher.close(0)
+    assert not list((room.root / "scratch").iterdir())
+
+
+# --- as another user -------------------------------------------------------------------------------------------------
+
+
+def test_the_way_is_opened_within_the_state_only(tmp_path):
+    found = pwd.getpwnam("games")
+    owner = Owner("games", found.pw_uid, found.pw_gid, frozenset({found.pw_gid}))
+    root = Path(tempfile.mkdtemp(prefix="watcher-way-"))
+    state, ledger, inner = root / "state", root / "state" / "ledger.db", root / "state" / "scratch" / "x"
+    inner.mkdir(parents=True)
+    ledger.write_text("")
+    ledger.chmod(0o644)
+    inner.chmod(0o755)
+    inner.parent.chmod(0o700)
+    state.chmod(0o700)
+    root.chmod(0o700)
+    with pytest.raises(CannotStart, match=f"user games can't reach {inner}: {root} is closed to it"):
+        open_way(inner, owner, state)
+    root.chmod(0o755)
+    open_way(inner, owner, state)
+    assert [path.stat().st_mode & 0o777 for path in (state, inner.parent, ledger)] == [0o711, 0o711, 0o600]
+    inner.chmod(0o700)
+    with pytest.raises(CannotStart, match=r"may not read .*: chmod o\+r it"):
+        open_way(inner, owner, state)
+    shutil.rmtree(root)
+
+
+WARM = """
+import sys
+from pathlib import Path
+from tests.jobs.conftest import Room
+from watcher.config.handlers import HandlerSettings
+room = Room(Path(sys.argv[1]))
+room.open()
+room.settings["warm"] = HandlerSettings(isolation="user", user="games")
+for _ in range(2):
+    found = room.run("warm")
+    print(found.verdict, found.reason, found.output)
+room.dispatcher.close(0)
+"""
+
+
+@pytest.mark.parametrize("level", AS_ROOT)
+def test_a_warm_process_of_another_user(room, level):
+    """In a place where our Python, which may lie in a home directory, can be reached by that user."""
+    room.python("warm", "import os\nprint(os.getpid())\ndef handle(message): print(os.getuid(), message.subject)\n")
+    room.mail()
+    home = Path.home()
+    way = ["bwrap", "--dev-bind", "/", "/", "--perms", "0711", "--tmpfs", str(home)]
+    for place in {Path(sys.base_prefix), Path(sys.prefix), Path.cwd()}:
+        if place.is_relative_to(home):
+            for parent in reversed(place.relative_to(home).parents):
+                way += ["--perms", "0711", "--dir", str(home / parent)]
+            way += ["--bind", str(place), str(place)]
+    argv = [*way, sys.executable, "-c", WARM, str(room.root)]
+    found = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    uid = pwd.getpwnam("games").pw_uid
+    assert found.stdout.count(f"{uid} Invoice 7") == 2, found
+    assert found.stdout.startswith("done"), found
