@@ -40,7 +40,7 @@ BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
 LONGEST_LOOK = 25.0  #: seconds that a command waits for changed files to be looked at
-AHEAD = 16  #: mails claimed before an unpacker is free; one claimed in vain is just taken apart later
+UNPACK_THREADS = 2  #: for each unpacker: one waits for it while the outcome of the other is written down
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 
 
@@ -151,8 +151,7 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         house.ledger,
         one_by_one(house.unpacking.find_handlers),
         lambda _: UNPACKING,
-        workers=house.config.watcher.unpackers,
-        ahead=AHEAD,
+        workers=UNPACK_THREADS * house.config.watcher.unpackers,
         downstream=[stage.bell for stage in downstream],
         on_failure=house.ending.fail,
     )

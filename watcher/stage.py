@@ -31,8 +31,7 @@ class Stage:
 
     `act` gets what was claimed together (one piece, or a lot where `lot` says so of the lane) and gives each piece its
     outcome; what it raises ends the process. `workers` pieces or lots are done at once; with `own`, each lane may have
-    one run beyond that, so that none waits for another. `ahead` pieces are claimed before a worker is free: fewer
-    commits, where being claimed in vain costs nothing.
+    one run beyond that, so that none waits for another.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class Stage:
         limit: Callable[[str], int] = lambda _: 1 << 30,
         lot: Callable[[str], Lot | None] = lambda _: None,
         own: bool = False,
-        ahead: int = 0,
         rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.kind = kind
@@ -64,7 +62,7 @@ class Stage:
         self.lot = lot
         self.rest = rest
         self.bell = Bell()
-        self.roster = Roster(workers + ahead, limit, own=own)
+        self.roster = Roster(workers, limit, own=own)
         self.stopping = False
         self.moved_at = time.monotonic()  #: last time that the claiming thread looked up; the watchdog wants to know
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
@@ -229,11 +227,7 @@ class Stage:
 
 def report(work: Work, outcome: Outcome, status: Status, reason: str) -> None:
     """One line for people about the end of an attempt."""
-    place = work.place
-    what = " ".join(part for part in (work.kind, work.name, work.target) if part)
     level = {Status.DEAD: logging.ERROR, Status.WAITING: logging.WARNING}.get(status, logging.INFO)
     if outcome.verdict is Verdict.HOLD:
         level = logging.DEBUG
-    words = f": {reason}" if reason else ""
-    where = f"{place.account}/{place.folder} UID {place.uid}"
-    log.log(level, "%s: %s (job %d, attempt %d): %s%s", where, what, work.id, work.attempt, status, words)
+    log.log(level, "%s: %s%s", work, status, f": {reason}" if reason else "")

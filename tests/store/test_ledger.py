@@ -1,10 +1,11 @@
 """The life of a piece of work: claims, outcomes, and what follows from them."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from tests.store.conftest import Books, arrival
+from tests.store.conftest import NOON, Books, arrival
 from watcher.model import MOVES, Action, Decision, Kind, Outcome, Plan, Status, Step, Verb, Verdict
 from watcher.store.desk import NotPossible
 from watcher.store.moves import move
@@ -242,3 +243,15 @@ def test_dead_letters_are_kept_longer(books: Books) -> None:
     books.end(books.claim(Kind.JOB), NEVER, now=20.0)
     assert books.desk.clear(21.0, 19.0) == []
     assert books.desk.clear(0.0, 21.0) == ["a-INBOX-1"]
+
+
+def test_fresh_mails_go_before_the_backlog(books: Books) -> None:
+    now = NOON.timestamp() + 7200.0
+    fresh = NOON + timedelta(seconds=7000)
+    books.receive(arrival(1), arrival(2), arrival(3, received=fresh), now=now)
+    works = books.claim_all(Kind.UNPACK, now)
+    assert [work.place.uid for work in works] == [3, 1, 2]
+    for work in sorted(works, key=lambda work: work.place.uid):
+        books.end(work, Outcome(Verdict.DONE, plan=Plan((Step("one", "r"),))), now)
+    assert [lane.due for lane in books.ledger.lanes(Kind.JOB)] == [now]
+    assert [books.claim(Kind.JOB, now).place.uid for _ in works] == [3, 1, 2]

@@ -23,7 +23,7 @@ WORK = """
 
 DUE = f"""
     SELECT {WORK} FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
-    WHERE kind = ? AND lane = ? AND status = 'waiting' AND due <= ? ORDER BY due, work.id LIMIT ?
+    WHERE kind = ? AND lane = ? AND late = ? AND status = 'waiting' AND due <= ? ORDER BY due, work.id LIMIT ?
 """
 
 #: From lane to lane by the index, however much waits in each.
@@ -33,8 +33,13 @@ LANES = """
         UNION ALL
         SELECT (SELECT min(lane) FROM work WHERE kind = :kind AND status = 'waiting' AND due IS NOT NULL
             AND work.lane > lane.name) FROM lane WHERE name IS NOT NULL)
-    SELECT name, (SELECT min(due) FROM work WHERE kind = :kind AND work.lane = lane.name AND status = 'waiting'
-        AND due IS NOT NULL) AS due FROM lane WHERE name IS NOT NULL ORDER BY due
+    SELECT name, (SELECT min(due) FROM (
+        SELECT min(due) AS due FROM work WHERE kind = :kind AND work.lane = lane.name AND late = 0
+            AND status = 'waiting' AND due IS NOT NULL
+        UNION ALL
+        SELECT min(due) FROM work WHERE kind = :kind AND work.lane = lane.name AND late = 1
+            AND status = 'waiting' AND due IS NOT NULL)) AS due
+    FROM lane WHERE name IS NOT NULL ORDER BY due
 """
 
 
@@ -85,7 +90,7 @@ class Ledger:
         return [Lane(**dict(row)) for row in self.database.read(LANES, {"kind": kind})]
 
     def claim(self, kind: Kind, now: float, room: Mapping[str, int]) -> list[Work]:
-        """Take the longest due work of these lanes, of each so many at most; the attempt of each is counted."""
+        """Take work that is due from these lanes, of each so much at most, fresh mails first; attempts are counted."""
 
         def change(db: sqlite3.Connection) -> list[Work]:
             return [work for lane, most in room.items() for work in self.take(db, kind, lane, now, most)]
@@ -114,7 +119,9 @@ class Ledger:
         most: int,
         together: Callable[[Row, Row], bool] = lambda *_: True,
     ) -> list[Work]:
-        rows = db.execute(DUE, (kind, lane, now, most)).fetchall()
+        rows = db.execute(DUE, (kind, lane, False, now, most)).fetchall()
+        if len(rows) < most:
+            rows += db.execute(DUE, (kind, lane, True, now, most - len(rows))).fetchall()
         taken = [row for row in rows if together(row, rows[0])]
         for row in taken:
             move(db, row["id"], Status.RUNNING, now, boot=self.boot)
@@ -122,8 +129,8 @@ class Ledger:
 
     def due(self, kind: Kind, lane: str, now: float, most: int) -> int:
         """How much work of a lane is due, counted up to `most`."""
-        query = "SELECT 1 FROM work WHERE kind = ? AND lane = ? AND status = 'waiting' AND due <= ? LIMIT ?"
-        return len(self.database.read(query, (kind, lane, now, most)))
+        which = "kind = ? AND lane = ? AND late IN (0, 1) AND status = 'waiting' AND due <= ?"
+        return len(self.database.read(f"SELECT 1 FROM work WHERE {which} LIMIT ?", (kind, lane, now, most)))
 
     def unpacked(self, mail: int) -> None:
         """The parts of a mail were made anew since the machine started."""

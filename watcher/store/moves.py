@@ -17,6 +17,7 @@ __all__ = ["REPLAY", "add", "clear_way", "enqueue", "follow_job", "give_turn", "
 
 #: Flags first: a mail that was moved away can't be flagged any more. And who moves it wants it kept.
 RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
+FRESH = 600.0  #: seconds after its arrival at the server in which a mail goes before the backlog
 THEN = "then"  #: chain of the after-actions that wait for all handlers
 ON_DEAD = "on_dead:"  #: and of those that wait for a dead handler of the chain named behind
 REPLAY = "replay:"  #: chain of a job that a person wants done again, with its number; each is a chain of its own
@@ -66,11 +67,11 @@ def add(
     target: str = "",
     due: float | None = None,
 ) -> None:
-    """A new piece of work; one that is there already stays as it is."""
+    """A new piece of work; one that is there already stays as it is. What is for an old mail lets fresh ones pass."""
     db.execute(
-        "INSERT OR IGNORE INTO work (mail, kind, chain, step, name, lane, line, target, due, changed_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (mail, kind, chain, step, name, lane, line, target, due, now),
+        "INSERT OR IGNORE INTO work (mail, kind, chain, step, name, lane, line, target, due, changed_at, late) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT received < ? FROM mail WHERE id = ?))",
+        (mail, kind, chain, step, name, lane, line, target, due, now, now - FRESH, mail),
     )
 
 

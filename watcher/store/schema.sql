@@ -66,6 +66,7 @@ CREATE TABLE work (
     name TEXT NOT NULL DEFAULT '',
     lane TEXT NOT NULL DEFAULT '',          -- what is limited and held as one: the handler, the account
     line TEXT,                              -- work of one name in one line: one at a time, by age; NULL: beside all
+    late INTEGER NOT NULL DEFAULT 0,        -- the mail was old already: after all of its lane that is fresh
     target TEXT NOT NULL DEFAULT '',
     status TEXT NOT NULL DEFAULT 'waiting',
     due REAL,                               -- NULL while waiting: its turn has not come
@@ -79,7 +80,7 @@ CREATE TABLE work (
     output TEXT NOT NULL DEFAULT '',
     UNIQUE (mail, kind, chain, name, target)
 );
-CREATE INDEX work_due ON work (kind, lane, due) WHERE status = 'waiting' AND due IS NOT NULL;
+CREATE INDEX work_due ON work (kind, lane, late, due) WHERE status = 'waiting' AND due IS NOT NULL;
 CREATE INDEX work_unpack ON work (mail) WHERE kind = 'unpack' AND status IN ('waiting', 'running');
 -- Who stands in line, and that no two of one line ever have their turn.
 CREATE INDEX work_line ON work (name, line, mail) WHERE line IS NOT NULL AND status IN ('waiting', 'running');
