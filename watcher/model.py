@@ -90,6 +90,14 @@ class Place:
     uidvalidity: int  #: 0 if the server gives none
     uid: int
 
+    def __str__(self) -> str:
+        return f"{self.account}/{self.folder} UID {self.uid}"
+
+    @property
+    def log_fields(self) -> Mapping[str, object]:
+        """What a log line about it can be searched by."""
+        return {"account": self.account, "folder": self.folder, "uid": self.uid}
+
 
 def identity(*parts: object) -> str:
     """A short name for a row of values, the same for ever: 32 characters of base32."""
@@ -247,6 +255,16 @@ class Work:
     first_at: float  #: when the first attempt was claimed, seconds since 1970
     unpacked: bool = True  #: the parts of the mail were written since the machine started; else they may be lost
     replay: bool = False  #: the handler has had this mail and succeeded; a person wants it done again
+
+    def __str__(self) -> str:
+        what = " ".join(part for part in (self.kind, self.name, self.target) if part)
+        return f"{self.place}: {what} (job {self.id}, attempt {self.attempt})"
+
+    @property
+    def log_fields(self) -> Mapping[str, object]:
+        """What a log line about it can be searched by."""
+        handler = {"handler": self.name} if self.kind is Kind.JOB else {}
+        return {**self.place.log_fields, "key": self.key, **handler, "attempt": self.attempt}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """`imap-watcher run`."""
 
 import logging
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
@@ -13,10 +15,22 @@ __all__ = ["run"]
 log = logging.getLogger(__name__)
 
 
-def run(context: typer.Context) -> None:
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def run(
+    context: typer.Context,
+    log_format: Annotated[LogFormat, typer.Option(help="One line of text, or one JSON object, an event.")] = (
+        LogFormat.TEXT
+    ),
+) -> None:
     """Watch all accounts of the configuration until stopped (SIGTERM or Ctrl-C)."""
     config = load_settings(context)
-    start_log(config.watcher.log)
+    start_log(config.watcher.log, log_format)
     for warning in config.warnings:
         log.warning("%s", warning)
     live(config)

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from watcher.config import keychain
 from watcher.config.files import read_regular
+from watcher.config.masking import protect, release
 from watcher.config.shape import has_control
 from watcher.errors import SecretUnavailable
 
@@ -38,6 +39,10 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        protect(text)
+
+    def __del__(self) -> None:
+        release(self._text)
 
     def reveal(self) -> str:
         """The secret itself: hand it on at once, keep no second name for it."""

@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -59,6 +59,11 @@ class Post:
 
     def __str__(self) -> str:
         return f"{self.pulse.account}/{self.pulse.folder}"
+
+    @property
+    def log_fields(self) -> Mapping[str, object]:
+        """What a log line about it can be searched by."""
+        return {"account": self.pulse.account, "folder": self.pulse.folder}
 
     def next_probe(self) -> float:
         """When to look at the folder over a fresh link (monotonic seconds); never where logins are scarce."""

@@ -61,7 +61,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
     spool.remove(double.key for double in doubles)
     for arrival in arrivals:
         known = ", known already and not handled again" if arrival in doubles else ""
-        log.info("%s/%s: UID %d, %d bytes%s", cursor.account, cursor.folder, arrival.place.uid, arrival.size, known)
+        log.info("%s: %d bytes%s", arrival.place, arrival.size, known)
     return moved
 
 

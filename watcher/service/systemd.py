@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 
 from watcher.errors import ConfigError
 
@@ -61,13 +62,13 @@ class ServiceManager:
 class JournalHandler(logging.Handler):
     """Writes each event with fields of its own, so that `journalctl ACCOUNT=support` finds it."""
 
-    def __init__(self, fields: dict[str, str]) -> None:
-        """`fields`: attributes of a record that become fields, and their names there."""
+    def __init__(self, fields_of: Callable[[logging.LogRecord], Mapping[str, object]]) -> None:
+        """`fields_of` tells what a line is about."""
         super().__init__()
-        self.fields = fields
+        self.fields_of = fields_of
 
     def emit(self, record: logging.LogRecord) -> None:
-        told = {field: str(value) for name, field in self.fields.items() if (value := getattr(record, name, None))}
+        told = {name.upper(): str(value) for name, value in self.fields_of(record).items()}
         weight = PRIORITIES.get(record.levelno, 6)
         journal.send(self.format(record), PRIORITY=weight, SYSLOG_IDENTIFIER="imap-watcher", **told)
 
