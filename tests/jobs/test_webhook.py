@@ -102,6 +102,36 @@ def test_multipart_holds_all_files(room, server, hook):
     assert signed(request)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "verdict"),
+    [
+        (lambda folder: folder.facts.write_text("{"), Verdict.NEVER),
+        (lambda folder: folder.facts.write_text("[]"), Verdict.NEVER),
+        (lambda folder: folder.facts.write_text("{}"), Verdict.NEVER),
+        (lambda folder: folder.facts.write_text("[" * 100_000), Verdict.NEVER),
+        (
+            lambda folder: folder.facts.write_text('{"text": "../../x", "html": null, "attachments": [{}]}'),
+            Verdict.NEVER,
+        ),
+        (lambda folder: put(folder.path / "body.txt", os.mkfifo), Verdict.LATER),
+        (lambda folder: put(folder.path / "body.txt", lambda path: path.symlink_to("/etc/passwd")), Verdict.LATER),
+        (lambda folder: put(folder.path / "body.txt", Path.mkdir), Verdict.LATER),
+        (lambda folder: put(folder.attachments / "bill.pdf", os.mkfifo), Verdict.LATER),
+        (lambda folder: (folder.attachments / "bill.pdf").unlink(), Verdict.LATER),
+    ],
+)
+def test_a_mail_folder_that_an_earlier_handler_has_spoilt(room, server, hook, spoil, verdict):
+    spoil(room.mail())
+    outcome = hook(format="multipart", timeout=30)
+    assert outcome.verdict is verdict
+    assert outcome.reason
+
+
+def put(path, make):
+    path.unlink()
+    make(path)
+
+
 def test_it_is_signed_with_the_key_of_the_run_and_the_time(room, server, hook):
     before = int(time.time())
     assert hook(secret=PlainSource(Secret(SECRET))).verdict is Verdict.DONE

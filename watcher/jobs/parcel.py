@@ -6,26 +6,35 @@ Files are read when they are sent, so that a big mail costs no memory.
 
 import base64
 import binascii
+import errno
 import hmac
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from watcher.config.secret import Secret
+from watcher.errors import WatcherError
 from watcher.jobs.contract import CONTRACT, Run, first_at, key
 from watcher.jobs.program import CannotStart
 
-__all__ = ["TEXT_LIMIT", "Parcel", "pack", "signature"]
+__all__ = ["TEXT_LIMIT", "FactsSpoilt", "Parcel", "pack", "signature"]
 
 TEXT_LIMIT = 256 * 1024  #: characters of each text that are sent as JSON
+FACTS_LIMIT = 64 << 20  #: bytes of message.json that are read; far more than unpacking writes
 PIECE = 64 * 1024
 PREFIX = "whsec_"
 
 _TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+", re.ASCII)
+
+
+class FactsSpoilt(WatcherError):
+    """What unpacking wrote was changed by somebody since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +54,26 @@ class Parcel:
             if isinstance(part, bytes):
                 yield part
                 continue
-            with open(part, "rb", opener=_itself) as file:
+            with _opened(part) as file:
                 while piece := file.read(PIECE):
                     yield piece
 
 
 def pack(run: Run) -> Parcel:
-    """The parcel for this run, as its handler is to have it. Raises OSError if the mail folder can't be read."""
-    facts = json.loads(run.folder.facts.read_bytes())
+    """
+    The parcel for this run, as its handler is to have it.
+
+    Raises FactsSpoilt if message.json is not what was written, OSError if the mail folder can't be read.
+    """
+    with _opened(run.folder.facts) as file:
+        data = file.read(FACTS_LIMIT + 1)
+    try:
+        return _packed(run, json.loads(data[:FACTS_LIMIT]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FactsSpoilt("message.json is not what was written: an earlier handler has changed it") from error
+
+
+def _packed(run: Run, facts: dict[str, Any]) -> Parcel:
     document = json.dumps({**facts, "content": _content(run.folder.path, facts), "run": _run(run)}).encode()
     if run.settings.format == "json":
         return Parcel("application/json", (document,))
@@ -89,11 +110,11 @@ def signature(secret: Secret, name: str, moment: int, parcel: Parcel) -> str:
 def _content(folder: Path, facts: Mapping[str, Any]) -> dict[str, object]:
     """The texts themselves, where message.json names their files."""
     content: dict[str, object] = {"cut": False}
-    for kind in ("text", "html"):
+    for kind, name in (("text", "body.txt"), ("html", "body.html")):
         content[kind] = None
         if facts[kind] is not None:
-            with open(folder / facts[kind], encoding="utf-8", errors="replace", opener=_itself) as file:
-                text = file.read(TEXT_LIMIT + 1)
+            with _opened(folder / name) as file:
+                text = file.read(4 * TEXT_LIMIT + 4).decode("utf-8", "replace")
             content[kind] = text[:TEXT_LIMIT]
             content["cut"] = content["cut"] or len(text) > TEXT_LIMIT
     return content
@@ -120,6 +141,15 @@ def _head(boundary: str, field: str, name: str, kind: str) -> bytes:
     return f"\r\n--{boundary}\r\n{disposition}\r\nContent-Type: {kind}\r\n\r\n".encode()
 
 
-def _itself(path: str, flags: int) -> int:
-    """Opens no link: what an earlier handler may have put in place could lead anywhere."""
-    return os.open(path, flags | os.O_NOFOLLOW)
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The very file, if it is one: a link that an earlier handler has put in its place could lead anywhere."""
+    with open(path, "rb", buffering=0, opener=_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        yield file
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Waits for nobody who might write to a named pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)

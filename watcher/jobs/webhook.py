@@ -12,7 +12,7 @@ from watcher.jobs.actions import ActionsRefused
 from watcher.jobs.contract import INTERRUPTED, Ending, Run, key
 from watcher.jobs.exchange import ANSWER_LIMIT, Answer, CallFailed, Cut, post
 from watcher.jobs.output import Capture, one_line
-from watcher.jobs.parcel import Parcel, pack, signature
+from watcher.jobs.parcel import FactsSpoilt, Parcel, pack, signature
 from watcher.jobs.program import CannotStart
 from watcher.model import Verdict
 from watcher.version import __version__
@@ -25,13 +25,15 @@ PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatu
 
 def run_webhook(run: Run, stop: int) -> Ending:
     """Post the mail once; cut off when `stop` becomes readable. Raises CannotStart, ActionsRefused, OSError."""
-    parcel = pack(run)
     try:
+        parcel = pack(run)
         answer = post(run.settings, _headers(run, parcel, int(time.time())), parcel, stop)
     except Cut:
         return INTERRUPTED
     except CallFailed as error:
         return Ending(Verdict.LATER, one_line(str(error)))
+    except FactsSpoilt as error:
+        return Ending(Verdict.NEVER, str(error))
     except (ServerUntrusted, SecretUnavailable) as error:
         raise CannotStart(str(error)) from error
     ending = judge(answer, time.time())
