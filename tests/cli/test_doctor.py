@@ -225,6 +225,15 @@ def test_a_certificate_that_has_expired(write):
     assert "valid from 2000-01-01 to 2020-02-03, for 127.0.0.1" in done.stdout
 
 
+def test_a_mailbox_that_nobody_has_signed_in_to(server, write):
+    config = write(*at(server), more='[oauth.google]\nclient_id = "1"')
+    config.write_text(config.read_text().replace('password = { file = "password" }', 'oauth = "google"'))
+    done = doctor(config)
+    assert done.returncode == 1
+    same_as_read(done.stdout, "doctor-sign-in")
+    assert server.logins == 0
+
+
 def test_a_missing_password(server, write):
     config = write(*at(server))
     (config.parent / "password").unlink()

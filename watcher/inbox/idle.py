@@ -1,6 +1,7 @@
 """Waiting for news: one IDLE after the other where the server can, else looks at intervals."""
 
 import logging
+import random
 import time
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ from watcher.inbox.pulse import State
 __all__ = ["wait_for_news"]
 
 log = logging.getLogger(__name__)
+
+EARLIEST = 0.9  #: part of the interval after which a renewal may come: links that began together spread out
 
 
 def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
@@ -37,7 +40,7 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
     path, patience = posts[0], posts[0].reception.patience.done
     began, asked = time.monotonic(), 0.0
     interval = path.renewal()
-    renewal = began + interval
+    renewal = began + interval * random.uniform(EARLIEST, 1.0)
     for post in posts:
         if post.pulse.state is not State.REFUSED:
             post.pulse.state, post.pulse.renewal = State.LIVE, interval

@@ -70,7 +70,7 @@ class Examination:
         self.opened.callback(probe.close)
         yield from self._path(probe)
         yield from self._talk(probe)
-        secret = self._do("password", self.account.secret.fetch)
+        secret = self._do("token" if self.account.token else "password", self.account.secret.fetch)
         yield self._well(f"from {source(self.account)}")
         link = self._do("login", lambda: probe.login(secret))
         yield self._well(f"as {printable(self.account.user)}, by {link.mechanism}")

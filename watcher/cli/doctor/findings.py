@@ -45,7 +45,6 @@ FEATURES: Mapping[str, str] = {
     "NOTIFY": "",
     "UIDPLUS": "`delete` only marks a mail, others must expunge it",
     "MOVE": "`move` copies and deletes",
-    "CONDSTORE": "",
     "COMPRESS=DEFLATE": "",
     "ID": "",
 }
@@ -126,12 +125,10 @@ def of_features(capabilities: Collection[str], profile: Profile) -> Finding:
     """What the server offers of what matters to us. Only the want of an IDLE that one may count on is a doubt."""
     have = [name for name in FEATURES if name in capabilities]
     lack = [name for name in FEATURES if name not in capabilities]
-    unneeded = [name for name in lack if not FEATURES[name]]
     parts = [
         ", ".join(have) or "none that we use",
         *(f"no {name}: {FEATURES[name]}" for name in lack if FEATURES[name]),
     ]
-    parts += [f"without {', '.join(unneeded)}, which would save a little"] if unneeded else []
     deaf = "IDLE" in lack and Quirk.NO_IDLE not in profile.quirks
     return Finding("features", Mark.DOUBT if deaf else Mark.WELL, "; ".join(parts))
 
