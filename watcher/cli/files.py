@@ -35,8 +35,12 @@ class Placement:
 
     def create(self, path: Path, text: str, mode: int = 0o600) -> None:
         """A new file, whole at once. Raises WatcherError, also if there is one of this name."""
+        self.create_bytes(path, text.encode(), mode)
+
+    def create_bytes(self, path: Path, data: bytes, mode: int = 0o600) -> None:
+        """The same for what is no text."""
         self._folder(path.parent)
-        fresh = self._written(path, text, mode)
+        fresh = self._written(path, data, mode)
         try:
             os.link(fresh, path)  # unlike rename, never over another file
         except OSError as error:
@@ -55,7 +59,7 @@ class Placement:
         self._undo.callback(self._exchange, path, before, found)
 
     def _exchange(self, path: Path, text: str, found: os.stat_result) -> None:
-        fresh = self._written(path, text, found.st_mode & 0o777)
+        fresh = self._written(path, text.encode(), found.st_mode & 0o777)
         if found.st_uid != os.geteuid():
             os.chown(fresh, found.st_uid, found.st_gid)
         fresh.rename(path)
@@ -69,17 +73,17 @@ class Placement:
                 raise WatcherError(f"{folder} can't be made: {error.strerror}") from error
             self._undo.callback(folder.rmdir)
 
-    def _written(self, path: Path, text: str, mode: int) -> Path:
-        """The text in a file beside `path`, durable."""
+    def _written(self, path: Path, data: bytes, mode: int) -> Path:
+        """The bytes in a file beside `path`, durable."""
         try:
             descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         except OSError as error:
             raise WatcherError(f"{path} can't be written: {error.strerror}") from error
         fresh = Path(name)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            with os.fdopen(descriptor, "wb") as file:
                 os.fchmod(descriptor, mode)
-                file.write(text)
+                file.write(data)
                 file.flush()
                 os.fsync(descriptor)
         except BaseException as error:

@@ -16,7 +16,9 @@ from watcher.cli.init import init
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.new_handler import new_handler
+from watcher.cli.record import record
 from watcher.cli.reload import reload
+from watcher.cli.replay import replay
 from watcher.cli.rules import rules
 from watcher.cli.run import run
 from watcher.cli.status import status
@@ -36,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler):
+for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler, record, replay):
     app.command()(command)
 app.command("try")(try_handler)
 app.add_typer(jobs, name="jobs")

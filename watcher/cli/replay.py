@@ -71,9 +71,7 @@ def replay(
     since: Annotated[str, typer.Option(help="Only mail received so lately (2d, 6h) or since a day.")] = "",
     sender: Annotated[str, typer.Option("--from", help="Only of this address; * stands for any part.")] = "",
     subject: Annotated[str, typer.Option(help="Only of this subject; * stands for any part.")] = "",
-    again: Annotated[
-        bool, typer.Option("--again", help="Yes, once more what is done (--status done).")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Yes, once more what is done (--status done).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help=f"Don't ask where there are more than {MANY}.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,

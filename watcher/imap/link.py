@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import reduce
 from typing import Any, TypeVar
 
 from imapclient.datetime_util import format_criteria_date
@@ -17,7 +18,7 @@ from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import Folders, Mailbox, folder_name
 from watcher.imap.login import introduce, login
-from watcher.imap.outlines import OUTLINE, Outline, Question, outlines
+from watcher.imap.outlines import OUTLINE, Outline, Question, closely, looked, outlines
 from watcher.imap.refusals import Phase
 from watcher.imap.sasl import Credential, Proof
 from watcher.imap.signals import printable
@@ -79,6 +80,15 @@ class Link(Folders):
         """UIDs of mails received on `day` or later, as the server's calendar has it, sorted."""
         return self._search(f"SINCE {format_criteria_date(day).decode('ascii')}", 1, LAST_UID)
 
+    def search_for(self, keys: str) -> list[int]:
+        """UIDs that fit these search keys (RFC 3501 6.4.4), sorted. ActionRefused if the server does not take them."""
+        if not keys.isascii() or not keys.isprintable():
+            raise ActionRefused(f"{printable(keys)!r} can't be searched for: only printable ASCII")
+        with self._asking(ActionRefused):
+            plain = self._ok(*self._wire.uid("SEARCH", keys))
+            _, extended = self._wire.response("ESEARCH")
+            return answers.found(plain, extended, 1, LAST_UID)
+
     def present(self, uids: Sequence[int]) -> set[int]:
         """Which of `uids` are in the open folder."""
         return set(self._search(f"UID {_uid_set(uids)}", min(uids), max(uids))) & set(uids) if uids else set()
@@ -100,6 +110,12 @@ class Link(Folders):
         if question.fields:
             items += f" BODY.PEEK[HEADER.FIELDS ({' '.join(question.fields)})]"
         return self._fetch(uids, items, len(uids) * OUTLINE, lambda lines: outlines(lines, frozenset(uids)))
+
+    def look_closer(self, outline: Outline) -> Outline:
+        """The same with the headers of its parts, and the beginnings of its texts."""
+        items = reduce(closely, outline.leaves or (), "RFC822.SIZE")
+        size = OUTLINE * 2 * len(outline.leaves or ())
+        return self._fetch([outline.uid], items, size, lambda lines: looked(lines, outline))
 
     def heads(self, uids: Sequence[int], length: int) -> list[Head]:
         """The first `length` bytes of each of `uids`, in one question. A UID is missing if the server leaves it out."""
