@@ -147,13 +147,21 @@ class Message:
 
     # --- what is to be sent, once this run has succeeded --------------------------------------------------------------
 
-    def answer(self, text: str, *, html: str = "", attachments: Iterable[str | Path] = ()) -> None:
+    def answer(self, text: str, *, html: str = "", subject: str = "", attachments: Iterable[str | Path] = ()) -> None:
         """Answer its sender (the action `reply`). Files are named from the mail folder on, or by their whole path."""
-        self._send("reply", attachments, text=text, html=html)
+        self._send("reply", text=text, html=html, subject=subject, attachments=_list(attachments))
 
-    def forward(self, to: str | Iterable[str], text: str = "") -> None:
-        """Send it on to these addresses, with `text` before it."""
-        self._send("forward", (), to=_list(to), text=text)
+    def forward(
+        self,
+        to: str | Iterable[str],
+        text: str = "",
+        *,
+        cc: str | Iterable[str] = (),
+        subject: str = "",
+        inline: bool = False,
+    ) -> None:
+        """Send it on to these addresses, with `text` before it: as an attachment, or `inline` as text."""
+        self._send("forward", to=_list(to), cc=_list(cc), text=text, subject=subject, inline=inline)
 
     def send(
         self,
@@ -161,11 +169,16 @@ class Message:
         subject: str,
         text: str,
         *,
+        cc: str | Iterable[str] = (),
+        bcc: str | Iterable[str] = (),
         html: str = "",
         attachments: Iterable[str | Path] = (),
     ) -> None:
         """Send a new mail. Files are named from the mail folder on, or by their whole path."""
-        self._send("send", attachments, to=_list(to), subject=subject, text=text, html=html)
+        copies = {"cc": _list(cc), "bcc": _list(bcc)}
+        self._send(
+            "send", to=_list(to), **copies, subject=subject, text=text, html=html, attachments=_list(attachments)
+        )
 
     # --- what is to happen on the server when all handlers of the mail have succeeded --------------------------------
 
@@ -189,9 +202,8 @@ class Message:
         """Leave a line in the record of this run."""
         self._ask(action="note", text=text)
 
-    def _send(self, action: str, attachments: Iterable[str | Path], **fields: object) -> None:
+    def _send(self, action: str, **fields: object) -> None:
         """What is empty is left out."""
-        fields["attachments"] = [str(path) for path in attachments]
         self._ask(action=action, **{name: value for name, value in fields.items() if value})
 
     def _ask(self, **action: object) -> None:
@@ -208,8 +220,8 @@ def _addresses(found: Iterable[Mapping[str, str]]) -> tuple[Address, ...]:
     return tuple(Address(one["name"], one["address"]) for one in found)
 
 
-def _list(to: str | Iterable[str]) -> list[str]:
-    return [to] if isinstance(to, str) else list(to)
+def _list(given: str | Path | Iterable[str | Path]) -> list[str]:
+    return [str(one) for one in ([given] if isinstance(given, (str, Path)) else given)]
 
 
 def _time(text: str | None) -> datetime | None:
