@@ -63,6 +63,7 @@ class Daemon:
         """
         self.home, self.server, self.accounts, self.package = home, server, tuple(accounts), package
         self.config, self.state, self.events_file = home / "config.toml", home / "state", home / "handlers.log"
+        self.environment: dict[str, str] = {}  #: further variables, for the next start
         self.left_over: list[str] = []  #: processes that outlived a kill
         self._process: subprocess.Popen[bytes] | None = None
         recorders = {
@@ -280,4 +281,5 @@ class Daemon:
 
     def _environment(self) -> dict[str, str]:
         base = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home), "LANG": "C.UTF-8"}
-        return {**base, "PYTHONPATH": str(self.package)} if self.package else base
+        package = {"PYTHONPATH": str(self.package)} if self.package else {}
+        return {**base, **package, **self.environment}
