@@ -1,17 +1,18 @@
 """What to do where there is no way to a server, for the commands that go it step by step."""
 
-from watcher.errors import Loss, MailboxLost, SecretUnavailable, ServerUntrusted, WatcherError
+from watcher.config.providers import Cause, Profile
+from watcher.errors import Loss, MailboxLost, WatcherError
 
 __all__ = ["cure"]
 
 
-def cure(step: str, error: WatcherError) -> str:
+def cure(step: str, error: WatcherError, profile: Profile) -> str:
     """What to do about `error`, where its own words don't tell; else ""."""
-    if isinstance(error, ServerUntrusted | SecretUnavailable) or not isinstance(error, MailboxLost):
-        return ""
-    if error.how is Loss.SAID:
+    if not isinstance(error, MailboxLost) or error.how is Loss.SAID:
         return ""
     match step:
+        case "tcp" if Cause.UNAVAILABLE in profile.hints:
+            return profile.hints[Cause.UNAVAILABLE]  # it is a program of this provider's own (Bridge) that is missing
         case "dns" if error.how is Loss.SILENT:
             return "see that this machine's name servers work"
         case "tcp" if "refused" in str(error):

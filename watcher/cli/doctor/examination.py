@@ -45,7 +45,7 @@ def examine(account: Account, state: Path, trials: Trials) -> Iterator[Finding]:
         yield from examination.steps()
     except WatcherError as error:
         step = examination.step
-        text = ": ".join(filter(None, (str(error), cure(step, error))))
+        text = ": ".join(filter(None, (str(error), cure(step, error, account.profile))))
         yield Finding(step, Mark.FAILED, text, examination.elapsed)
         if step == "tls" and isinstance(error, ServerUntrusted):
             yield from examination.evidence()

@@ -82,7 +82,7 @@ def see_the_way(account: Account, timeout: float) -> None:
     try:
         probe.arrive()
     except MailboxLost as error:
-        raise WatcherError(": ".join(filter(None, (str(error), cure(probe.step, error))))) from error
+        raise WatcherError(": ".join(filter(None, (str(error), cure(probe.step, error, account.profile))))) from error
     finally:
         probe.close()
 
