@@ -1,6 +1,7 @@
 """What to do where there is no way to a server, for the commands that go it step by step."""
 
 from watcher.config.providers import Cause, Profile
+from watcher.config.providers.catalogue import GENERIC
 from watcher.errors import Loss, MailboxLost, WatcherError
 
 __all__ = ["cure"]
@@ -11,7 +12,7 @@ def cure(step: str, error: WatcherError, profile: Profile) -> str:
     if not isinstance(error, MailboxLost) or error.how is Loss.SAID:
         return ""
     match step:
-        case "tcp" if Cause.UNAVAILABLE in profile.hints:
+        case "tcp" if profile.name != GENERIC and Cause.UNAVAILABLE in profile.hints:
             return profile.hints[Cause.UNAVAILABLE]  # it is a program of this provider's own (Bridge) that is missing
         case "dns" if error.how is Loss.SILENT:
             return "see that this machine's name servers work"
