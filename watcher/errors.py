@@ -18,6 +18,7 @@ __all__ = [
     "LoginNeeded",
     "LoginRefused",
     "Loss",
+    "MailRefused",
     "MailboxLost",
     "NamesUnavailable",
     "SecretUnavailable",
@@ -111,6 +112,10 @@ class IdleRefused(Setback):
 
 class ActionRefused(Setback):
     """A change on the server was refused: tell, don't repeat it as it is."""
+
+
+class MailRefused(WatcherError):
+    """A mail can't be built or may not be sent as asked; the text says why."""
 
 
 class HandlerMissing(WatcherError):

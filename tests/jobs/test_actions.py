@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from watcher.jobs.actions import MOST, SIZE_LIMIT, ActionsRefused, Wishes, parse
 from watcher.model import Action, Verb
+from watcher.wishes import Request, Sending
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,13 @@ from watcher.model import Action, Verb
         ("", Wishes()),
         ("\n \r\n", Wishes()),
         ('{"action":"seen"}', Wishes((Action(Verb.SEEN),))),
+        ('{"action":"reply","text":"x"}', Wishes(requests=(Request(Sending.REPLY, text="x"),))),
+        (
+            '{"action":"send","to":["a@b","a@b"],"from":"c@d","subject":"s","html":"h","attachments":"f"}',
+            Wishes(
+                requests=(Request(Sending.SEND, ("a@b",), subject="s", html="h", attachments=("f",), sender="c@d"),)
+            ),
+        ),
         ('{"action":"delete"}\r\n', Wishes((Action(Verb.DELETE),))),
         ('{"action":"flag","flag":"$Done"}', Wishes((Action(Verb.FLAG, "$Done"),))),
         (r'{"action":"flag","flag":"\\Flagged"}', Wishes((Action(Verb.FLAG, r"\Flagged"),))),
@@ -40,12 +48,16 @@ def test_what_is_asked_for(text, wishes):
         ("\x1b[2J\xff", r"line 1: not JSON: \x1b[2J"),
         ('["seen"]', "line 1: not a JSON object"),
         ("[" * 5000, "line 1: not JSON"),
-        ("{}", "line 1: unknown action null; known are seen, flag, move, delete, note"),
+        ("{}", "line 1: unknown action null; known are seen, flag, move, delete, reply, forward, send, note"),
         ('{"action":"sing"}', 'unknown action "sing"'),
         ('{"action":["seen"]}', 'unknown action ["seen"]'),
-        ('{"action":"reply","text":"x"}', '"reply" is not possible yet: this version can\'t send mail'),
-        ('{"action":"forward"}', '"forward" is not possible yet'),
-        ('{"action":"send"}', '"send" is not possible yet'),
+        ('{"action":"reply"}', '"reply" needs the field "text", or "html"'),
+        ('{"action":"reply","text":"x","to":"a@b"}', '"reply" has no field "to"'),
+        ('{"action":"forward"}', '"forward" needs the field "to"'),
+        ('{"action":"forward","to":"a@b","inline":"yes"}', '"inline" must be true or false'),
+        ('{"action":"send","to":"a@b"}', '"send" needs the field "text", or "html"'),
+        ('{"action":"send","to":[1],"text":"x"}', '"to" must be a text or a list of texts'),
+        ('{"action":"send","to":"a@b","text":{}}', '"text" must be a text'),
         ('{"action":"flag"}', 'the field "flag" must be a text'),
         ('{"action":"flag","flag":7}', 'the field "flag" must be a text'),
         ('{"action":"flag","flag":""}', 'the field "flag" must be a text'),

@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from watcher.errors import WatcherError
 from watcher.jobs.output import one_line
+from watcher.jobs.sending import ActionsRefused, request
 from watcher.model import Action, Verb
+from watcher.wishes import Request, Sending
 
 __all__ = ["MOST", "SIZE_LIMIT", "ActionsRefused", "Wishes", "parse"]
 
@@ -21,16 +22,9 @@ MOST = 100  #: actions of one run
 #: For each action that changes the server: the field that names its target, or "" if it has none.
 TARGETS: Mapping[Verb, str] = {Verb.SEEN: "", Verb.FLAG: "flag", Verb.MOVE: "folder", Verb.DELETE: ""}
 
-#: Part of contract 1, but this version has no way to send mail.
-SENDING = ("reply", "forward", "send")
-
 #: A keyword is an atom; of the system flags these can be set (RFC 3501 2.3.2); deleting has its own action.
 FLAG = re.compile(r'\\(Seen|Answered|Flagged|Draft)|[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]+')
 CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-
-
-class ActionsRefused(WatcherError):
-    """The actions file holds something that can't be done as written; the text names the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +32,7 @@ class Wishes:
     """What one run asks for."""
 
     actions: tuple[Action, ...] = ()  #: in the order written
+    requests: tuple[Request, ...] = ()  #: mails to send, in the order written
     notes: tuple[str, ...] = ()  #: words for the record, one line each
 
 
@@ -45,22 +40,21 @@ def parse(data: bytes) -> Wishes:
     """Read an actions file, at most one byte longer than `SIZE_LIMIT`. Raises ActionsRefused."""
     if len(data) > SIZE_LIMIT:
         raise ActionsRefused(f"the actions file is larger than {SIZE_LIMIT // 1024} kB")
-    actions: list[Action] = []
-    notes: list[str] = []
+    wishes: list[Action | Request | str] = []
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
-            wish = _wish(_fields(line))
+            wishes.append(_wish(_fields(line)))
         except ActionsRefused as refusal:
             raise ActionsRefused(f"actions file, line {number}: {refusal}") from refusal
-        if isinstance(wish, Action):
-            actions.append(wish)
-        else:
-            notes.append(wish)
-        if len(actions) + len(notes) > MOST:
+        if len(wishes) > MOST:
             raise ActionsRefused(f"actions file, line {number}: more than {MOST} actions")
-    return Wishes(tuple(actions), tuple(notes))
+    return Wishes(
+        tuple(wish for wish in wishes if isinstance(wish, Action)),
+        tuple(wish for wish in wishes if isinstance(wish, Request)),
+        tuple(wish for wish in wishes if isinstance(wish, str)),
+    )
 
 
 def _fields(line: bytes) -> dict[str, object]:
@@ -73,16 +67,16 @@ def _fields(line: bytes) -> dict[str, object]:
     return fields
 
 
-def _wish(fields: dict[str, object]) -> Action | str:
-    """One line as an action, or the text of a note."""
+def _wish(fields: dict[str, object]) -> Action | Request | str:
+    """One line as an action, a mail to send, or the text of a note."""
     name = fields.pop("action", None)
     if name == "note":
         return one_line(_text(fields, "text"))
-    if name in SENDING:
-        raise ActionsRefused(f'"{name}" is not possible yet: this version can\'t send mail')
+    if name in tuple(Sending):
+        return request(Sending(str(name)), fields)
     verb = next((verb for verb in TARGETS if verb == name), None)
     if verb is None:
-        known = ", ".join([*TARGETS, "note"])
+        known = ", ".join([*TARGETS, *Sending, "note"])
         raise ActionsRefused(f"unknown action {one_line(json.dumps(name), 80)}; known are {known}")
     action = Action(verb, _text(fields, TARGETS[verb]) if TARGETS[verb] else "")
     if fields:

@@ -13,7 +13,7 @@ from threading import Condition, Event, Thread
 from time import monotonic
 
 from watcher.config.handlers import HandlerSettings
-from watcher.errors import HandlerMissing
+from watcher.errors import HandlerMissing, MailRefused, SpoolFull
 from watcher.jobs.actions import SIZE_LIMIT, ActionsRefused, Wishes, parse
 from watcher.jobs.breaker import Breaker
 from watcher.jobs.contract import INTERRUPTED, Ending, Run
@@ -30,6 +30,7 @@ from watcher.jobs.strays import Strays
 from watcher.jobs.versions import Versions
 from watcher.jobs.webhook import run_webhook
 from watcher.model import MailFolder, Outcome, Verdict, Work
+from watcher.wishes import Correspondence, Request
 
 __all__ = ["Dispatcher"]
 
@@ -38,22 +39,37 @@ log = logging.getLogger(__name__)
 #: A kind of handler: runs it once, interrupted when the file descriptor becomes readable.
 Kind = Callable[[Run, int], Ending]
 
+#: Makes letters of what one run wants sent. Raises MailRefused, SpoolFull.
+Write = Callable[[Work, Sequence[Request], Sequence[Path]], Correspondence]
+
 TIDY = 60.0  #: seconds between two looks at what waits too long
 TOGETHER = 0.4  #: seconds in which runs that end share one look for strays
+
+
+def _nobody_writes(_: Work, requests: Sequence[Request], __: Sequence[Path]) -> Correspondence:
+    if requests:
+        raise MailRefused("there is no way to send mail")
+    return Correspondence()
 
 
 class Dispatcher:
     """Runs handlers. Safe to use from many threads; how many run at once is the caller's to say."""
 
     def __init__(
-        self, settings: Callable[[str], HandlerSettings], handlers: Path, spool: Path, scratch: Path | None = None
+        self,
+        settings: Callable[[str], HandlerSettings],
+        handlers: Path,
+        spool: Path,
+        scratch: Path | None = None,
+        write: Write = _nobody_writes,
     ) -> None:
         """
         `settings` gives those of a handler by name; `handlers` holds their files, `spool` the mail folders. In
         `scratch` each run gets a directory of its own. What an earlier life of the daemon left there, or left running,
-        is cleared away.
+        is cleared away. `write` makes letters of what a run wants sent; the paths are those that files may come from.
         """
         self._settings = settings
+        self._write = write
         self._spool = spool.absolute()
         kept = self._spool.parent / "handler-versions"
         self._versions = Versions(handlers.absolute(), kept, _check_ownership, self._check_soundness)
@@ -157,8 +173,10 @@ class Dispatcher:
             return self._outcome(settings, work, *others)
         except (CannotStart, HandlerMissing) as error:
             return Outcome(Verdict.HOLD, one_line(str(error), 500))
-        except ActionsRefused as error:
-            return Outcome(Verdict.NEVER, str(error))
+        except (ActionsRefused, MailRefused) as error:
+            return Outcome(Verdict.NEVER, one_line(str(error), 500))
+        except SpoolFull as error:
+            return Outcome(Verdict.LATER, one_line(f"no room for a mail to send: {error}", 500))
         except OSError as error:  # an earlier handler has spoilt the mail folder, or the machine is short of something
             what = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
             return Outcome(Verdict.LATER, one_line(f"could not be run: {what}", 500))
@@ -182,7 +200,9 @@ class Dispatcher:
             run = Run(work, found, given.folder, given.temporary, tag, home, state, settings, batch, given.secrets)
             ending = self._kinds[found.language](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
-            return _outcome(ending, _wishes(run.actions) if success else Wishes())
+            wishes = _wishes(run.actions) if success else Wishes()
+            roots = [*(one.path for one in folders), given.temporary, state]
+            return _outcome(ending, wishes, self._write(work, wishes.requests, roots))
 
     def _folder(self, work: Work) -> MailFolder:
         return MailFolder(self._spool / work.key)
@@ -216,10 +236,10 @@ class Dispatcher:
         self._estate.clear()
 
 
-def _outcome(ending: Ending, wishes: Wishes | None = None) -> Outcome:
-    wishes = wishes or Wishes()
-    reason = one_line("; ".join(filter(None, (ending.reason, *wishes.notes))), 500)
-    return Outcome(ending.verdict, reason, ending.output, ending.delay, wishes.actions)
+def _outcome(ending: Ending, wishes: Wishes | None = None, letters: Correspondence | None = None) -> Outcome:
+    wishes, letters = wishes or Wishes(), letters or Correspondence()
+    reason = one_line("; ".join(filter(None, (ending.reason, *wishes.notes, *letters.notes))), 500)
+    return Outcome(ending.verdict, reason, ending.output, ending.delay, wishes.actions, postings=letters.postings)
 
 
 def _absent(folder: MailFolder) -> Outcome | None:

@@ -11,12 +11,12 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
-from watcher.errors import WatcherError
+from watcher.errors import MailRefused
 from watcher.model import Address
 from watcher.outbox import fields
 from watcher.outbox.proof import File, Meaning, difference
 
-__all__ = ["LOOP", "MESSAGE_ID", "Enclosure", "Letter", "LetterRefused", "Stamp", "compose", "sendable"]
+__all__ = ["LOOP", "MESSAGE_ID", "TYPE", "Enclosure", "Letter", "LetterRefused", "Stamp", "compose", "sendable"]
 
 LOOP = "X-Imap-Watcher"  #: the field that tells our own mail from others', by the name of the state it came from
 LONGEST_LINE = 998  #: RFC 5322 2.1.1, without CRLF
@@ -30,7 +30,7 @@ BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
 
 
-class LetterRefused(WatcherError):
+class LetterRefused(MailRefused):
     """A mail that can't be built as asked; the text says why."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from email.header import Header
 from urllib.parse import quote
 
-from watcher.errors import WatcherError
+from watcher.errors import MailRefused
 from watcher.model import Address
 
 __all__ = [
@@ -35,7 +35,7 @@ LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
-class AddressRefused(WatcherError):
+class AddressRefused(MailRefused):
     """No mail can be sent to, or from, what this is."""
 
 

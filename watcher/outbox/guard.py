@@ -1,0 +1,72 @@
+"""
+Whom a machine may answer, and what it may pass on (RFC 3834). Pure: a mail in, the reason against it out.
+
+Loops are the most common harm of mail robots; every rule here stands for one that was met.
+"""
+
+import re
+
+from watcher.model import Address, Cap, Message
+from watcher.outbox.compose import LOOP
+from watcher.outbox.fields import AddressRefused, normal
+
+__all__ = ["CAPS", "answer_to", "objection", "own"]
+
+HOPS = 50  #: Received fields of a mail that is going in a circle; RFC 5321 6.3 says 100
+
+#: For who strips the fields by which machines know each other: kept in the ledger, so they outlive a restart.
+CAPS = (
+    Cap(1, 86400.0, peer=True, author=True),
+    Cap(20, 3600.0, author=True),
+    Cap(100, 86400.0),
+)
+
+#: Local parts behind which nobody reads (RFC 3834 2, RFC 2142).
+NOBODY = re.compile(
+    r"(?:no|do-?not|never)[-_.]?reply.*|mailer-?daemon|postmaster|bounces?(?:[-+=].*)?|.*[-+](?:bounces?|request|owner)"
+    r"|owner-.*|listserv|majordomo|daemon|uucp",
+    re.IGNORECASE,
+)
+
+
+def own(message: Message, instance: str) -> str:
+    """Why a mail makes no other mail at all: it is ours, or goes in a circle. "" if neither."""
+    if any(name.lower() == LOOP.lower() and value.split(";")[0].strip() == instance for name, value in message.headers):
+        return "it was sent by this very daemon"
+    if sum(name.lower() == "received" for name, _ in message.headers) > HOPS:
+        return f"it has passed more than {HOPS} servers: it goes in a circle"
+    return ""
+
+
+def objection(message: Message, ours: frozenset[str], instance: str) -> str:
+    """Why a machine must not answer this mail; "" if it may. `ours`: our addresses, in lower case."""
+    nature = message.nature
+    peer = answer_to(message)
+    fields = {name.lower(): value for name, value in message.headers}
+    reasons = {
+        "it is a bounce": nature.bounce is not None,
+        "it is a report": nature.report is not None,
+        "it came over a mailing list": nature.list_id is not None,
+        "it was sent by a machine": nature.automatic or nature.auto_reply or LOOP.lower() in fields,
+        "its sender wants no bounce (null Return-Path)": fields.get("return-path", "x").strip() == "<>",
+        "it names no one sender": peer is None,
+    }
+    if reason := own(message, instance) or next((words for words, holds in reasons.items() if holds), ""):
+        return reason
+    assert peer
+    authors = {one.address.lower() for one in message.from_}
+    if ours & (authors | {peer.address.lower()}):
+        return "it comes from an address of ours"
+    local = peer.address.rpartition("@")[0]
+    return f"nobody reads {peer.address}" if NOBODY.fullmatch(local) else ""
+
+
+def answer_to(message: Message) -> Address | None:
+    """Who gets the answer: the one address of Reply-To, else of From. None if it is not one, or can't be one."""
+    given = message.reply_to or message.from_
+    if len({one.address.lower() for one in given}) != 1:
+        return None
+    try:
+        return Address(given[0].name, normal(given[0].address))
+    except AddressRefused:
+        return None

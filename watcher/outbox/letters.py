@@ -1,0 +1,161 @@
+"""What a reply, a forward and a new mail look like."""
+
+import mimetypes
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+
+from watcher.model import Address, MailFolder, Message
+from watcher.outbox.compose import MESSAGE_ID, TYPE, Enclosure, Letter, LetterRefused
+from watcher.outbox.fields import clean, normal
+from watcher.wishes import Request
+
+__all__ = ["LARGEST", "Source", "enclosure", "forward", "new_mail", "recipients", "reply"]
+
+LARGEST = 35 << 20  #: bytes of all files of a mail; more is refused by nearly every server
+QUOTED = 256 << 10  #: characters of a text that is forwarded inline
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The mail that a letter comes of."""
+
+    message: Message
+    folder: MailFolder
+    roots: tuple[Path, ...]  #: files to be attached lie below one of these; relative names begin at the first
+
+
+def reply(request: Request, source: Source, sender: Address, peer: Address) -> Letter:
+    """An answer in the thread of the mail (RFC 5322 3.6.4)."""
+    message = source.message
+    return Letter(
+        sender=sender,
+        to=(peer,),
+        subject=request.subject or prefixed("Re", message.subject),
+        text=request.text,
+        html=request.html,
+        enclosures=files(request, source),
+        in_reply_to=plain_id(message.message_id),
+        references=thread(message),
+        automatic="auto-replied",
+    )
+
+
+def new_mail(request: Request, source: Source, sender: Address) -> Letter:
+    return Letter(
+        sender=sender,
+        to=people(request.to),
+        cc=people(request.cc),
+        subject=request.subject,
+        text=request.text,
+        html=request.html,
+        enclosures=files(request, source),
+        automatic="auto-generated",
+    )
+
+
+def forward(request: Request, source: Source, sender: Address) -> Letter:
+    """The mail as an attachment, byte for byte, or its text and files (`inline`)."""
+    message = source.message
+    if request.inline:
+        text, enclosures = inline_text(request, source), tuple(inner_files(source))
+    else:
+        name = (clean(message.subject)[:80] or "mail") + ".eml"
+        text, enclosures = request.text, (enclosure(source.folder.raw, name, "message/rfc822"),)
+    return Letter(
+        sender=sender,
+        to=people(request.to),
+        cc=people(request.cc),
+        subject=request.subject or prefixed("Fwd", message.subject),
+        text=text,
+        enclosures=enclosures,
+        references=thread(message),
+        automatic="auto-generated",
+    )
+
+
+def recipients(request: Request, letter: Letter) -> Iterator[str]:
+    """Addresses of the envelope, each once. Raises AddressRefused."""
+    given = [*(one.address for one in (*letter.to, *letter.cc)), *(parseaddr(one)[1] or one for one in request.bcc)]
+    yield from dict.fromkeys(normal(address) for address in given)
+
+
+def people(given: tuple[str, ...]) -> tuple[Address, ...]:
+    """`a@b` or `Name <a@b>`; what is neither is refused when it is spelt."""
+    return tuple(Address(*parseaddr(one)) if "<" in one else Address("", one) for one in given)
+
+
+def prefixed(prefix: str, subject: str) -> str:
+    return subject if subject.lower().startswith(f"{prefix.lower()}:") else f"{prefix}: {subject}"
+
+
+def plain_id(given: str | None) -> str:
+    """A Message-ID that may be written down again, "" if it is none."""
+    return given if given and MESSAGE_ID.fullmatch(given) else ""
+
+
+def thread(message: Message) -> tuple[str, ...]:
+    before = message.references or ((message.in_reply_to,) if message.in_reply_to else ())
+    return tuple(dict.fromkeys(one for one in map(plain_id, (*before, message.message_id)) if one))
+
+
+def inline_text(request: Request, source: Source) -> str:
+    message = source.message
+    body = ""
+    if message.text:
+        with (source.folder.path / message.text).open(encoding="utf-8", errors="replace") as file:
+            body = file.read(QUOTED)
+    rows = [
+        ("From", ", ".join(f"{clean(one.name)} <{clean(one.address)}>".strip() for one in message.from_)),
+        ("Date", format_datetime(message.date) if message.date else ""),
+        ("Subject", clean(message.subject)),
+        ("To", ", ".join(clean(one.address) for one in message.to)),
+    ]
+    head = "\n".join(f"{name}: {value}" for name, value in rows if value)
+    return f"{request.text}\n\n---------- Forwarded message ----------\n{head}\n\n{body}"
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+def inner_files(source: Source) -> Iterator[Enclosure]:
+    for attachment in source.message.attachments:
+        kind = attachment.type if TYPE.fullmatch(attachment.type) else "application/octet-stream"
+        yield enclosure(source.folder.path / attachment.path, attachment.name or "file", kind)
+
+
+def files(request: Request, source: Source) -> tuple[Enclosure, ...]:
+    """The files that a handler names. Raises LetterRefused for one that it may not attach."""
+    found = tuple(enclosure(allowed(name, source.roots), Path(name).name) for name in request.attachments)
+    if sum(len(one.data) for one in found) > LARGEST:
+        raise LetterRefused(f"the attachments have more than {LARGEST >> 20} MB together")
+    return found
+
+
+def allowed(name: str, roots: tuple[Path, ...]) -> Path:
+    """Where a file really lies, which must be below a root: a handler may see more of the machine than the world."""
+    try:
+        path = (roots[0] / name).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise LetterRefused(f"attachment {name!a}: is not there") from error
+    if not any(path.is_relative_to(root.resolve()) for root in roots):
+        raise LetterRefused(f"attachment {name!a}: must lie in the mail folder, in $TMPDIR or in $WATCHER_STATE")
+    return path
+
+
+def enclosure(path: Path, name: str, kind: str = "") -> Enclosure:
+    """A file as an attachment; its type is told by its name if it is not given. Raises LetterRefused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise LetterRefused(f"attachment {name!a}: can't be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise LetterRefused(f"attachment {name!a}: is no plain file")
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise LetterRefused(f"attachment {name!a}: has more than {LARGEST >> 20} MB")
+    return Enclosure(name, kind or mimetypes.guess_type(name)[0] or "application/octet-stream", data)

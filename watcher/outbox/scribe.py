@@ -1,0 +1,153 @@
+"""
+What handlers ask for becomes letters, composed and durable. Nothing is sent here.
+
+What is in the spool before the ledger knows of it is rubbish, and is swept away at the next start.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from watcher.config.handlers import HandlerSettings
+from watcher.config.smtp import Relay
+from watcher.mail.facts import from_json
+from watcher.model import Address, Posting, Work, identity
+from watcher.outbox.compose import Letter, LetterRefused, Stamp, compose
+from watcher.outbox.fields import normal
+from watcher.outbox.guard import CAPS, answer_to, objection, own
+from watcher.outbox.letters import Source, forward, new_mail, recipients, reply
+from watcher.store.spool import Spool
+from watcher.wishes import Correspondence, Request, Sending
+
+__all__ = ["Envelope", "Scribe", "Us", "put", "store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Us:
+    """What a scribe needs to know of us. All but the last may change while the daemon runs."""
+
+    relay: Callable[[str], Relay | None]  #: by name
+    handler: Callable[[str], HandlerSettings]  #: by name
+    addresses: Callable[[], frozenset[str]]  #: ours, in lower case
+    instance: str  #: name of the ledger
+
+
+class Scribe:
+    """Safe to use from many threads."""
+
+    def __init__(self, us: Us, spool: Spool) -> None:
+        self.us = us
+        self.spool = spool
+
+    def write(self, work: Work, requests: Sequence[Request], roots: Sequence[Path]) -> Correspondence:
+        """
+        The mails that one run wants sent. Their files lie below `roots`; relative names begin at the first of them.
+
+        Raises MailRefused for what this handler may not send or nobody can, SpoolFull, StorageFailed.
+        """
+        if not requests:
+            return Correspondence()
+        settings = self.us.handler(work.name)
+        name = settings.smtp or work.place.account
+        relay = self.us.relay(name)
+        if relay is None or relay.sender is None:
+            raise LetterRefused(f"there is no way to send: [smtp.{name}] is missing, or its `from`")
+        folder = self.spool.folder(work.key)
+        message = from_json(folder.facts.read_text("utf-8"))
+        source = Source(message, folder, tuple(roots))
+        written = [self.one(work, number, request, source, relay) for number, request in enumerate(requests)]
+        return Correspondence(
+            tuple(one for one in written if isinstance(one, Posting)),
+            tuple(one for one in written if isinstance(one, str)),
+        )
+
+    def one(self, work: Work, number: int, request: Request, source: Source, relay: Relay) -> Posting | str:
+        """A letter in the spool, or why there is none."""
+        message, settings = source.message, self.us.handler(work.name)
+        if reason := own(message, self.us.instance):
+            return f"nothing sent: {reason}"
+        sender = permitted_sender(request, settings, relay, work.name)
+        match request.action:
+            case Sending.REPLY:
+                if reason := objection(message, self.us.addresses(), self.us.instance):
+                    return f"not answered: {reason}"
+                peer = answer_to(message)
+                assert peer
+                letter, answers = reply(request, source, sender, peer), peer.address.lower()
+            case Sending.FORWARD:
+                letter, answers = forward(request, source, sender), ""
+            case Sending.SEND:
+                letter, answers = new_mail(request, source, sender), ""
+        people = tuple(recipients(request, letter))
+        if request.action is not Sending.REPLY:
+            check_recipients(people, settings, work.name)
+        return put(
+            self.spool,
+            identity("letter", work.key, work.name, number),
+            letter,
+            people,
+            Envelope(relay.name, work.name, self.us.instance, answers),
+        )
+
+
+def permitted_sender(request: Request, settings: HandlerSettings, relay: Relay, handler: str) -> Address:
+    """From. Raises LetterRefused if this handler may not write under that name."""
+    assert relay.sender
+    if not request.sender:
+        return relay.sender
+    allowed = {relay.sender.address.lower(), *map(str.lower, settings.send_as)}
+    if request.sender.lower() not in allowed:
+        raise LetterRefused(
+            f"this handler may not send as {request.sender!a}; allow it with send_as in [handler.{handler}]"
+        )
+    return Address(relay.sender.name, request.sender)
+
+
+def check_recipients(people: Sequence[str], settings: HandlerSettings, handler: str) -> None:
+    """Raises LetterRefused if this handler may not write to one of them."""
+    for person in people:
+        if not any(pattern.fits(person) for pattern in settings.recipients):
+            raise LetterRefused(
+                f"this handler may not send to {person}; allow it with recipients in [handler.{handler}]"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """How a letter goes, beside its recipients."""
+
+    relay: str
+    author: str  #: the handler, or what else had it sent
+    instance: str  #: name of the ledger
+    answers: str = ""  #: address that it answers by itself
+
+
+def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], envelope: Envelope) -> Posting:
+    """Compose a letter and make it durable in the spool. Raises MailRefused, SpoolFull, StorageFailed."""
+    sender = normal(letter.sender.address)
+    stamp = Stamp(f"<{key}@{sender.rpartition('@')[2]}>", datetime.now(UTC), envelope.instance)
+    return store(spool, key, compose(letter, stamp), stamp.message_id, sender, people, envelope)
+
+
+def store(  # noqa: PLR0917 - called from here and for a mail that was built by others
+    spool: Spool, key: str, mail: bytes, message_id: str, sender: str, people: tuple[str, ...], envelope: Envelope
+) -> Posting:
+    """A mail that is ready, made durable. Raises SpoolFull, StorageFailed."""
+    draft = spool.draft(key)
+    draft.write(mail)
+    draft.finish()
+    spool.settle([key])
+    return Posting(
+        key=key,
+        relay=envelope.relay,
+        author=envelope.author,
+        sender=sender,
+        recipients=people,
+        message_id=message_id,
+        digest=sha256(mail).hexdigest(),
+        size=len(mail),
+        answers=envelope.answers,
+        caps=CAPS if envelope.answers else (),
+    )
