@@ -24,10 +24,24 @@ command -v ip >/dev/null && command -v ss >/dev/null || missing="$missing iprout
 for tool in procmail maildrop perl; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
+# systemd-python, of the extra `systemd`, is built on the spot.
+if ! python -c 'import systemd' 2>/dev/null; then
+    command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+    command -v pkg-config >/dev/null || missing="$missing pkg-config"
+    [ -e /usr/include/systemd/sd-daemon.h ] || missing="$missing libsystemd-dev"
+    headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    [ -e "$headers/Python.h" ] || missing="$missing python3-dev"
+fi
 command -v node >/dev/null || missing="$missing nodejs"
 command -v pdftotext >/dev/null || missing="$missing poppler-utils"
 [ "$(id -u)" = 0 ] || echo "Handlers as a user of their own are tested only when root runs this." >&2
-[ -n "$missing" ] || exit 0
+extras() {
+    python -c 'import systemd' 2>/dev/null || python -m pip install --quiet --disable-pip-version-check --editable '.[systemd]'
+}
+if [ -z "$missing" ]; then
+    extras
+    exit
+fi
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     echo "For the system tests run: sudo apt-get install --no-install-recommends$missing" >&2
     [ "${CI:-}" != true ]
@@ -49,3 +63,4 @@ for service in dovecot.service dovecot.socket haproxy.service tinyproxy.service;
     *"${service%%.*}"*) systemctl disable --quiet "$service" 2>/dev/null || true ;; # nor at its next start
     esac
 done
+extras
