@@ -9,6 +9,7 @@ import typer
 
 from watcher.cli import exits
 from watcher.cli.check import check
+from watcher.cli.conform import conform
 from watcher.cli.demo import demo
 from watcher.cli.doctor import doctor
 from watcher.cli.handlers import handlers
@@ -38,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler, record, replay):
+for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler, conform, record, replay):
     app.command()(command)
 app.command("try")(try_handler)
 app.add_typer(jobs, name="jobs")

@@ -1,0 +1,103 @@
+"""`imap-watcher conform`: is a handler fit for any mail that may come?"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watcher.cli import exits
+from watcher.cli.completion import handler_names
+from watcher.cli.terminal import say
+from watcher.cli.trial import located
+from watcher.cli.trial.bench import bench
+from watcher.cli.workshop import open_workshop
+from watcher.config import HandlerSettings, find_handler
+from watcher.jobs.conformance import CASES, Case
+from watcher.jobs.conformance import conform as hold_against
+from watcher.jobs.dispatch import Dispatcher
+from watcher.jobs.program import program
+
+__all__ = ["conform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the list. What `conform --json` tells, a list of."""
+
+    case: str
+    about: str
+    fault: str  #: "" if all is well
+    seconds: float
+
+
+def conform(
+    context: typer.Context,
+    handler: Annotated[
+        str, typer.Argument(help="Name, or a file anywhere.", metavar="HANDLER", autocompletion=handler_names)
+    ],
+    env: Annotated[
+        list[str] | None,
+        typer.Option(help="A variable for this only; may be given several times.", metavar="NAME=VALUE"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """
+    Run a handler on mails that are odd, hostile or broken, and tell what is against the contract: that it fails on them
+    as if that might pass, changes the mail folder, lets a shell read the mail, takes too long, or bears no repeat.
+
+    It really runs, some thirty times: set it to files and services that are made for this, by --env. Ends with 1 if
+    there is a fault.
+
+    Examples: imap-watcher conform book --env BOOKS=/tmp/books; imap-watcher conform ./book.py
+    """
+    workshop = open_workshop(context)
+    handlers, name = located(workshop, handler)
+    settings = with_variables(workshop.settings(name), env or [])
+    program(partial(find_handler, handlers), name, settings)  # tells at once of what can't be run at all
+    done = []
+    with bench(None) as root:
+        for check in checks(root, handlers, name, settings):
+            done.append(check)
+            if not as_json:
+                say(f"{'FAULT' if check.fault else 'ok':<6} {check.case:<15} {check.about}")
+                if check.fault:
+                    say(f"       {check.fault}")
+    faults = sum(bool(check.fault) for check in done)
+    if as_json:
+        print(json.dumps([asdict(check) for check in done], ensure_ascii=False, indent=2))
+    else:
+        say(f"{len(done)} mails, {faults or 'no'} fault{'' if faults == 1 else 's'}")
+    if faults:
+        raise typer.Exit(exits.FAILED)
+
+
+def with_variables(settings: HandlerSettings, given: list[str]) -> HandlerSettings:
+    """The settings with further variables. Raises BadParameter."""
+    pairs = [pair.partition("=") for pair in given]
+    for name, sign, _ in pairs:
+        if not (sign and name.isidentifier()):
+            raise typer.BadParameter(f"--env {name}: is written NAME=VALUE")
+    return replace(settings, env={**settings.env, **{name: value for name, _, value in pairs}})
+
+
+def checks(root: Path, handlers: Path, name: str, settings: HandlerSettings) -> Iterator[Check]:
+    """Each case in turn, on a dispatcher of its own state."""
+    spool = root / "spool"
+    spool.mkdir(mode=0o700)
+    dispatcher = Dispatcher(lambda _: settings, handlers, spool)
+    try:
+        for case in CASES:
+            yield check(dispatcher, spool, name, case)
+    finally:
+        dispatcher.close(0)
+
+
+def check(dispatcher: Dispatcher, spool: Path, name: str, case: Case) -> Check:
+    began = time.monotonic()
+    [finding] = hold_against(dispatcher, spool, name, [case])
+    return Check(case.name, case.about, finding.fault, round(time.monotonic() - began, 3))
