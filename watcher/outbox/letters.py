@@ -152,10 +152,13 @@ def enclosure(path: Path, name: str, kind: str = "") -> Enclosure:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise LetterRefused(f"attachment {name!a}: can't be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LetterRefused(f"attachment {name!a}: is no plain file")
-        data = file.read(LARGEST + 1)
+        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 it is open already
+            data = file.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > LARGEST:
         raise LetterRefused(f"attachment {name!a}: has more than {LARGEST >> 20} MB")
     return Enclosure(name, kind or mimetypes.guess_type(name)[0] or "application/octet-stream", data)

@@ -1,0 +1,194 @@
+"""What handlers ask for, as it is written: in the thread, to whom they may write, and never into a loop."""
+
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+
+from tests.outbox.conftest import ORDINARY, Room
+from watcher.config.handlers import HandlerSettings
+from watcher.config.patterns import Pattern
+from watcher.errors import MailRefused
+from watcher.outbox.guard import CAPS
+from watcher.wishes import Request, Sending
+
+REPLY = Request(Sending.REPLY, text="Thanks")
+ANYBODY = HandlerSettings(recipients=(Pattern("*"),))
+
+
+def read(room, posting):
+    return message_from_bytes(room.sent(posting), policy=policy.default)
+
+
+def test_a_reply_goes_into_the_thread(room):
+    (posting,) = room.write(REPLY).postings
+    mail = read(room, posting)
+    assert (mail["From"], mail["To"], mail["Subject"]) == (
+        "Support <support@example.com>",
+        "Bob <bob@example.org>",
+        "Re: Invoice 7",
+    )
+    assert (mail["In-Reply-To"], mail["References"]) == ("<m1@example.org>", "<m0@example.org> <m1@example.org>")
+    assert mail["Auto-Submitted"] == "auto-replied"
+    assert (posting.sender, posting.recipients, posting.answers) == (
+        "support@example.com",
+        ("bob@example.org",),
+        "bob@example.org",
+    )
+    assert posting.caps == CAPS
+    assert mail["Message-ID"] == posting.message_id
+
+
+def test_the_same_run_gives_the_same_letter(room):
+    assert room.write(REPLY).postings[0].message_id == room.write(REPLY).postings[0].message_id
+    one, two = room.write(REPLY, REPLY).postings
+    assert one.key != two.key
+
+
+def test_reply_to_counts_more_than_from(room):
+    raw = ORDINARY.replace(b"Subject:", b"Reply-To: desk@example.org\r\nSubject:")
+    assert room.write(REPLY, raw=raw).postings[0].recipients == ("desk@example.org",)
+
+
+UNANSWERED = {
+    "null return path": (b"Return-Path: <bob@example.org>", b"Return-Path: <>"),
+    "auto-submitted": (b"Subject:", b"Auto-Submitted: auto-generated\r\nSubject:"),
+    "vacation": (b"Subject: ", b"X-Autoreply: yes\r\nSubject: "),
+    "list": (b"Subject:", b"List-Id: <a.example.org>\r\nSubject:"),
+    "list by post": (b"Subject:", b"List-Post: <mailto:a@example.org>\r\nSubject:"),
+    "precedence": (b"Subject:", b"Precedence: bulk\r\nSubject:"),
+    "junk": (b"Subject:", b"Precedence: junk\r\nSubject:"),
+    "exchange": (b"Subject:", b"X-Auto-Response-Suppress: All\r\nSubject:"),
+    "mailer-daemon": (b"<bob@example.org>\r\nTo", b"<MAILER-DAEMON@example.org>\r\nTo"),
+    "noreply": (b"<bob@example.org>\r\nTo", b"<no-reply@example.org>\r\nTo"),
+    "ourselves": (b"<bob@example.org>\r\nTo", b"<Support@Example.com>\r\nTo"),
+    "ourselves by reply-to": (b"Subject:", b"Reply-To: support@example.com\r\nSubject:"),
+    "another imap-watcher": (b"Subject:", b"X-Imap-Watcher: other\r\nSubject:"),
+    "this one": (b"Subject:", b"X-Imap-Watcher: state-1\r\nSubject:"),
+    "circle": (b"Subject:", b"Received: from a by b; Sat, 21 Nov 2026 12:00:00 +0000\r\n" * 51 + b"Subject:"),
+    "two senders": (b"<bob@example.org>\r\nTo", b"<bob@example.org>, eve@example.org\r\nTo"),
+    "no sender": (b"From: Bob <bob@example.org>\r\n", b""),
+    "broken sender": (b"From: Bob <bob@example.org>", b"From: Bob <bob>"),
+    "bounce": (
+        b"\r\n\r\nHere",
+        (
+            b"\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+            b"--b\r\n\r\nfailed\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a\r\n\r\n"
+            b"Final-Recipient: rfc822; x@y\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n--b--\r\nHere"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNANSWERED)
+def test_what_no_machine_may_answer_is_not_answered_and_nobody_has_done_wrong(room, name):
+    before, after = UNANSWERED[name]
+    assert before in ORDINARY
+    written = room.write(REPLY, raw=ORDINARY.replace(before, after))
+    assert written.postings == ()
+    assert len(written.notes) == 1
+
+
+def test_our_own_mail_makes_no_other_mail(room):
+    room.settings = ANYBODY
+    raw = ORDINARY.replace(b"Subject:", b"X-Imap-Watcher: state-1\r\nSubject:")
+    request = Request(Sending.FORWARD, ("eve@example.net",))
+    assert room.write(request, raw=raw).postings == ()
+    other = ORDINARY.replace(b"Subject:", b"X-Imap-Watcher: state-2\r\nSubject:")
+    assert room.write(request, raw=other).postings
+
+
+def test_a_forward_holds_the_mail_byte_for_byte(room):
+    room.settings = ANYBODY
+    (posting,) = room.write(Request(Sending.FORWARD, ("Eve <eve@example.net>",), text="See below")).postings
+    assert ORDINARY in room.sent(posting)
+    mail = read(room, posting)
+    assert (mail["Subject"], mail["To"]) == ("Fwd: Invoice 7", "Eve <eve@example.net>")
+    assert posting.recipients == ("eve@example.net",)
+    assert posting.answers == ""
+
+
+def test_a_forward_inline_shows_text_and_files(room):
+    room.settings = ANYBODY
+    raw = ORDINARY.replace(
+        b"\r\n\r\nHere it is.\r\n",
+        b"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHere it is.\r\n--b\r\n"
+        b"Content-Type: text/csv; name=a.csv\r\nContent-Disposition: attachment\r\n\r\n1,2\r\n--b--\r\n",
+    )
+    (posting,) = room.write(Request(Sending.FORWARD, ("eve@example.net",), inline=True), raw=raw).postings
+    mail = read(room, posting)
+    assert "Here it is." in mail.get_body(("plain",)).get_content()
+    assert "From: Bob <bob@example.org>" in mail.get_body(("plain",)).get_content()
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["a.csv"]
+
+
+def test_a_new_mail_with_files_of_its_own(room, tmp_path):
+    room.settings = ANYBODY
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "报告.pdf").write_bytes(b"%PDF")
+    request = Request(
+        Sending.SEND,
+        ("a@example.net",),
+        cc=("c@example.net",),
+        bcc=("b@example.net",),
+        subject="Report",
+        text="t",
+        html="<p>t",
+        attachments=("message.eml", str(private / "报告.pdf")),
+    )
+    (posting,) = room.write(request, roots=[private]).postings
+    assert posting.recipients == ("a@example.net", "c@example.net", "b@example.net")
+    mail = read(room, posting)
+    assert "b@example.net" not in room.sent(posting).decode()
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["message.eml", "报告.pdf"]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../x", "missing", "link", "a\0b", "."])
+def test_no_other_file_of_the_machine_is_attached(room, tmp_path, name):
+    room.settings = ANYBODY
+    (tmp_path / "x").write_text("secret")
+    private = tmp_path / "private"
+    private.mkdir()
+    Path(private, "link").symlink_to("/etc/passwd")
+    name = str(private / "link") if name == "link" else name
+    with pytest.raises(MailRefused, match="attachment"):
+        room.write(Request(Sending.SEND, ("a@b.c",), text="x", attachments=(name,)), roots=[private])
+
+
+@pytest.mark.parametrize(
+    "request_", [Request(Sending.SEND, ("eve@example.net",), text="x"), Request(Sending.FORWARD, ("eve@example.net",))]
+)
+def test_a_handler_writes_only_to_whom_it_may(room, request_):
+    with pytest.raises(MailRefused, match=r"recipients in \[handler.h\]"):
+        room.write(request_)
+    room.settings = HandlerSettings(recipients=(Pattern("*@example.com"),))
+    with pytest.raises(MailRefused, match=r"eve@example\.net"):
+        room.write(request_)
+
+
+def test_a_hidden_recipient_needs_leave_as_well(room):
+    room.settings = HandlerSettings(recipients=(Pattern("a@example.net"),))
+    with pytest.raises(MailRefused, match=r"eve@example\.net"):
+        room.write(Request(Sending.SEND, ("a@example.net",), bcc=("eve@example.net",), text="x"))
+
+
+def test_a_handler_writes_only_under_names_it_may(room):
+    asked = Request(Sending.REPLY, text="x", sender="boss@example.com")
+    with pytest.raises(MailRefused, match="send_as"):
+        room.write(asked)
+    room.settings = HandlerSettings(send_as=("boss@example.com",))
+    assert room.write(asked).postings[0].sender == "boss@example.com"
+
+
+def test_without_a_relay_the_reason_is_told(room):
+    with pytest.raises(MailRefused, match=r"\[smtp.other\]"):
+        room.write(REPLY, account="other")
+
+
+def test_two_daemons_that_answer_each_other_stop_after_one_reply(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    ours, theirs = Room(tmp_path / "a", instance="one"), Room(tmp_path / "b", instance="two")
+    (posting,) = ours.write(REPLY).postings
+    assert theirs.write(REPLY, raw=ours.sent(posting)).postings == ()
