@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 
+from watcher.config.oauth.issuer import issuers
 from watcher.config.providers import Cause, Login, Profile, Quirk, Server, profiles
 
 __all__ = ["page"]
@@ -17,7 +18,9 @@ TOP = """\
 
 What to do at your provider before the daemon can log in, in plain words, and what is known of each. For the providers
 below `address` and `password` are all an account needs: host, port, TLS, user name and renewal are known, and each can
-still be set. If your domain is hosted at one of them, set `host` to its IMAP server; the rest follows from that.
+still be set. If your domain is hosted at one of them, set `host` to its IMAP server; the rest follows from that. Where
+you sign in (OAuth2) there is no password but a consent: `imap-watcher init ADDRESS` writes what that needs
+([configuration.md](configuration.md#oauthname) has it all), and `imap-watcher login ACCOUNT` asks for it.
 
 ```toml
 [account.support]
@@ -73,6 +76,8 @@ def section(sites: list[Profile]) -> Iterator[str]:
 
 def facts(profile: Profile) -> Iterator[str]:
     yield f"Takes {', or '.join(LOGINS[login] for login in profile.logins)}."
+    if issuer := issuers().get(profile.oauth):
+        yield f"To sign in, once for all your accounts: {issuer.register}."
     yield f"{profile.links} connections of one account at once leave room for other programs."
     if profile.scarce:
         yield "Logins or sessions are scarce: others that poll the same mailbox may be refused."
