@@ -167,6 +167,9 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
     def full() -> bool:
         return house.ledger.backlog(Kind.UNPACK) > BACKLOG
 
+    def in_order() -> bool:
+        return any(settings.order != "parallel" for settings in house.config.handlers.values())
+
     reception = Reception(
         house.folders,
         house.spool,
@@ -177,6 +180,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         full=full,
         arrived=unpack.bell.ring,
         sieve=Sieve(lambda: house.config.rules),
+        in_order=in_order,
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)

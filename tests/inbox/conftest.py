@@ -48,6 +48,8 @@ class Room:
     host: str = ""  #: another name of the server
     rules: str = "[[rule]]\nthen = ['seen']\n"
     trouble: str = ""  #: why nothing may be received
+    most: int | None = None  #: mails after which the stages behind have enough to do
+    in_order: bool = False  #: a handler wants its mail so
     patience: Patience = QUICK
     threads: int = 4  #: of the lounge
     failures: list[BaseException] = field(default_factory=list)
@@ -79,10 +81,11 @@ class Room:
             door=lambda _: self.door,
             paths=Paths(self.database),
             room=lambda: 0 if self.trouble else 1 << 40,
-            full=lambda: False,
+            full=lambda: self.most is not None and len(self.stored()) >= self.most,
             arrived=lambda: None,
             patience=self.patience,
             sieve=Sieve(lambda: settings.rules),
+            in_order=lambda: self.in_order,
         )
         self.pulses: list[Pulse] = []
         welcome(account, reception, self.lounge.admit, self.pulses)

@@ -44,6 +44,29 @@ def test_start_all_takes_what_is_there_in_few_commands(server: ImapServer, room:
     assert server.count("UID FETCH") == 3
 
 
+@pytest.mark.parametrize("in_order", [False, True])
+def test_what_has_just_come_passes_a_backlog_unless_order_is_wanted(
+    server: ImapServer, room: Rooms, in_order: bool
+) -> None:
+    total = 3 * CHUNK
+
+    async def one_comes(session, command) -> None:
+        server.add(server.inbox, Mail(0, mail(999), datetime.now(UTC)))
+        await session.honest(command)
+
+    for number in range(total):
+        server.deliver(mail(number))
+    server.on("UID FETCH", one_comes)
+    with room("start = 'all'", most=CHUNK + 1, in_order=in_order) as here:
+        here.wait(lambda: len(here.numbers()) > CHUNK)
+        first = here.numbers()
+        here.most = None
+        here.wait_numbers(*range(total), 999)
+        here.wait_idle()
+    assert first[:CHUNK] == list(range(CHUNK))
+    assert (999 in first) is not in_order
+
+
 def test_start_at_a_day(server: ImapServer, room: Rooms) -> None:
     for day in (1, 10, 20):
         server.deliver(mail(day), received=datetime(2026, 11, day, 12, tzinfo=UTC))

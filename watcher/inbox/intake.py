@@ -45,11 +45,14 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     lowest = max(cursor.floor_uid, min([low, *wanted]))
     todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
+    top = max([cursor.next_uid - 1, *found])
     for lot in chunks(todo, LOT):
         worth = sift(link, cursor, lot, post)
         if len(worth) < len(lot):
             yield Wait(time.monotonic())
-        cursor = yield from fetch(link, cursor, worth, post)
+        for uids in chunks(worth):
+            cursor = yield from fetch(link, cursor, uids, post)
+            cursor, top = yield from let_pass(link, cursor, top, post)
     settled = folders.settled(cursor, lowest).intersection(found)
     proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
     if proven != cursor:
@@ -60,13 +63,29 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
 
 
-def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Generator[Wait, bool, Cursor]:
+def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait, bool, tuple[Cursor, int]]:
+    """
+    What has come in above `top` while a backlog is fetched goes before the rest of it, however much waits to be taken
+    apart; unless a handler wants its mail in order. The cursor, and the highest UID that is known now.
+    """
+    if not link.news or post.pulse.careful or post.reception.in_order():
+        return cursor, top
+    link.clear_news()
+    fresh = unseen(link.search(top + 1), set(), top + 1)
+    for uids in chunks(fresh, LOT):
+        cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post, throttled=False)
+    return cursor, max([top, *fresh])
+
+
+def fetch(
+    link: Link, cursor: Cursor, wanted: Sequence[int], post: Post, *, throttled: bool = True
+) -> Generator[Wait, bool, Cursor]:
     """Take these mails in; the cursor behind them."""
     pulse = post.pulse
     for uids in chunks(wanted, 1) if pulse.careful else chunks(wanted):
         taken: Cursor | None = None
         while taken is None:
-            yield from may_receive(link, post)
+            yield from may_receive(link, post, throttled=throttled)
             taken = take_in(link, cursor, uids, post)
         cursor = taken
         if pulse.state is State.HELD:
@@ -92,7 +111,7 @@ def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Curs
         raise
 
 
-def may_receive(link: Link, post: Post) -> Guest:
+def may_receive(link: Link, post: Post, *, throttled: bool) -> Guest:
     """Wait while the disk is full, loudly, or the backlog is, quietly; the link stays up."""
     pulse, reception = post.pulse, post.reception
     if pulse.state is State.HELD:
@@ -100,7 +119,7 @@ def may_receive(link: Link, post: Post) -> Guest:
     while reception.room() <= 0:
         tell_held(post, "the disk has less space left than watcher.disk_floor")
         yield from pause(link, reception.patience.hold, reception.patience.quiet)
-    while reception.full():
+    while throttled and reception.full():
         yield from pause(link, reception.patience.full, reception.patience.quiet)
 
 

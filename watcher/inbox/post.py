@@ -31,6 +31,9 @@ class Sieve(Protocol):
     def refuses(self, outline: Outline, account: str, folder: str, now: float) -> bool:
         """Whether surely no rule is for this mail."""
 
+    def doubts(self, outline: Outline, account: str, folder: str, now: float) -> bool:
+        """Whether a closer look at its parts is worth it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reception:
@@ -47,6 +50,7 @@ class Reception:
     alerts: Alerts = field(default_factory=Alerts)
     patience: Patience = field(default_factory=Patience)
     sieve: Sieve | None = None  #: None: every mail is fetched
+    in_order: Callable[[], bool] = lambda: False  #: no mail may pass an earlier one
 
 
 @dataclass(frozen=True, slots=True)
