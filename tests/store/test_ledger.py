@@ -179,6 +179,17 @@ def test_retry_by_hand_starts_anew_and_its_success_lets_the_actions_go(books: Bo
     assert books.states("after")["seen"] == "waiting"
 
 
+def test_retry_by_hand_lets_what_waits_for_a_time_run_now(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),)))
+    held = books.claim(Kind.JOB)
+    books.end(held, Outcome(Verdict.HOLD, "not executable", delay=300.0))
+    assert books.claim_all(Kind.JOB, 51.0) == []
+    books.desk.retry(held.id, 50.0)
+    assert books.claim(Kind.JOB, 51.0).id == held.id
+    with pytest.raises(NotPossible, match=f"job {held.id} is running"):
+        books.desk.retry(held.id, 60.0)
+
+
 def test_dropped_work_leaves_the_server_alone(books: Books) -> None:
     books.route(Plan((Step("one", "r"),), (SEEN,)))
     work = books.claim(Kind.JOB)

@@ -74,7 +74,7 @@ def show(
 
 @jobs.command()
 def retry(context: typer.Context, numbers: Numbers) -> None:
-    """Bring dead work back, as if it had never been tried."""
+    """Bring dead work back, as if it had never been tried; or have work that waits for a time tried now."""
     change(context, "retry", numbers, "waits for its next run")
 
 

@@ -106,12 +106,15 @@ class Desk:
         return found
 
     def retry(self, work: int, now: float) -> None:
-        """Bring dead work back, as if it had never been tried. Raises NotPossible."""
+        """Bring dead work back as if it had never been tried; what waits for a time is due now. Raises NotPossible."""
 
         def change(db: sqlite3.Connection) -> None:
             entry = self.present(db, work)
+            if entry.status == Status.WAITING and entry.due is not None:
+                db.execute("UPDATE work SET due = min(due, ?) WHERE id = ?", (now, work))
+                return
             if entry.status != Status.DEAD:
-                raise NotPossible(f"job {work} is {entry.status}; only dead ones can be retried")
+                raise NotPossible(f"job {work} is {entry.status}; only dead ones and those on hold can be retried")
             if not entry.spooled:
                 raise NotPossible(f"job {work}: its mail is no longer kept (keep_dead has passed)")
             (line,) = db.execute("SELECT line FROM work WHERE id = ?", (work,)).fetchone()
