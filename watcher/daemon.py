@@ -17,6 +17,8 @@ from watcher.jobs.dispatch import Dispatcher
 from watcher.lanes import Lot
 from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
+from watcher.outbox.postman import SENDING, Postman
+from watcher.outbox.scribe import Scribe, Us
 from watcher.retry import RetryPolicy
 from watcher.rules.sieve import Sieve
 from watcher.service.adoption import Adoption
@@ -39,6 +41,8 @@ FAREWELL = 30.0  #: seconds that the end may take besides what running handlers 
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
 CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
+SENDERS = 4  #: relays that are spoken to at once
+LETTERS = 20  #: recipients claimed together for a relay
 LONGEST_LOOK = 25.0  #: seconds that a command waits for changed files to be looked at
 UNPACK_THREADS = 2  #: for each unpacker: one waits for it while the outcome of the other is written down
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
@@ -57,14 +61,16 @@ def run(config: Config) -> None:
         recover(house)
 
         after = open_after(house)
+        sending = open_sending(house)
         dispatcher = open_dispatcher(house)
-        jobs = open_jobs(house, dispatcher, after)
+        jobs = open_jobs(house, dispatcher, after, sending)
         unpack = open_unpack(house, jobs, after)
         accounts = open_inbox(house, unpack)
-        parts: Parts = {"receiving": accounts.lounge, "unpacking": unpack, "jobs": jobs, "after-actions": after}
+        stages = {"unpacking": unpack, "jobs": jobs, "after-actions": after, "sending": sending}
+        parts: Parts = {"receiving": accounts.lounge, **stages}
         heart = Heart(manager, accounts.pulses, parts, jobs.roster.busy, time.monotonic())
         reload = open_reload(house, accounts, dispatcher, jobs, heart)
-        open_control(house, accounts, dispatcher, reload, unpack, jobs, after)
+        open_control(house, accounts, dispatcher, reload, *stages.values())
 
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         chores = 0.0
@@ -108,11 +114,38 @@ def open_after(house: House) -> Stage:
     return begin(house, stage)
 
 
+def open_sending(house: House) -> Stage:
+    """Ledger to relay. One relay has one run at a time."""
+    postman = Postman(house.standing.relay, house.outgoing, house.spool)
+    stage = Stage(
+        Kind.SEND,
+        house.ledger,
+        postman.act,
+        lambda _: SENDING,
+        workers=SENDERS,
+        lot=lambda _: Lot(LETTERS),
+        lane=lambda work: work.place.account,
+        limit=lambda _: 1,
+        rest=postman.rest,
+        on_failure=house.ending.fail,
+    )
+    house.at_end.callback(postman.close)
+    house.at_end.callback(stage.join)
+    house.at_end.callback(postman.abort)
+    house.at_end.callback(stage.join, house.config.watcher.stop_timeout)
+    house.at_end.callback(stage.stop)
+    stage.start()
+    return stage
+
+
 def open_dispatcher(house: House) -> Dispatcher:
-    return Dispatcher(house.standing.handler, house.config.watcher.handlers, house.spool.path)
+    standing = house.standing
+    us = Us(standing.relay, standing.handler, standing.addresses, house.outgoing.instance)
+    scribe = Scribe(us, house.spool)
+    return Dispatcher(standing.handler, house.config.watcher.handlers, house.spool.path, write=scribe.write)
 
 
-def open_jobs(house: House, dispatcher: Dispatcher, after: Stage) -> Stage:
+def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage:
     """Ledger to handler to ledger. At the end, handlers that run get a while to finish."""
     handler = house.standing.handler
 
@@ -132,7 +165,7 @@ def open_jobs(house: House, dispatcher: Dispatcher, after: Stage) -> Stage:
         lambda work: handler(work.name).retry_policy,
         workers=house.config.watcher.runners,
         own=True,
-        downstream=(after.bell,),
+        downstream=[stage.bell for stage in downstream],
         limit=lambda name: handler(name).concurrency,
         lot=lot,
         on_failure=house.ending.fail,

@@ -17,12 +17,14 @@ from watcher.imap.link import Link, connect
 from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.model import Kind
+from watcher.outbox.postman import SENDING
 from watcher.retry import RetryPolicy
 from watcher.service.ending import Ending
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
 from watcher.store.ledger import Ledger
+from watcher.store.outgoing import Outgoing
 from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 from watcher.unpacking import Unpacking
@@ -42,6 +44,7 @@ class House:
 
     standing: Standing
     ledger: Ledger
+    outgoing: Outgoing
     folders: Folders
     paths: Paths
     desk: Desk
@@ -82,6 +85,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     return House(
         standing,
         ledger,
+        Outgoing(database),
         Folders(database),
         Paths(database),
         Desk(database),
@@ -98,7 +102,9 @@ def recover(house: House) -> None:
     """Put back what an earlier run left half done, before anything new begins."""
 
     def most(kind: Kind, name: str) -> int:
-        return house.config.handler(name).attempts if kind is Kind.JOB else ACTING.attempts
+        if kind is Kind.JOB:
+            return house.config.handler(name).attempts
+        return (SENDING if kind is Kind.SEND else ACTING).attempts
 
     interrupted = house.ledger.recover(time.time(), most)
     strays = house.spool.sweep(house.desk.keys())

@@ -9,13 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from watcher.findings import NOT_JUDGED, PLAIN, Nature, Trust
+from watcher.posting import Posting
 
 __all__ = [
     "MOVES",
     "Action",
     "Address",
     "Attachment",
-    "Cap",
     "Decision",
     "Envelope",
     "Kind",
@@ -24,7 +24,6 @@ __all__ = [
     "Outcome",
     "Place",
     "Plan",
-    "Posting",
     "Status",
     "Step",
     "Verb",
@@ -205,32 +204,6 @@ class Plan:
     steps: tuple[Step, ...] = ()
     then: tuple[Action, ...] = ()  #: when every handler has succeeded, in this order
     on_dead: tuple[tuple[str, Action], ...] = ()  #: (chain, action): when a handler of this chain is dead
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """How many automatic answers there may be within a time."""
-
-    most: int
-    within: float  #: seconds
-    peer: bool = False  #: counts only those to the same address
-    author: bool = False  #: counts only those of the same handler
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """A mail to be sent, composed and durable in the spool; each recipient becomes a piece of work."""
-
-    key: str  #: name of its spool folder
-    relay: str
-    author: str  #: the handler that asked for it, or what else did
-    sender: str  #: of the envelope, "" for the null one (RFC 5321 4.5.5)
-    recipients: tuple[str, ...]
-    message_id: str  #: with brackets
-    digest: str  #: sha256 of its bytes, hex
-    size: int  #: bytes
-    answers: str = ""  #: address that it answers by itself, "" if a person or a rule wants it sent
-    caps: tuple[Cap, ...] = ()  #: on such answers
 
 
 # --- from the ledger to a stage and back ----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from watcher.model import Posting
+from watcher.posting import Posting
 
 __all__ = ["Correspondence", "Request", "Sending"]
 

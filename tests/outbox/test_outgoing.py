@@ -3,7 +3,8 @@
 import pytest
 
 from tests.store.conftest import Books, books  # noqa: F401 a fixture
-from watcher.model import Cap, Kind, Outcome, Plan, Posting, Step, Verdict
+from watcher.model import Kind, Outcome, Plan, Step, Verdict
+from watcher.posting import Cap, Posting
 from watcher.store.outgoing import Outgoing
 
 DAY, HOUR = 86400.0, 3600.0

@@ -8,9 +8,10 @@ import pytest
 from tests.fakes.smtp_server import CUT, SmtpServer
 from tests.store.conftest import Books
 from watcher.config.secret import Secret, SecretSource
-from watcher.model import Kind, Posting
+from watcher.model import Kind
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.send import Patience
+from watcher.posting import Posting
 from watcher.retry import decide
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from watcher.config.accounts import Account
 from watcher.config.handlers import HandlerSettings
 from watcher.config.settings import Config
+from watcher.config.smtp import Relay
 
 __all__ = ["Standing"]
 
@@ -24,6 +25,16 @@ class Standing:
     def account(self, name: str) -> Account | None:
         """The account `name`, if there is one still."""
         return self._accounts.get(name)
+
+    def relay(self, name: str) -> Relay | None:
+        """The relay `name`: of that section, or of that account."""
+        return self.config.relays.get(name)
+
+    def addresses(self) -> frozenset[str]:
+        """All addresses that mail is received at, or sent from, in lower case."""
+        received = (account.address for account in self.config.accounts)
+        sent = (relay.sender.address for relay in self.config.relays.values() if relay.sender)
+        return frozenset(address.lower() for address in (*received, *sent))
 
     def handler(self, name: str) -> HandlerSettings:
         """The settings of the handler `name`, whether it has a section or not."""

@@ -6,9 +6,10 @@ Loops are the most common harm of mail robots; every rule here stands for one th
 
 import re
 
-from watcher.model import Address, Cap, Message
+from watcher.model import Address, Message
 from watcher.outbox.compose import LOOP
 from watcher.outbox.fields import AddressRefused, normal
+from watcher.posting import Cap
 
 __all__ = ["CAPS", "answer_to", "objection", "own"]
 

@@ -155,7 +155,7 @@ def enclosure(path: Path, name: str, kind: str = "") -> Enclosure:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise LetterRefused(f"attachment {name!a}: is no plain file")
-        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 it is open already
+        with open(descriptor, "rb", closefd=False) as file:
             data = file.read(LARGEST + 1)
     finally:
         os.close(descriptor)

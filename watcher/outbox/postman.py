@@ -194,6 +194,13 @@ class Postman:
         for session in sessions:
             session.close()
 
+    def abort(self) -> None:
+        """Cut what is being sent: the daemon ends. What was not answered is tried again at the next start."""
+        with self.lock:
+            sessions = [line.session for line in self.lines.values() if line.session]
+        for session in sessions:
+            session.abort()
+
     def close(self) -> None:
         """End all connections."""
         with self.lock:

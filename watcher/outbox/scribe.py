@@ -13,11 +13,12 @@ from pathlib import Path
 from watcher.config.handlers import HandlerSettings
 from watcher.config.smtp import Relay
 from watcher.mail.facts import from_json
-from watcher.model import Address, Posting, Work, identity
+from watcher.model import Address, Work, identity
 from watcher.outbox.compose import Letter, LetterRefused, Stamp, compose
 from watcher.outbox.fields import normal
 from watcher.outbox.guard import CAPS, answer_to, objection, own
 from watcher.outbox.letters import Source, forward, new_mail, recipients, reply
+from watcher.posting import Posting
 from watcher.store.spool import Spool
 from watcher.wishes import Correspondence, Request, Sending
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import ipaddress
 import socket
 import time
@@ -240,6 +241,11 @@ class Session:
         talk.hide(*self.talk.secrets)
         talk.note(f"go on with the connection to {self.endpoint}")
         self.talk = self.wire.talk = talk
+
+    def abort(self) -> None:
+        """Cut it, from another thread."""
+        with contextlib.suppress(OSError):
+            self.wire.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """With a goodbye for which nobody waits long. Safe to call twice."""

@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from watcher.model import Cap, Decision, Kind, Posting, Status, Work, identity
+from watcher.model import Decision, Kind, Status, Work, identity
+from watcher.posting import Cap, Posting
 from watcher.store.database import Database
 from watcher.store.moves import add, move, settle
 
