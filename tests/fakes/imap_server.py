@@ -53,7 +53,7 @@ from typing import Self, TypeVar
 import scramp
 import trustme
 
-from tests.fakes.structure import body_structure
+from tests.fakes.structure import body_structure, part_of
 
 __all__ = ["Command", "Folder", "ImapServer", "Mail", "Session", "bye", "drip", "eof", "reset", "stall", "then_honest"]
 
@@ -402,9 +402,13 @@ class Session:
             items.append(mail.received.strftime('INTERNALDATE "%d-%b-%Y %H:%M:%S %z"').encode())
         if "BODYSTRUCTURE" in wanted:
             items.append(b"BODYSTRUCTURE " + body_structure(mail.raw))
-        if found := re.search(r"BODY(\.PEEK)?\[(HEADER\.FIELDS \(([^)]*)\))?\](?:<(\d+)\.(\d+)>)?", wanted):
+        for found in re.finditer(
+            r"BODY(\.PEEK)?\[(HEADER\.FIELDS \(([^)]*)\)|[\d.]+(?:MIME)?)?\](?:<(\d+)\.(\d+)>)?", wanted
+        ):
             peek, section, names, start, length = found.groups()
-            text = header_fields(mail.raw, names.split()) if section else mail.raw
+            text = (
+                header_fields(mail.raw, names.split()) if names else part_of(mail.raw, section) if section else mail.raw
+            )
             origin = b"" if start is None else b"<%d>" % int(start)
             text = text if start is None else text[int(start) : int(start) + int(length)]
             items.append(b"BODY[%s]%s {%d}\r\n%s" % ((section or "").encode(), origin, len(text), text))

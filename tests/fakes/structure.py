@@ -1,13 +1,26 @@
-"""BODYSTRUCTURE (RFC 3501 7.4.2) of a mail, as an honest server tells it."""
+"""The parts of a mail, as an honest server tells them: BODYSTRUCTURE and sections (RFC 3501 7.4.2, 6.4.5)."""
 
+import re
 from email import message_from_bytes
 from email.message import Message
 
-__all__ = ["body_structure"]
+__all__ = ["body_structure", "part_of"]
 
 
 def body_structure(raw: bytes) -> bytes:
     return _told(message_from_bytes(raw))
+
+
+def part_of(raw: bytes, section: str) -> bytes:
+    """The octets of a section such as "1.2" or "1.2.MIME"."""
+    numbers = section.removesuffix(".MIME").split(".")
+    header = b""
+    for number in map(int, numbers):
+        boundary = re.escape((message_from_bytes(raw).get_boundary() or "").encode())
+        pieces = re.split(rb"(?:\A|\r?\n)--" + boundary + rb"(?:--)?[ \t]*(?:\r?\n|\Z)", raw.partition(b"\r\n\r\n")[2])
+        raw = pieces[number]
+        header, _, body = (b"\r\n" + raw).partition(b"\r\n\r\n")
+    return header[2:] + b"\r\n\r\n" if section.endswith(".MIME") else body
 
 
 def _told(part: Message) -> bytes:
@@ -16,7 +29,7 @@ def _told(part: Message) -> bytes:
     if part.is_multipart() and group == "multipart":
         inner = b"".join(_told(each) for each in part.get_payload())
         return b'(%s "%s" %s %s NIL NIL)' % (inner, kind.encode(), parameters, disposition)
-    body = part.as_bytes().partition(b"\n\n")[2]
+    body = (b"\n" + part.as_bytes()).partition(b"\n\n")[2]
     encoding = str(part.get("Content-Transfer-Encoding", "7bit")).encode()
     basic = b'"%s" "%s" %s NIL NIL "%s" %d' % (group.encode(), kind.encode(), parameters, encoding, len(body))
     if group == "text":

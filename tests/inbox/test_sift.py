@@ -77,6 +77,43 @@ def test_a_backlog_takes_few_questions(server, room):
         assert all(len(line) < 1000 for line in server.lines), "RFC 2683 3.2.1.5"
 
 
+def big(name, text=b"hello"):
+    """A mail with a text and a big file."""
+    head = b'From: a@example.com\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n'
+    file = b"Content-Type: application/octet-stream; name=" + name + b"\r\n\r\n" + b"x" * 300_000
+    return head + b"--b\r\n\r\n" + text + b"\r\n--b\r\n" + file + b"\r\n--b--\r\n"
+
+
+PDF = "[[rule]]\nwhen = { attachment = '*.pdf' }\nthen = ['seen']\n"
+UU = b"begin 644 a.pdf\r\n#0V%T\r\n`\r\nend\r\n"
+
+
+def test_a_big_mail_of_which_the_parts_decide(server, room):
+    for raw in (big(b"a.zip"), big(b"a.pdf"), big(b"b.zip", UU), big(b"c.zip", b"y" * 20_000), mail(5)):
+        server.deliver(raw)
+    with room("start = 'all'", rules=PDF) as here:
+        here.wait_idle()
+        assert left_out(here).keys() == {1}, "a small mail comes as quickly whole"
+        looks = [re.search(rb"FETCH (\d) \(UID RFC822.SIZE BODY.PEEK\[1.MIME\]", line) for line in server.lines]
+        assert [found[1] for found in looks if found] == [b"1", b"2", b"3"]
+        assert len(here.stored()) == 4
+
+
+def test_a_closer_look_that_brings_nothing(server, room):
+    async def no_sections(session: Session, asked: Command) -> None:
+        if "MIME" in asked.args:
+            session.send(f"{asked.tag} NO [CANNOT] what is that\r\n")
+        else:
+            await session.honest(asked)
+
+    server.deliver(big(b"a.zip"))
+    server.on("UID FETCH", no_sections, times=None)
+    with room("start = 'all'", rules=PDF) as here:
+        here.wait_idle()
+        assert len(here.stored()) == 1
+        assert left_out(here) == {}
+
+
 # --- servers that answer badly: what is not known is fetched ---------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ BACKLOG = 200
 RULES = {
     "alice": "from = '*@supplier.example'",
     "bob": "subject = '*wanted*', trust = 'verified'",
-    "carol": "attachment_type = 'application/pdf'",
+    "carol": "attachment = '*.pdf'",
     "dave": "size = '<1k', body = '*'",
     "eve": "any = [{ cc = '*' }, { all = [{ header = { List-Id = '*' } }, { kind = 'list' }] }]",
 }

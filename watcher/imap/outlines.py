@@ -5,26 +5,26 @@ Servers differ in how well they describe a mail. What is missing or makes no sen
 the mail itself must tell.
 """
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from watcher.imap.answers import instant, messages, value_of
 from watcher.imap.faults import FOREIGN
 
-__all__ = ["OUTLINE", "Leaf", "Outline", "Question", "outlines"]
+__all__ = ["OUTLINE", "TEXT", "Closer", "Leaf", "Outline", "Question", "closely", "looked", "outlines"]
 
-#: Bytes of header fields of one mail that are bargained for.
+#: Bytes of header fields, or of a text, that are bargained for.
 OUTLINE = 16 * 1024
+
+#: Type of parts in which files may stand uuencoded.
+TEXT = "text/plain"
 
 #: Parts of a mail within one another that are looked at; deeper ones are nothing to rely on.
 DEEPEST = 20
-
-#: A name that came whole, as far as one can see: some servers cut a name without quotes at its first blank.
-NAME = re.compile(r"[ -~]*\.(?=[0-9]{0,3}[A-Za-z])[A-Za-z0-9]{1,4}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A part that holds no others (an attached mail counts as one)."""
+    """A part that holds no others (an attached mail counts as one). What it is called, only its own header tells."""
 
+    section: str  #: its number, such as "1.2" (RFC 3501 6.4.5); "" if the mail has but one
     type: str  #: "application/pdf", in lower case
-    name: str | None  #: as sent, "" if it has none; None if that can't be said for sure
-    attached: bool | None  #: marked as attachment; None if that can't be said
     size: int  #: encoded bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closer:
+    """What a closer look at one part brings. None: not told."""
+
+    header: bytes | None
+    start: bytes | None  #: its first encoded bytes; only of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Outline:
     received: datetime | None  #: INTERNALDATE, in UTC
     header: bytes | None  #: the fields that were asked for, as sent
     leaves: tuple[Leaf, ...] | None  #: all parts, in order
+    closer: tuple[Closer, ...] | None = None  #: a closer look at each of `leaves`, once that was taken
 
 
 def outlines(lines: list[Any], asked: Collection[int]) -> list[Outline]:
@@ -95,65 +103,39 @@ def answers(lines: list[Any]) -> Iterator[list[Any]]:
 def leaves(structure: Any) -> tuple[Leaf, ...] | None:
     """The parts of a BODYSTRUCTURE (RFC 3501 7.4.2); None if one of them can't be understood."""
     found: list[Leaf] = []
-    return tuple(found) if _gather(structure, found, DEEPEST) else None
+    return tuple(found) if _gather(structure, "", found) else None
 
 
-def _gather(body: Any, found: list[Leaf], depth: int) -> bool:
-    if not isinstance(body, tuple) or not body or not depth:
+def _gather(body: Any, section: str, found: list[Leaf]) -> bool:
+    if not isinstance(body, tuple) or section.count(".") > DEEPEST:
         return False
-    if isinstance(body[0], tuple):
-        inner = [part for part in body if isinstance(part, tuple)]
-        kinds = next((number for number, part in enumerate(body) if not isinstance(part, tuple)), len(body))
-        return kinds < len(body) and all(_gather(part, found, depth - 1) for part in inner[:kinds])
-    leaf = _leaf(body)
-    if leaf:
-        found.append(leaf)
-    return leaf is not None
-
-
-def _leaf(body: Sequence[Any]) -> Leaf | None:
+    inner = tuple(takewhile(lambda part: isinstance(part, tuple), body))
+    if inner:
+        below = f"{section}." if section else ""
+        parts = [_gather(part, f"{below}{number}", found) for number, part in enumerate(inner, start=1)]
+        return len(inner) < len(body) and all(parts)
     match body:
-        case (bytes(group), bytes(kind), parameters, _, _, _, int(size), *_) if group.isascii() and kind.isascii():
-            type_ = f"{group.decode()}/{kind.decode()}".lower()
-        case _:
-            return None
-    # RFC 3501 7.4.2: of a text the lines are told before it, of an attached mail its envelope, body and lines.
-    place = {"text": 9, "message/rfc822": 11, "message/global": 11}.get(
-        type_ if group.lower() != b"text" else "text", 8
-    )
-    pairs, disposition = _pairs(parameters), _disposition(body, place)
-    if pairs is None or disposition is None:
-        return Leaf(type_, None, None, size)
-    word, more = disposition
-    return Leaf(type_, _name(more, pairs), word == b"attachment", size)
+        case (bytes(group), bytes(kind), _, _, _, _, int(size), *_) if group.isascii() and kind.isascii():
+            found.append(Leaf(section, f"{group.decode()}/{kind.decode()}".lower(), size))
+            return True
+    return False
 
 
-def _disposition(body: Sequence[Any], place: int) -> tuple[bytes, dict[bytes, bytes]] | None:
-    if len(body) <= place:
-        return None
-    if body[place] is None:
-        return b"", {}
-    match body[place]:
-        case (bytes(word), parameters):
-            pairs = _pairs(parameters)
-            return None if pairs is None else (word.lower(), pairs)
-    return None
+def closely(items: str, leaf: Leaf) -> str:
+    """What to ask for a closer look at a part, beside other `items`."""
+    items += f" BODY.PEEK[{leaf.section}.MIME]"
+    return f"{items} BODY.PEEK[{leaf.section}]<0.{OUTLINE}>" if leaf.type == TEXT else items
 
 
-def _pairs(parameters: Any) -> dict[bytes, bytes] | None:
-    if parameters is None:
-        return {}
-    if not isinstance(parameters, tuple) or len(parameters) % 2:
-        return None
-    texts = [part if isinstance(part, bytes) else str(part).encode() for part in parameters]
-    return {key.lower(): value for key, value in zip(texts[::2], texts[1::2], strict=True)}
+def looked(lines: list[Any], outline: Outline) -> Outline:
+    """The outline, with what the FETCH `lines` tell of its parts."""
+    items = dict(told(lines, [outline.uid])).get(outline.uid, {})
 
+    def item(key: str) -> bytes | None:
+        return value_of(items, lambda each: each == key.encode())
 
-def _name(disposition: dict[bytes, bytes], parameters: dict[bytes, bytes]) -> str | None:
-    """The name as we would read it, if there is but one way to read it."""
-    if any(b"*" in key for key in (*disposition, *parameters)):
-        return None  # RFC 2231, of which servers make different things
-    name = (disposition.get(b"filename") or parameters.get(b"name") or b"").decode("latin-1")
-    if not name:
-        return ""
-    return name if NAME.fullmatch(name) and "=?" not in name and "\\" not in name else None
+    def closer(leaf: Leaf) -> Closer:
+        start = item(f"BODY[{leaf.section}]<0>")
+        return Closer(item(f"BODY[{leaf.section}.MIME]"), start if start is not None else item(f"BODY[{leaf.section}]"))
+
+    return replace(outline, closer=tuple(map(closer, outline.leaves or ())))

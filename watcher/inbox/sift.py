@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from watcher.cursor import Blank, Cursor
 from watcher.errors import MailboxLost
 from watcher.imap.link import Link
-from watcher.inbox.post import Post
+from watcher.imap.outlines import Outline
+from watcher.inbox.post import Post, Sieve
 
 __all__ = ["LOT", "sift"]
 
@@ -33,11 +34,11 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
         return list(uids)
     try:
         outlines = link.outlines(uids, question)
+        left = [outline.uid for outline in outlines if is_refused(link, outline, cursor, sieve, now)]
     except MailboxLost:
         pulse.unanswered += 1
         raise
     pulse.unanswered = 0
-    left = [outline.uid for outline in outlines if sieve.refuses(outline, cursor.account, cursor.folder, now)]
     if left:
         reception.folders.receive(cursor, [], [Blank(uid, NOTE, None) for uid in left], now)
         pulse.mails += len(left)
@@ -45,3 +46,11 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
     for uid in left:
         log.debug("%s: UID %d is not fetched: %s", post, uid, NOTE)
     return sorted(set(uids).difference(left))
+
+
+def is_refused(link: Link, outline: Outline, cursor: Cursor, sieve: Sieve, now: float) -> bool:
+    """By the outline, or by a closer look where the mail is big and only its parts are in doubt."""
+    where = (cursor.account, cursor.folder, now)
+    if sieve.refuses(outline, *where):
+        return True
+    return sieve.doubts(outline, *where) and sieve.refuses(link.look_closer(outline), *where)

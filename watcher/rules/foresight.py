@@ -8,13 +8,16 @@ something else, nothing is known.
 
 from datetime import datetime
 
-from watcher.imap.outlines import OUTLINE, Leaf, Outline
+from watcher.imap.outlines import OUTLINE, TEXT, Closer, Leaf, Outline
 from watcher.limits import KIB, USUAL
+from watcher.mail.content import described
 from watcher.mail.defects import Defects
-from watcher.mail.header import read_header
+from watcher.mail.header import Header, read_header
 from watcher.mail.parse import Letterhead, letterhead
 from watcher.mail.raw import Raw
 from watcher.mail.tnef import TNEF_TYPES
+from watcher.mail.transfer import decoded
+from watcher.mail.uuencode import files_within
 from watcher.rules.sight import Enclosure, Sight
 
 __all__ = ["foreseen"]
@@ -49,19 +52,23 @@ def _age(received: datetime | None, now: float) -> float | None:
 
 
 def _head(block: bytes | None) -> Letterhead | None:
-    """
-    The fields of a header, if they can be read in but one way.
+    """The fields of a header. Octets beyond ASCII are read by the charset of the text, which is not known."""
+    header = _header(block) if block and block.isascii() else None
+    return letterhead(header, None, USUAL, Defects(1)) if header else None
 
-    Octets beyond ASCII are read by the charset of the text, which is not known. And every mail has one From: where it
-    is missing, the header is broken in a way that server and parser may see differently.
+
+def _header(block: bytes | None) -> Header | None:
     """
-    if not block or not block.isascii() or len(block) > OUTLINE:
+    A header that can be read in but one way.
+
+    Every mail has one From: where it is missing, the header is broken in a way that server and parser may see
+    differently.
+    """
+    if not block or len(block) > OUTLINE:
         return None
     defects = Defects(1)
     header, _ = read_header(Raw(block), 0, len(block), USUAL, defects)
-    if defects.listed() or len(list(header.all("from"))) != 1:
-        return None
-    return letterhead(header, None, USUAL, defects)
+    return header if not defects.listed() and len(list(header.all("from"))) == 1 else None
 
 
 def _enclosures(outline: Outline) -> tuple[Enclosure, ...] | None:
@@ -69,17 +76,39 @@ def _enclosures(outline: Outline) -> tuple[Enclosure, ...] | None:
     leaves = outline.leaves
     if leaves is None or outline.size is None or outline.size - sum(leaf.size for leaf in leaves) > FRAME:
         return None
-    return tuple(each for leaf in leaves for each in _of_leaf(leaf))
+    if leaves and not leaves[0].section and _header(outline.header):  # that of the mail is that of its only part
+        return _by_header(leaves[0], Closer(outline.header, None))
+    if outline.closer is None:
+        return tuple(each for leaf in leaves for each in _by_type(leaf.type))
+    return tuple(each for leaf, closer in zip(leaves, outline.closer, strict=True) for each in _by_header(leaf, closer))
 
 
-def _of_leaf(leaf: Leaf) -> tuple[Enclosure, ...]:
-    """What becomes of a part: see `mail.unpack`."""
-    if leaf.type in TNEF_TYPES or (leaf.name or "").lower() == "winmail.dat":
+def _by_type(type_: str) -> tuple[Enclosure, ...]:
+    """Winmail.dat holds anything, and a text may hold files uuencoded; what is called how is not known."""
+    if type_ in TNEF_TYPES:
         return (Enclosure(None, None),)
-    itself = Enclosure(leaf.name or None, leaf.type)  # without a name it gets one
-    if leaf.type == "text/html" and leaf.name == "" and leaf.attached is False:
-        return ()
-    if leaf.type == "text/plain" and leaf.attached is not True:
-        within = Enclosure(None, "application/octet-stream")  # a file may stand in it uuencoded
-        return (within,) if leaf.name == "" else (within, itself)
-    return (itself,)
+    within = (Enclosure(None, "application/octet-stream"),) if type_ == TEXT else ()
+    return (Enclosure(None, type_), *within)
+
+
+def _by_header(leaf: Leaf, closer: Closer) -> tuple[Enclosure, ...]:
+    """What becomes of the part, as `mail.unpack` has it."""
+    if closer.header is None or len(closer.header) > OUTLINE:
+        return _by_type(leaf.type)
+    header, _ = read_header(Raw(closer.header), 0, len(closer.header), USUAL, Defects(1))
+    content = described(header, leaf.type if leaf.type.startswith("message/") else TEXT, Defects(1))
+    if content.type in TNEF_TYPES or (content.name or "").lower() == "winmail.dat" or content.type != leaf.type:
+        return (Enclosure(None, None),)
+    itself = Enclosure(content.name, content.type)  # without a name it gets one
+    if content.type not in {TEXT, "text/html"} or content.disposition == "attachment":
+        return (itself,)
+    within = _within(leaf, closer, content.encoding) if content.type == TEXT else ()
+    return (itself, *within) if content.name else within
+
+
+def _within(leaf: Leaf, closer: Closer, encoding: str) -> tuple[Enclosure, ...]:
+    """The files in a text. Of one that may not have come whole nobody knows; some servers count badly, or send less."""
+    if closer.start is None or not leaf.size <= len(closer.start) < OUTLINE:
+        return (Enclosure(None, "application/octet-stream"),)
+    text = Raw(b"".join(decoded([closer.start], encoding)))
+    return tuple(Enclosure(span.name, "application/octet-stream") for span in files_within(text, 0, text.size))

@@ -1,14 +1,24 @@
 """Which mails need not be fetched, since no rule can be for them. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from watcher.config.rules import Condition, Rule
-from watcher.imap.outlines import Outline, Question
+from watcher.imap.outlines import OUTLINE, TEXT, Outline, Question
+from watcher.limits import KIB
 from watcher.rules.foresight import foreseen
 from watcher.rules.match import Answer, judge
 from watcher.rules.sight import Sight
 
 __all__ = ["Sieve"]
+
+
+#: Fields that describe the part of a mail that has but one.
+CONTENT = ("Content-Type", "Content-Disposition")
+
+#: Bytes of a mail that is worth a closer look, and parts that are looked at.
+BIG = 64 * KIB
+MANY = 20
 
 
 class Sieve:
@@ -28,12 +38,22 @@ class Sieve:
         conditions = [inner for when in open_ if when for inner in _all(when)]
         fields = dict.fromkeys(name for when in conditions for name in _fields(when))
         parts = any(when.attachment or when.attachment_type for when in conditions)
+        fields |= dict.fromkeys(CONTENT if parts else ())
         return Question(("From", *(name for name in fields if name != "From")) if fields else (), parts)
 
     def refuses(self, outline: Outline, account: str, folder: str, now: float) -> bool:
         """Whether surely no rule is for this mail."""
         sight = foreseen(outline, account, folder, now)
         return all(judge(rule.when, sight) is Answer.NO for rule in self.rules())
+
+    def doubts(self, outline: Outline, account: str, folder: str, now: float) -> bool:
+        """Whether a closer look at the parts of a mail that is not refused may spare much of what fetching it costs."""
+        leaves = outline.leaves or ()
+        texts = [leaf.size for leaf in leaves if leaf.type == TEXT]
+        if not (0 < len(leaves) <= MANY and leaves[0].section and sum(texts) < OUTLINE and (outline.size or 0) > BIG):
+            return False
+        bare = replace(foreseen(outline, account, folder, now), attachments=())
+        return all(judge(rule.when, bare) is Answer.NO for rule in self.rules())
 
 
 def can_fail(when: Condition, nothing: Sight) -> bool:
