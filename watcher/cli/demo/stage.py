@@ -50,6 +50,7 @@ HANDLERS = {
     "summarize": ("summarize.py", 0o644, PYTHON),
 }
 
+#: Renewed so often because pymap does not push a mail that comes while it is still telling of a flag.
 CONFIG = """\
 [account.demo]
 address = "{user}"
@@ -58,6 +59,7 @@ host = "{host}"
 port = {port}
 ca_file = "{root}/ca.pem"
 start = "all"
+renew = "5s"
 
 [[rule]]
 run = ["save-attachments", "summarize"]
