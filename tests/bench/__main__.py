@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import lanes, ledger, mail
+from tests.bench import backlog, lanes, ledger, mail
 from tests.bench.frame import Figure, shown
 
 #: Each gives its figures; the argument tells whether it has to be quick.
@@ -16,6 +16,7 @@ SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "mail": mail.measured,
     "ledger": ledger.measured,
     "lanes": lanes.measured,
+    "backlog": backlog.measured,
 }
 
 
