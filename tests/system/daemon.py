@@ -242,7 +242,7 @@ class Daemon:
         try:
             return until(look_while_it_lives, within, what, every=0.1)
         except (RuntimeError, TimeoutError) as error:
-            error.add_note(f"the daemon's log:\n{self.log()[-4000:]}")
+            error.add_note(f"its folders: {self.states()}\nthe daemon's log:\n{self.log()[-4000:]}")
             raise
 
     def verdict(self, cases: Iterable[int], jobs: Sequence[Job], unseen: Sequence[str] = ()) -> list[str]:

@@ -44,13 +44,13 @@ def test_an_hour_of_random_faults(tmp_path):
                 samples.append((now.rss, memory_of(descendants(tried.daemon.pid)).pss, now.descriptors, now.threads))
         for one in weathers:
             one.result()
-        log.info("%d faults", len(tried.healed))
+        rss, pss, descriptors, threads = (quarters(list(column)) for column in zip(*samples, strict=True))
+        log.info("%d faults, rss %s, pss of all %s", len(tried.healed), rss, pss)
+        log.info("descriptors %s, threads %s", descriptors, threads)
         tried.daemon.until(tried.daemon.is_live, 90, "all links to idle again")
         tried.leaves_nothing(before)
         jobs = tried.daemon.settled(tried.cases, within=60)
         assert tried.daemon.verdict(tried.cases, jobs, tried.daemon.unseen()) == []
-    rss, pss, descriptors, threads = (quarters(list(column)) for column in zip(*samples, strict=True))
-    log.info("rss %s, pss of all %s, descriptors %s, threads %s", rss, pss, descriptors, threads)
     assert rss[3] <= GROWTH * rss[1]
     assert pss[3] <= GROWTH * pss[1]
     assert descriptors[3] <= descriptors[1] + 2  # links come and go all the time
