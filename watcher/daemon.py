@@ -26,6 +26,7 @@ from watcher.service.control import Control, Refused
 from watcher.service.counter import Counter
 from watcher.service.ending import Ending
 from watcher.service.heart import Heart, Parts
+from watcher.service.letterbox import Letterbox
 from watcher.service.reload import Reload
 from watcher.service.status import Status
 from watcher.service.systemd import ServiceManager
@@ -255,7 +256,8 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
             raise Refused(f"it takes longer than {LONGEST_LOOK:.0f} s; see status for what came of it")
         return status.troubles()
 
-    counter = Counter(house.desk, ring, {"status": status.tell, "reload": look})
+    letterbox = Letterbox(house.outgoing, house.spool, ring)
+    counter = Counter(house.desk, ring, {"status": status.tell, "reload": look, "post": letterbox.post})
     assert house.config.watcher.socket is not None
     control = Control(house.config.watcher.socket, counter, house.ending.fail)
     house.at_end.callback(control.close)

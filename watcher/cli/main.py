@@ -17,11 +17,13 @@ from watcher.cli.init import init
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.new_handler import new_handler
+from watcher.cli.outbox import outbox
 from watcher.cli.record import record
 from watcher.cli.reload import reload
 from watcher.cli.replay import replay
 from watcher.cli.rules import rules
 from watcher.cli.run import run
+from watcher.cli.send import send
 from watcher.cli.status import status
 from watcher.cli.terminal import complain
 from watcher.cli.trial import try_handler
@@ -42,7 +44,9 @@ app = typer.Typer(
 for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler, conform, record, replay):
     app.command()(command)
 app.command("try")(try_handler)
+app.command()(send)
 app.add_typer(jobs, name="jobs")
+app.add_typer(outbox, name="outbox")
 app.add_typer(rules, name="rules")
 app.add_typer(handlers, name="handlers")
 

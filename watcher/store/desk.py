@@ -15,7 +15,7 @@ from watcher.store.moves import REPLAY, add, clear_way, give_turn, move, settle,
 __all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
 
 ENTRY = """
-    work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.reason,
+    work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.crashes, work.reason,
     work.changed_at, work.output, mail.key, mail.account, folder.name AS folder, mail.uid, mail.message_id, mail.size,
     mail.received, mail.spooled
     FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
@@ -39,6 +39,7 @@ class Entry:
     status: str
     due: float | None
     attempts: int
+    crashes: int
     reason: str
     changed_at: float
     output: str

@@ -1,0 +1,37 @@
+"""Where a command posts a letter while the daemon runs: its bytes lie in the spool, the daemon writes the ledger."""
+
+import re
+import time
+from collections.abc import Callable
+from hashlib import sha256
+
+from watcher.posting import Posting
+from watcher.service.control import Refused
+from watcher.store.outgoing import Outgoing
+from watcher.store.spool import Spool
+
+__all__ = ["Letterbox"]
+
+KEY = re.compile(r"[a-z2-7]{32}")
+
+
+class Letterbox:
+    """Asked by the control socket, from any thread."""
+
+    def __init__(self, outgoing: Outgoing, spool: Spool, ring: Callable[[], object]) -> None:
+        """`ring`: there is something to send."""
+        self.outgoing = outgoing
+        self.spool = spool
+        self.ring = ring
+
+    def post(self, *, key: str, relay: str, sender: str, recipients: str, message_id: str) -> object:
+        """Enter what lies in the spool under `key`; `recipients` have blanks between them. The number it got."""
+        file = self.spool.folder(key).raw
+        if not KEY.fullmatch(key) or not file.is_file():
+            raise Refused("the mail to be sent does not lie in the spool of this daemon")
+        data = file.read_bytes()
+        people = tuple(recipients.split(" "))
+        posting = Posting(key, relay, "send", sender, people, message_id, sha256(data).hexdigest(), len(data))
+        self.outgoing.post(posting, time.time())
+        self.ring()
+        return {"message_id": message_id, "recipients": list(people)}
