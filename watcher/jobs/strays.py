@@ -93,8 +93,11 @@ def _processes() -> Iterator[int]:
 def _tag(pid: int) -> str:
     """The tag in a process's environment; "" if there is none, it is gone, or it is not ours to look at."""
     try:
-        with Path(f"/proc/{pid}/environ").open("rb", buffering=0) as file:
-            environment = b"\0" + file.read(ENVIRONMENT)
+        file = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)  # not by Path: of these there are many
+        try:
+            environment = b"\0" + os.read(file, ENVIRONMENT)
+        finally:
+            os.close(file)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ""
     _, found, rest = environment.partition(f"\0{TAG}=".encode())
