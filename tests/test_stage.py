@@ -111,6 +111,23 @@ def test_a_handler_on_hold_uses_no_attempts_and_is_looked_at_by_one(books: Books
     running.join()
 
 
+def test_a_hold_is_told_once_until_the_handler_is_sound_again(books: Books, caplog: pytest.LogCaptureFixture) -> None:
+    """Also where it is tried in between, and fails."""
+    fill(books, "one", mails=3)
+    verdicts = [Verdict.HOLD, Verdict.LATER, Verdict.HOLD, Verdict.DONE, Verdict.HOLD]
+
+    def act(work: Work) -> Outcome:
+        verdict = verdicts.pop(0) if verdicts else Verdict.DONE
+        return Outcome(verdict, "why", delay=0.1 if verdict is Verdict.HOLD else None)
+
+    running = stage(books, act, [], workers=1)
+    running.start()
+    wait(lambda: books.desk.counts()["job"] == {"done": 3})
+    running.stop()
+    running.join()
+    assert len([record for record in caplog.records if "on hold" in record.message]) == 2
+
+
 def test_a_bug_ends_it_all(books: Books) -> None:
     fill(books, "one")
     failures: list[BaseException] = []
@@ -226,6 +243,6 @@ def test_what_is_on_hold_is_tried_again_when_told(books: Books) -> None:
     wait(lambda: running.roster.held)
     mended.set()
     running.resume()
-    wait(lambda: books.desk.counts()["job"] == {"done": 1, "waiting": 1})
+    wait(lambda: books.desk.counts()["job"] == {"done": 2})
     running.stop()
     running.join()

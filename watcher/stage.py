@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from watcher.lanes import Bell, Lot, Roster
 from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
@@ -49,6 +50,7 @@ class Stage:
         lot: Callable[[str], Lot | None] = lambda _: None,
         own: bool = False,
         rest: Callable[[], None] = lambda: None,
+        ended: Callable[[Work, Outcome, Status], None] = lambda *_: None,
     ) -> None:
         self.kind = kind
         self.ledger = ledger
@@ -61,6 +63,7 @@ class Stage:
         self.lane = lane
         self.lot = lot
         self.rest = rest
+        self.ended = ended
         self.bell = Bell()
         self.roster = Roster(workers, limit, own=own)
         self.stopping = False
@@ -182,7 +185,9 @@ class Stage:
         decision = decide(outcome, work, self.policy(work), now)
         self.note_hold(lane, [(outcome, decision)])
         following: list[Work] = []
-        if outcome.verdict is not Verdict.HOLD and not self.stopping and self.roster.may_go_on(lane):
+        if outcome.verdict is Verdict.HOLD:  # the lane waits, not this piece: it goes on at once when the hold ends
+            accepted = self.ledger.finish(work, outcome, replace(decision, due=now), now)
+        elif not self.stopping and self.roster.may_go_on(lane):
             accepted, following = self.ledger.relay(work, outcome, decision, now, lane)
         else:
             accepted = self.ledger.finish(work, outcome, decision, now)
@@ -215,6 +220,8 @@ class Stage:
             log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
 
     def announce(self, work: Work, outcome: Outcome, decision: Decision, accepted: bool) -> None:
+        if accepted:
+            self.ended(work, outcome, decision.status)
         report(work, outcome, decision.status, decision.reason if accepted else "late: another attempt has run")
         for bell in self.downstream:
             bell.ring()
