@@ -248,6 +248,8 @@ def test_actions_of_the_answer(server, hook):
         (200, JSON, b"[]", Verdict.DONE),
         (200, {}, b'{"actions": [{"action": "sing"}]}', Verdict.DONE),  # it does not say that this is JSON
         (500, JSON, b'{"actions": [{"action": "sing"}]}', Verdict.LATER),
+        (500, JSON, b'{"stop": true}', Verdict.LATER),
+        (500, JSON, b"{", Verdict.LATER),
         (200, JSON, b'{"actions": [{"action": "sing"}]}', Verdict.NEVER),
         (200, JSON, b'{"actions": {}}', Verdict.NEVER),
         (200, JSON, b'{"actions": [1]}', Verdict.NEVER),
@@ -309,6 +311,11 @@ def test_no_whole_answer_is_tried_later(server, hook, behaviour, reason):
     outcome = hook(timeout=0.5 if behaviour in {hang, drip} else 60)
     assert outcome.verdict is Verdict.LATER
     assert outcome.reason.startswith(reason)
+    assert not calls()  # it was cut off, and does not go on behind our back
+
+
+def calls():
+    return [thread for thread in threading.enumerate() if thread.name == "webhook"]
 
 
 def test_an_endless_answer_is_read_in_part(server, hook):
@@ -363,6 +370,7 @@ def test_it_is_cut_off_when_the_daemon_stops_and_uses_no_attempt(room, server, h
     thread.join(30)
     assert outcomes[0].verdict is Verdict.HOLD
     assert outcomes[0].reason.startswith("interrupted")
+    assert not calls()
 
 
 def test_nothing_is_left_open(server, hook):
