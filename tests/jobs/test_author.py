@@ -1,5 +1,6 @@
 """What authors import, also where no daemon runs: in their own tests."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import watcher
 from watcher import Address, Later, Message, Trust, once
+from watcher.jobs.actions import parse
 from watcher.model import Verdict
 
 
@@ -31,31 +33,50 @@ def test_a_message_of_any_mail_folder(message):
     assert (message.key, message.attempt) == (message.facts["key"], 1)
 
 
-def test_what_it_asks_for_can_be_looked_at(message):
-    message.answer("Thank you.", attachments=["attachments/bill.pdf", Path("/srv/terms.pdf")])
-    message.forward("bob@example.org")
-    message.send(["ann@example.org", "bob@example.org"], "Booked", "As 4711.", html="<p>As <b>4711</b>.</p>")
-    message.seen()
-    message.flag("$Booked")
-    message.move("Done")
-    message.delete()
-    message.note("as 4711")
-    assert message.asked == [
+VERBS = [
+    (
+        lambda message: message.answer("Thank you.", attachments=["attachments/bill.pdf", Path("/srv/terms.pdf")]),
         {"action": "reply", "text": "Thank you.", "attachments": ["attachments/bill.pdf", "/srv/terms.pdf"]},
-        {"action": "forward", "to": ["bob@example.org"]},
+    ),
+    (
+        lambda message: message.answer("Thanks", html="<p>Thanks", subject="Re: x", attachments="x"),
+        {"action": "reply", "text": "Thanks", "html": "<p>Thanks", "subject": "Re: x", "attachments": ["x"]},
+    ),
+    (lambda message: message.forward("bob@example.org"), {"action": "forward", "to": ["bob@example.org"]}),
+    (
+        lambda message: message.forward(["a@b.example"], "Look", cc="c@d.example", subject="Fwd", inline=True),
+        {
+            "action": "forward",
+            "to": ["a@b.example"],
+            "cc": ["c@d.example"],
+            "text": "Look",
+            "subject": "Fwd",
+            "inline": True,
+        },
+    ),
+    (
+        lambda message: message.send(("a@b.example", "c@d.example"), "Booked", "As 4711.", bcc="e@f.example"),
         {
             "action": "send",
-            "to": ["ann@example.org", "bob@example.org"],
+            "to": ["a@b.example", "c@d.example"],
+            "bcc": ["e@f.example"],
             "subject": "Booked",
             "text": "As 4711.",
-            "html": "<p>As <b>4711</b>.</p>",
         },
-        {"action": "seen"},
-        {"action": "flag", "flag": "$Booked"},
-        {"action": "move", "folder": "Done"},
-        {"action": "delete"},
-        {"action": "note", "text": "as 4711"},
-    ]
+    ),
+    (lambda message: message.seen(), {"action": "seen"}),
+    (lambda message: message.flag("$Booked"), {"action": "flag", "flag": "$Booked"}),
+    (lambda message: message.move("Done"), {"action": "move", "folder": "Done"}),
+    (lambda message: message.delete(), {"action": "delete"}),
+    (lambda message: message.note("as 4711"), {"action": "note", "text": "as 4711"}),
+]
+
+
+@pytest.mark.parametrize(("ask", "line"), VERBS)
+def test_each_verb_asks_for_what_the_daemon_understands(message, ask, line):
+    ask(message)
+    assert message.asked == [line]
+    parse(json.dumps(line).encode())
 
 
 def test_the_variables_of_a_run_are_its_own(room):
