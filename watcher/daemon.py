@@ -25,8 +25,10 @@ from watcher.service.adoption import Adoption
 from watcher.service.control import Control, Refused
 from watcher.service.counter import Counter
 from watcher.service.ending import Ending
+from watcher.service.exposure import Exposure
 from watcher.service.heart import Heart, Parts
 from watcher.service.letterbox import Letterbox
+from watcher.service.metrics import Readings
 from watcher.service.reload import Reload
 from watcher.service.status import Status
 from watcher.service.systemd import ServiceManager
@@ -72,6 +74,7 @@ def run(config: Config) -> None:
         heart = Heart(manager, accounts.pulses, parts, jobs.roster.busy, time.monotonic())
         reload = open_reload(house, accounts, dispatcher, jobs, heart)
         open_control(house, accounts, dispatcher, reload, *stages.values())
+        open_pages(house, accounts, heart)
 
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         chores = 0.0
@@ -109,6 +112,7 @@ def open_after(house: House) -> Stage:
         lane=lambda work: work.place.account,
         limit=lambda _: 1,
         rest=after.rest,
+        ended=house.metrics.ended,
         on_failure=house.ending.fail,
     )
     house.at_end.callback(after.close)
@@ -128,6 +132,7 @@ def open_sending(house: House) -> Stage:
         lane=lambda work: work.place.account,
         limit=lambda _: 1,
         rest=postman.rest,
+        ended=house.metrics.ended,
         on_failure=house.ending.fail,
     )
     house.at_end.callback(postman.close)
@@ -153,7 +158,8 @@ def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage
     def handle(works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         troubles = {work.id: house.unpacking.mend(work) for work in works}
         yield from ((work, Outcome(Verdict.LATER, troubles[work.id])) for work in works if troubles[work.id])
-        yield from dispatcher.run_batch([work for work in works if not troubles[work.id]])
+        with house.metrics.run(works[0].name):
+            yield from dispatcher.run_batch([work for work in works if not troubles[work.id]])
 
     def lot(name: str) -> Lot | None:
         settings = handler(name)
@@ -169,6 +175,7 @@ def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage
         downstream=[stage.bell for stage in downstream],
         limit=lambda name: handler(name).concurrency,
         lot=lot,
+        ended=house.metrics.ended,
         on_failure=house.ending.fail,
     )
     house.at_end.callback(stage.join)
@@ -187,6 +194,7 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         lambda _: UNPACKING,
         workers=UNPACK_THREADS * house.config.watcher.unpackers,
         downstream=[stage.bell for stage in downstream],
+        ended=house.metrics.ended,
         on_failure=house.ending.fail,
     )
     return begin(house, stage)
@@ -261,6 +269,15 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
     assert house.config.watcher.socket is not None
     control = Control(house.config.watcher.socket, counter, house.ending.fail)
     house.at_end.callback(control.close)
+
+
+def open_pages(house: House, accounts: Accounts, heart: Heart) -> None:
+    """What machines that look after us may read, if it is wanted."""
+    where, metrics = house.config.watcher.metrics, house.metrics
+    if where is not None:
+        metrics.registry.register(Readings(accounts.pulses, house.desk.counts, house.spool.free))
+        pages = {"/metrics": lambda: (200, metrics.text()), "/healthz": heart.health, "/readyz": heart.readiness}
+        house.at_end.callback(Exposure(where, pages).close)
 
 
 def begin(house: House, stage: Stage) -> Stage:

@@ -20,6 +20,7 @@ from watcher.model import Kind
 from watcher.outbox.postman import SENDING
 from watcher.retry import RetryPolicy
 from watcher.service.ending import Ending
+from watcher.service.metrics import Metrics
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
@@ -52,6 +53,7 @@ class House:
     unpacking: Unpacking
     hall: Hall
     access: Access
+    metrics: Metrics
     ending: Ending
     at_end: ExitStack  #: closes what was opened, the last first
 
@@ -93,6 +95,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
         unpacking,
         hall,
         Access(open_link),
+        Metrics(),
         ending,
         at_end,
     )

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from watcher.config.accounts import Account
 from watcher.config.bounds import parse_limits
 from watcher.config.handlers import HandlerSettings
+from watcher.config.listening import ListeningPlace
 from watcher.config.oauth.client import OAuthClient
 from watcher.config.rules import Rule
 from watcher.config.shape import STRICT, Count, FilePath, Name, not_empty
@@ -54,6 +55,7 @@ class WatcherSettings:
     isolation: Literal["none", "sandbox"] = "none"  #: of handlers that say nothing of their own
     links: Count = 8  #: threads that serve the links to the servers
     stop_timeout: Duration = 20.0  #: time that running handlers get when the daemon is stopped
+    metrics: ListeningPlace | None = None  #: where to serve /metrics, /healthz and /readyz; None: nowhere
     log: Literal["debug", "info", "warning", "error"] = "info"  #: least weight of what is logged
 
     def __post_init__(self) -> None:

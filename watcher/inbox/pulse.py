@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Pulse", "State"]
+__all__ = ["WATCHED", "Pulse", "State"]
 
 
 class State(StrEnum):
@@ -16,6 +16,10 @@ class State(StrEnum):
     HELD = "held"  #: connected, but the disk or the backlog is full
     WAITING = "waiting"  #: for the next try to connect
     REFUSED = "refused"  #: login, folder or certificate: a person must look
+
+
+#: The server answers, and all goes its way.
+WATCHED = frozenset({State.LIVE, State.POLLING, State.CATCHING_UP, State.HELD})
 
 
 @dataclass(slots=True)
@@ -34,6 +38,6 @@ class Pulse:
     connects: int = 0
     renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
     mistrusted: int = 0  #: UIDVALIDITY that was refused as one change too many
-    unanswered: int = 0  #: links in a row that broke when the server was asked to describe mails
+    describe_at: float = 0.0  #: not before is the server asked to describe mails: that has broken the link
     careful: bool = False  #: the last FETCH broke the link: mails are fetched one by one until all is well
     answered: bool = field(default=False)  #: the first answer or failure is known

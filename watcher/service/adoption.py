@@ -22,7 +22,7 @@ __all__ = ["Adoption", "Changes", "changes"]
 log = logging.getLogger(__name__)
 
 #: Settings of `[watcher]` that are built into what runs.
-FIXED = ("state", "handlers", "socket", "unpackers", "runners", "links")
+FIXED = ("state", "handlers", "socket", "unpackers", "runners", "links", "metrics")
 
 #: Reads the file named on the command line. What is wrong with it is no failure here: we read it after that.
 LOAD = """

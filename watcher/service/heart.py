@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from watcher.inbox.pulse import Pulse
+from watcher.inbox.pulse import WATCHED, Pulse
 from watcher.service.systemd import ServiceManager
 from watcher.service.vitals import headline, stalled
 
@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 RHYTHM = 5.0  #: seconds between two beats, fewer for an impatient watchdog
 FIRST_RHYTHM = 0.5  #: until we are ready
+MOST_LINES = 100  #: of a page
 FIRST_ANSWERS = 60.0  #: seconds after which we are ready, though some account has not even failed
 
 
@@ -79,3 +80,18 @@ class Heart:
         look()
         if self.ready:
             self.manager.ready(self.told)
+
+    def health(self) -> tuple[int, bytes]:
+        """Whether the process is well, as a page: 200 or 503."""
+        return (503, f"{self.trouble}\n".encode()) if self.trouble else (200, b"well\n")
+
+    def readiness(self) -> tuple[int, bytes]:
+        """Whether every folder is watched, as a page: 200, or 503 with a line for each that is not."""
+        lines = [
+            f"{pulse.account}/{pulse.folder}: {pulse.state}{': ' if pulse.trouble else ''}{pulse.trouble}"
+            for pulse in self.pulses()
+            if pulse.state not in WATCHED
+        ]
+        if self.ready and not lines:
+            return 200, f"{self.told}\n".encode()
+        return 503, "\n".join([*lines[:MOST_LINES], *(["..."] if len(lines) > MOST_LINES else []), ""]).encode()
