@@ -28,6 +28,10 @@ TAG = "[URGENT] in a glob is one character of a set; the tag itself is written [
         ),
         (f"{RULE}when.body = {{ regex = 'invoice' }}", []),
         (
+            f"{RULE}when.body = {{ regex = 'a.{{1,99}}b' }}",
+            ["6: rule[1].when.body: 'a.{1,99}b' sees only the first 4681 bytes of a body, as it repeats so much"],
+        ),
+        (
             f"{RULE}when.subject = ['[URGENT]*', '[a-z]*', '[!ab]*', '[[]tag]*', '[x]*']",
             [f"6: rule[1].when.subject: {TAG}"],
         ),

@@ -15,6 +15,8 @@ from watcher.errors import HandlerMissing
 
 __all__ = ["doubts_of", "missing_handlers", "repeated_names"]
 
+SHORT_REACH = 8 * 1024  #: bytes of a text; most bodies are shorter
+
 
 def repeated_names(rules: tuple[Rule, ...]) -> Iterator[Problem]:
     """Rules that bear the name of an earlier one: the ledger tells their jobs apart by it."""
@@ -89,8 +91,11 @@ def _fits(patterns: tuple[Pattern, ...], value: str) -> bool:
 
 
 def _misread(when: Condition, key: tuple[str | int, ...]) -> Iterator[Problem]:
-    """Globs that fit something else than one might think."""
+    """Globs that fit something else than one might think, and patterns that see less."""
     for pattern in when.body:
+        if pattern.reach < SHORT_REACH:
+            text = f"{pattern.text!r} sees only the first {pattern.reach} bytes of a body, as it repeats so much"
+            yield Problem((*key, "body"), text)
         if not pattern.regex and not re.search(r"[*?\[]", pattern.text):
             yield Problem((*key, "body"), f"{pattern.text!r} fits only a whole body of that text; meant is '*…*'?")
     for pattern in when.subject:

@@ -24,4 +24,5 @@ class Patience:
     look_for_folders: float = 1800.0  #: between two looks at which folders the patterns stand for
     easing: float = 300.0  #: until a folder that is to give up its link has come to its next renewal
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
+    describe_again: float = 3600.0  #: until a server is asked again to describe mails, after that broke the link
     fetch_again: float = 15.0  #: until a UID that brought no bytes is asked for again; doubles

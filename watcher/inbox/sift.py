@@ -15,7 +15,6 @@ __all__ = ["LOT", "sift"]
 log = logging.getLogger(__name__)
 
 LOT = 96  #: mails in one question, whose answers are short
-MANY_LOSSES = 2  #: links in a row that broke over the question, after which it is asked no more
 NOTE = "no rule is for it, as its server describes it"
 
 
@@ -24,21 +23,20 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
     Those of `uids` that are to be fetched (LOT at most). The others are in the ledger afterwards, and so is nothing
     else: a mail counts as looked at, and the cursor moves over it as over one that was handled.
 
-    Asks only where the answer can spare something, and where it has not broken the link before. Raises MailboxLost,
+    Asks only where the answer can spare something, and where asking has not broken the link lately. Raises MailboxLost,
     Superseded, StorageFailed; then all is asked for again.
     """
     reception, pulse, now = post.reception, post.pulse, time.time()
     sieve = reception.sieve
     question = sieve.question(cursor.account, cursor.folder) if sieve else None
-    if sieve is None or question is None or pulse.careful or pulse.unanswered >= MANY_LOSSES:
+    if sieve is None or question is None or pulse.careful or pulse.describe_at > time.monotonic():
         return list(uids)
     try:
         outlines = link.outlines(uids, question)
         left = [outline.uid for outline in outlines if is_refused(link, outline, cursor, sieve, now)]
     except MailboxLost:
-        pulse.unanswered += 1
+        pulse.describe_at = time.monotonic() + reception.patience.describe_again
         raise
-    pulse.unanswered = 0
     if left:
         reception.folders.receive(cursor, [], [Blank(uid, NOTE, None) for uid in left], now)
         pulse.mails += len(left)
