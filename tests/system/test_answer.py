@@ -1,0 +1,84 @@
+"""A mail comes in from a real server, a handler answers, and the answer goes out, whenever the daemon is killed."""
+
+import re
+import time
+from collections import Counter
+
+import pytest
+
+from tests.fakes.smtp_server import SmtpServer
+from tests.system.daemon import Daemon, Watched
+from tests.system.dovecot import Dovecot
+
+pytestmark = pytest.mark.system
+
+ECHO = """#!/usr/bin/env python3
+import json, os
+mail = json.load(open("message.json"))
+with open(os.environ["WATCHER_ACTIONS"], "w") as actions:
+    actions.write(json.dumps({"action": "reply", "text": "Thanks"}) + "\\n")
+    new = {"action": "send", "to": "desk@example.net", "subject": mail["subject"], "text": "New"}
+    actions.write(json.dumps(new) + "\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Dovecot(users=("alice", "bob")) as running:
+        yield running
+
+
+def settings(relay, user):
+    return (
+        f'[smtp.{user}]\nhost = "127.0.0.1"\nport = {relay.port}\ntls = "implicit"\nuser = "me"\n'
+        f'password = {{ env = "RELAY" }}\nca_file = "{relay.ca_file}"\nfrom = "{user}@example.com"\n'
+        '[handler.echo]\nrecipients = ["*@example.net"]\nconcurrency = 8\n'
+    )
+
+
+def mail(number, sender):
+    return (
+        f"Return-Path: <{sender}>\r\nFrom: {sender}\r\nTo: x@example.com\r\nSubject: mail {number}\r\n"
+        f"Message-ID: <{number}@example.org>\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n\r\nHello\r\n"
+    ).encode()
+
+
+def test_a_reply_and_a_new_mail_go_out_with_the_run(server, tmp_path):
+    with SmtpServer() as relay:
+        daemon = Daemon(
+            tmp_path, server, [Watched("alice")], handlers={"echo": ECHO}, settings=settings(relay, "alice")
+        )
+        daemon.environment["RELAY"] = relay.password
+        with daemon:
+            server.deliver("alice", mail(1, "carol@example.org"))
+            server.deliver("alice", mail(2, "no-reply@example.org"))
+            daemon.until(lambda: len(relay.mails) == 3, 60, "the answers")
+            assert daemon.stop() == 0
+    assert Counter(one.recipients for one in relay.mails) == {("carol@example.org",): 1, ("desk@example.net",): 2}
+    (reply,) = (one for one in relay.mails if one.recipients == ("carol@example.org",))
+    assert b"In-Reply-To: <1@example.org>" in reply.data
+    assert b"Auto-Submitted: auto-replied" in reply.data
+
+
+def test_killed_at_any_moment_each_mail_goes_out_and_a_second_copy_is_the_same(server, tmp_path):
+    with SmtpServer() as relay:
+        daemon = Daemon(tmp_path, server, [Watched("bob")], handlers={"echo": ECHO}, settings=settings(relay, "bob"))
+        daemon.environment["RELAY"] = relay.password
+        with daemon:
+            server.deliver_many(("bob", "INBOX", mail(number, f"p{number}@example.org")) for number in range(15))
+            for moment in range(6):
+                seen = len(relay.mails)
+                daemon.until(lambda seen=seen: len(relay.mails) > seen or len(relay.mails) >= 30, 60, "another one")
+                time.sleep(moment / 100)
+                daemon.kill()
+                daemon.start()
+            daemon.until(lambda: len({identity(one) for one in relay.mails}) == 30, 120, "all of them")
+            assert daemon.stop() == 0
+    copies = Counter(identity(one) for one in relay.mails)
+    assert len(copies) == 30
+    assert max(copies.values()) <= 2
+    assert copies.total() - 30 <= 6
+
+
+def identity(taken):
+    return re.search(rb"Message-ID: (\S+)", taken.data)[1]
