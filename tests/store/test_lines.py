@@ -67,6 +67,17 @@ def test_a_mail_that_is_not_taken_apart_yet_holds_all_later_ones(books: Books) -
     assert due(books) == [second.mail, first.mail]
 
 
+def test_the_end_of_the_first_does_not_let_one_pass_that_nobody_has_read(books: Books) -> None:
+    books.receive(arrival(1), arrival(2), arrival(3))
+    first, second, third = books.claim_all(Kind.UNPACK)
+    books.end(first, Outcome(Verdict.DONE, plan=one()))
+    books.end(third, Outcome(Verdict.DONE, plan=one()))
+    books.end(books.claim(Kind.JOB), OK)
+    assert due(books) == []
+    books.end(second, Outcome(Verdict.DONE, plan=one()))
+    assert due(books) == [second.mail]
+
+
 @pytest.mark.parametrize("verdict", [Verdict.NEVER, Verdict.DONE])
 def test_one_that_has_no_job_in_the_end_lets_them_go(books: Books, verdict: Verdict) -> None:
     books.receive(arrival(1), arrival(2))
