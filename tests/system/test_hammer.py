@@ -46,7 +46,7 @@ def logins(home, command, seconds):
         server.password = server.users["me"]
         server.on(command, eof, times=None)
         with Daemon(home, server, [Watched("me")]) as daemon:
-            server.wait_for(lambda: server.logins, seconds=20)
+            server.wait_for(lambda: server.logins, seconds=60)
             assert not daemon.ends_within(seconds)
             return server.logins
 
