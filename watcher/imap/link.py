@@ -18,7 +18,7 @@ from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import Folders, Mailbox, folder_name
 from watcher.imap.login import introduce, login
-from watcher.imap.outlines import OUTLINE, Outline, Question, closely, looked, outlines
+from watcher.imap.outlines import OUTLINE, USUAL, Outline, Question, closely, looked, outlines
 from watcher.imap.refusals import Phase
 from watcher.imap.sasl import Credential, Proof
 from watcher.imap.signals import printable
@@ -109,13 +109,12 @@ class Link(Folders):
         items = "RFC822.SIZE INTERNALDATE" + " BODYSTRUCTURE" * question.parts
         if question.fields:
             items += f" BODY.PEEK[HEADER.FIELDS ({' '.join(question.fields)})]"
-        return self._fetch(uids, items, len(uids) * OUTLINE, lambda lines: outlines(lines, frozenset(uids)))
+        return self._fetch(uids, items, len(uids) * USUAL, lambda lines: outlines(lines, frozenset(uids)))
 
     def look_closer(self, outline: Outline) -> Outline:
         """The same with the headers of its parts, and the beginnings of its texts."""
         items = reduce(closely, outline.leaves or (), "RFC822.SIZE")
-        size = OUTLINE * 2 * len(outline.leaves or ())
-        return self._fetch([outline.uid], items, size, lambda lines: looked(lines, outline))
+        return self._fetch([outline.uid], items, OUTLINE, lambda lines: looked(lines, outline))
 
     def heads(self, uids: Sequence[int], length: int) -> list[Head]:
         """The first `length` bytes of each of `uids`, in one question. A UID is missing if the server leaves it out."""

@@ -15,7 +15,10 @@ from typing import Any
 from watcher.imap.answers import instant, messages, value_of
 from watcher.imap.faults import FOREIGN
 
-__all__ = ["OUTLINE", "TEXT", "Closer", "Leaf", "Outline", "Question", "closely", "looked", "outlines"]
+__all__ = ["OUTLINE", "TEXT", "USUAL", "Closer", "Leaf", "Outline", "Question", "closely", "looked", "outlines"]
+
+#: Bytes that a server usually needs to describe a mail.
+USUAL = 2 * 1024
 
 #: Bytes of header fields, or of a text, that are bargained for.
 OUTLINE = 16 * 1024
