@@ -72,7 +72,7 @@ def test_the_end_of_the_first_does_not_let_one_pass_that_nobody_has_read(books: 
     first, second, third = books.claim_all(Kind.UNPACK)
     books.end(first, Outcome(Verdict.DONE, plan=one()))
     books.end(third, Outcome(Verdict.DONE, plan=one()))
-    books.end(books.claim(Kind.JOB), OK)
+    books.end(books.claim(Kind.JOB, FAR), OK)
     assert due(books) == []
     books.end(second, Outcome(Verdict.DONE, plan=one()))
     assert due(books) == [second.mail]

@@ -13,7 +13,7 @@ from watcher.inbox.catchup import Mark, look_from, prove, unseen
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
-from watcher.inbox.receive import chunks, note_unfetched, receive
+from watcher.inbox.receive import CHUNK, chunks, note_unfetched, receive
 from watcher.inbox.sift import LOT, sift
 
 __all__ = ["Progress", "catch_up"]
@@ -46,6 +46,8 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     lowest = max(cursor.floor_uid, min([low, *wanted]))
     todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
     top = max([cursor.next_uid - 1, *found])
+    if not post.reception.in_order():  # the newest may have come just now
+        todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
     for lot in chunks(todo, LOT):
         worth = sift(link, cursor, lot, post)
         if len(worth) < len(lot):

@@ -17,7 +17,7 @@ from watcher.inbox.post import Reception
 from watcher.model import Place, identity
 from watcher.store.spool import Draft
 
-__all__ = ["chunks", "note_unfetched", "receive"]
+__all__ = ["CHUNK", "chunks", "note_unfetched", "receive"]
 
 log = logging.getLogger(__name__)
 
