@@ -1,14 +1,13 @@
 """Shipped handlers on mails that are taken apart as the daemon does it, run by its dispatcher; all real files."""
 
-import json
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,11 +15,13 @@ from threading import Thread
 
 import pytest
 
+from watcher.cli.trial.bench import unsent
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.dispatch import Dispatcher
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import unpack
-from watcher.model import Envelope, Kind, MailFolder, Outcome, Place, Work, identity
+from watcher.model import Envelope, Kind, MailFolder, Outcome, Place, Work
+from watcher.wishes import Request
 
 SHIPPED = Path(__file__).parents[2] / "handlers"
 BORDER = "mx.you.example"
@@ -66,8 +67,12 @@ class Shop:
         for folder in ("handlers", "spool", "out"):
             (self.root / folder).mkdir(mode=0o755)
         self.out = self.root / "out"
+        self.letters: list[Request] = []
         self.dispatcher = Dispatcher(
-            lambda name: self.settings.get(name, HandlerSettings()), self.root / "handlers", self.root / "spool"
+            lambda name: self.settings.get(name, HandlerSettings()),
+            self.root / "handlers",
+            self.root / "spool",
+            write=partial(unsent, self.letters),
         )
 
     def install(self, name: str, **environment: str) -> None:
@@ -94,17 +99,6 @@ class Shop:
         place, now = Place("you", "INBOX", 7, 42), datetime.now(UTC)
         work = Work(1, Kind.JOB, name, "", 1, key, place, now, key, attempt, attempt, 0, time.time())
         return self.dispatcher.run(work)
-
-    def asks(self, name: str, mail: EmailMessage | bytes) -> list[dict]:
-        """What a handler writes into its actions file, whether this daemon can do it or not."""
-        folder, state, actions = self.root / "spool" / self.receive(mail), self.root / "state", self.root / "actions"
-        state.mkdir(exist_ok=True)
-        actions.write_text("")
-        key = identity(folder.name, name)
-        given = {"WATCHER_KEY": key, "WATCHER_STATE": str(state), "WATCHER_ACTIONS": str(actions), "PATH": "/usr/bin"}
-        program = self.root / "handlers" / name
-        subprocess.run([program], cwd=folder, env={**given, **self.settings[name].env}, check=True)
-        return [json.loads(line) for line in actions.read_text().splitlines()]
 
 
 @pytest.fixture

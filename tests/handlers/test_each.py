@@ -35,7 +35,7 @@ SETTINGS = {
 UNSET = sorted(set(SETTINGS) - {"notify-desktop", "unsubscribe"})
 
 #: Those that must not take a mail for which they have nothing to do as done.
-CHOOSY = {"run-command-on-subject", "unsubscribe", "invoice-pdf", "dmarc-report", "forward", "auto-reply"}
+CHOOSY = {"run-command-on-subject", "unsubscribe", "invoice-pdf", "dmarc-report"}
 
 #: The rest is much the same for all.
 ODDEST = {"ordinary", "repeated", "empty", "bare", "broken words", "name", "newline", "terminal", "HTML alone"}

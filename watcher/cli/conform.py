@@ -14,7 +14,7 @@ from watcher.cli import exits
 from watcher.cli.completion import handler_names
 from watcher.cli.terminal import say
 from watcher.cli.trial import located
-from watcher.cli.trial.bench import bench
+from watcher.cli.trial.bench import bench, unsent
 from watcher.cli.workshop import open_workshop
 from watcher.config import HandlerSettings, find_handler
 from watcher.jobs.conformance import CASES, Case
@@ -89,7 +89,7 @@ def checks(root: Path, handlers: Path, name: str, settings: HandlerSettings) -> 
     """Each case in turn, on a dispatcher of its own state."""
     spool = root / "spool"
     spool.mkdir(mode=0o700)
-    dispatcher = Dispatcher(lambda _: settings, handlers, spool)
+    dispatcher = Dispatcher(lambda _: settings, handlers, spool, write=partial(unsent, []))
     try:
         for case in CASES:
             yield check(dispatcher, spool, name, case)

@@ -3,10 +3,11 @@
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,8 +23,9 @@ from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome
 from watcher.retry import RetryPolicy, decide
 from watcher.store.spool import discard
 from watcher.unpacking import whose_word_counts
+from watcher.wishes import Correspondence, Request
 
-__all__ = ["Bench", "Run", "bench", "lay_out", "runs", "stand_in", "standing_in", "succeeded", "surroundings"]
+__all__ = ["Bench", "Run", "bench", "lay_out", "runs", "stand_in", "standing_in", "succeeded", "surroundings", "unsent"]
 
 #: Of the account, where no configuration names one.
 NOBODY = "try"
@@ -55,6 +57,7 @@ class Run:
     decision: Decision
     seconds: float  #: time it took
     decided_at: float  #: seconds since 1970
+    letters: tuple[Request, ...] = ()  #: mails it wants sent
 
 
 @contextmanager
@@ -121,10 +124,13 @@ def standing_in(settings: HandlerSettings, *, slow: bool) -> HandlerSettings:
 
 def runs(on: Bench, handlers: Path, settings: HandlerSettings, *, attempt: int, times: int) -> Iterator[Run]:
     """Run the handler so often, under the same key: from this attempt on, all before it having failed alike."""
-    dispatcher = Dispatcher(lambda _: settings, handlers, on.root / "spool")
+    letters: list[Request] = []
+    dispatcher = Dispatcher(lambda _: settings, handlers, on.root / "spool", write=partial(unsent, letters))
     try:
         for number in range(attempt, attempt + times):
-            yield _run(dispatcher, on.work, settings.retry_policy, number)
+            run = _run(dispatcher, on.work, settings.retry_policy, number)
+            yield replace(run, letters=tuple(letters))
+            letters.clear()
     finally:
         dispatcher.close(0)
 
@@ -137,6 +143,12 @@ def _run(dispatcher: Dispatcher, work: Work, policy: RetryPolicy, attempt: int) 
     took, now = time.monotonic() - began, time.time()
     decision = decide(outcome, work, policy, now, rnd=lambda: 0.5)
     return Run(work, outcome, decision, took, now)
+
+
+def unsent(letters: list[Request], _: Work, requests: Sequence[Request], __: Sequence[Path]) -> Correspondence:
+    """Note in `letters` what is to be sent, and send nothing."""
+    letters += requests
+    return Correspondence()
 
 
 def succeeded(run: Run) -> bool:

@@ -111,7 +111,8 @@ def call_of(on: Bench, program: Program, settings: HandlerSettings, environment:
 def report_of_run(run: Run, settings: HandlerSettings, changed: Sequence[str]) -> RunReport:
     """One run in words."""
     outcome = run.outcome
-    actions = tuple(words(action) for action in outcome.actions)
+    letters = tuple(f"{one.action} {', '.join((*one.to, *one.cc, *one.bcc))}".rstrip() for one in run.letters)
+    actions = (*map(words, outcome.actions), *(f"{letter} (not sent by `try`)" for letter in letters))
     step = next_step(run, settings)
     return RunReport(
         run.work.attempt, round(run.seconds, 3), outcome.verdict, outcome.reason, outcome.output, actions,
