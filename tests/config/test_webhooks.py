@@ -78,6 +78,8 @@ RULE = '[[rule]]\nrun = ["hook"]\n[handler.hook]\n'
         ('url = "https://[::1]/"', "url leads to ::1, which is no public address"),
         ('url = "ftp://example.org/"', "is no address of a webhook"),
         ('url = "https:///path"', "is no address of a webhook"),
+        ('url = "https://.example.org/"', "is no address of a webhook"),
+        ('url = "https://example..org/"', "is no address of a webhook"),
         ('url = "https://example.org:99999/"', "is no address of a webhook"),
         ('url = "https://ann:secret@example.org/"', "holds a user or a fragment"),
         ('url = "https://example.org/#x"', "holds a user or a fragment"),
@@ -102,6 +104,12 @@ def test_what_is_wrong_is_told_at_once_and_without_secrets(file, lines, words):
 @pytest.mark.parametrize("url", ["http://hooks.example.org/", "https://10.0.0.1/", "http://localhost:8080/x?y=1"])
 def test_what_is_allowed_by_hand(url):
     assert HandlerSettings(url=url, allow_private=True).url == url
+
+
+def test_a_proxy_of_the_environment_that_is_none_is_told_when_the_file_is_read(file, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "ftp://nowhere")
+    [problem] = file.problems(RULE + 'url = "https://example.org/"\nproxy = "environment"')
+    assert "ALL_PROXY or HTTPS_PROXY in the environment" in problem
 
 
 def test_handlers_that_are_no_files_are_not_missing(file):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, PlainValidator, Strict
 from pydantic.dataclasses import dataclass
@@ -92,6 +93,8 @@ class HandlerSettings:
             raise ValueError(f"has {' and '.join(given)}; allowed is one of them")
         if self.url and not self.allow_private:
             check_reach(self.url)
+        if self.url and self.proxy:
+            self.proxy.towards(urlsplit(self.url).hostname or "")  # raises ValueError now and not at each run
         if (self.isolation == "user") != bool(self.user):
             raise ValueError('has one of isolation = "user" and user = "NAME" without the other')
         if self.isolation == "user" and (self.readable or self.writable):

@@ -56,7 +56,8 @@ def _url(value: str) -> str:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"is no address of a webhook; {allowed}") from error
-    if parts.scheme not in {"https", "http"} or not parts.hostname or port == 0:
+    host = parts.hostname or ""
+    if parts.scheme not in {"https", "http"} or not all(host.removesuffix(".").split(".")) or port == 0:
         raise ValueError(f"is no address of a webhook; {allowed}")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError(f"holds a user or a fragment (#), which is never sent; {allowed}")
