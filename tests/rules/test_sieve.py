@@ -20,8 +20,11 @@ from watcher.rules.sieve import Sieve
 from watcher.rules.sight import whole
 
 RECEIVED = datetime(2026, 11, 21, 10, tzinfo=UTC)
-HEADER = b"From: Ann <ann@supplier.example>\r\nTo: me@example.com\r\nSubject: Invoice 66\r\n\r\n"
-OUTLINE = Outline(7, 20_000, RECEIVED, HEADER, (Leaf("1", "text/html", 9_000), Leaf("2", "application/zip", 10_000)))
+HEADER = (
+    b"From: Ann <ann@supplier.example>\r\nTo: me@example.com\r\nSubject: Invoice 66\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+)
+OUTLINE = Outline(7, 20_000, RECEIVED, HEADER, (Leaf("1", "text/html", 9_000), Leaf("2", "image/png", 10_000)))
 BIG = replace(OUTLINE, size=200_000, leaves=(Leaf("1", "text/plain", 5), Leaf("2", "application/zip", 199_000)))
 HELLO = Closer(b"Content-Type: text/plain\r\n\r\n", b"hello")
 
@@ -105,7 +108,7 @@ def test_what_is_asked(sieve, rules, question):
         ("subject = '*offer*', kind = 'list', body = '*x*'", True),
         ("attachment = '*.pdf'", False),
         ("attachment_type = 'application/pdf'", True),
-        ("attachment_type = 'application/zip'", False),
+        ("attachment_type = 'image/*'", False),
         ("any = [{ subject = '*offer*' }, { from = '*@other.example', body = 'x' }]", True),
         ("any = [{ subject = '*offer*' }, { body = 'x' }]", False),
         ("folder = 'Other'", True),
@@ -144,6 +147,24 @@ def test_a_closer_look_at_attachments(sieve, rule, header, refused):
     )
 
 
+@pytest.mark.parametrize("kind", [b"text/plain", b"multipart/mixed; boundary=b\r\nFrom: x@y", b"application/pdf"])
+def test_a_server_that_sees_other_parts_than_we_do(sieve, kind):
+    asked, header = sieve("attachment_type = '*/pdf'"), HEADER.replace(b"multipart/mixed; boundary=b", kind)
+    assert asked.refuses(OUTLINE, "support", "INBOX", NOW)
+    assert not asked.refuses(replace(OUTLINE, header=header), "support", "INBOX", NOW)
+
+
+def test_what_has_no_name_may_be_winmail(sieve):
+    """It holds files of any kind, under any type that says nothing."""
+    leaves = (OUTLINE.leaves[0], Leaf("2", "application/octet-stream", 10_000))
+    asked, outline = sieve("attachment_type = 'image/*'"), replace(OUTLINE, leaves=leaves)
+    assert not asked.refuses(outline, "support", "INBOX", NOW)
+    html = Closer(b"Content-Type: text/html\r\n\r\n", None)
+    for name, refused in ((b"a.bin", True), (b"winmail.dat", False)):
+        file = Closer(b"Content-Type: application/octet-stream; name=" + name + b"\r\n\r\n", None)
+        assert asked.refuses(replace(outline, closer=(html, file)), "support", "INBOX", NOW) is refused
+
+
 UU = b"begin 644 a.pdf\r\n#0V%T\r\n`\r\nend\r\n"
 
 
@@ -169,7 +190,7 @@ def test_files_within_texts(sieve, field, text, size, refused):
 
 
 def test_of_a_mail_with_one_part_its_header_tells(sieve):
-    header = HEADER[:-2] + b"Content-Type: application/zip; name=all.zip\r\n\r\n"
+    header = b"From: a@b\r\nContent-Type: application/zip; name=all.zip\r\n\r\n"
     outline = replace(BIG, leaves=(Leaf("", "application/zip", 199_000),), header=header)
     assert sieve("attachment = '*.pdf'").refuses(outline, "support", "INBOX", NOW)
     assert not sieve("attachment = '*.zip'").refuses(outline, "support", "INBOX", NOW)
@@ -185,7 +206,7 @@ def test_of_a_mail_with_one_part_its_header_tells(sieve):
         ("attachment = '*.pdf'", {"leaves": (Leaf("1", "text/plain", 17_000), BIG.leaves[1])}, False),
         ("attachment = '*.pdf'", {"leaves": BIG.leaves * 11}, False),
         ("attachment = '*.pdf'", {"leaves": None}, False),
-        ("attachment = '*.pdf'", {"header": None}, True),
+        ("attachment = '*.pdf'", {"header": None}, False),
         ("any = [{ attachment = '*.pdf' }, { body = 'x' }]", {}, False),
         ("from = '*@supplier.example', body = 'x'", {}, False),
     ],

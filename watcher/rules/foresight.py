@@ -73,10 +73,13 @@ def _header(block: bytes | None) -> Header | None:
 
 def _enclosures(outline: Outline) -> tuple[Enclosure, ...] | None:
     """What may be an attachment, at least."""
-    leaves = outline.leaves
-    if leaves is None or outline.size is None or outline.size - sum(leaf.size for leaf in leaves) > FRAME:
+    leaves, header = outline.leaves, _header(outline.header)
+    if not leaves or header is None or outline.size is None:
         return None
-    if leaves and not leaves[0].section and _header(outline.header):  # that of the mail is that of its only part
+    has_parts, total = bool(leaves[0].section), sum(leaf.size for leaf in leaves)
+    if described(header, TEXT, Defects(1)).is_multipart != has_parts or outline.size - total > FRAME:
+        return None  # the server sees other parts than we do
+    if not has_parts:
         return _by_header(leaves[0], Closer(outline.header, None))
     if outline.closer is None:
         return tuple(each for leaf in leaves for each in _by_type(leaf.type))
@@ -84,8 +87,8 @@ def _enclosures(outline: Outline) -> tuple[Enclosure, ...] | None:
 
 
 def _by_type(type_: str) -> tuple[Enclosure, ...]:
-    """Winmail.dat holds anything, and a text may hold files uuencoded; what is called how is not known."""
-    if type_ in TNEF_TYPES:
+    """What is called how is not known: so it may be winmail.dat, which holds anything, and a text may hold files."""
+    if type_.startswith("application/"):
         return (Enclosure(None, None),)
     within = (Enclosure(None, "application/octet-stream"),) if type_ == TEXT else ()
     return (Enclosure(None, type_), *within)

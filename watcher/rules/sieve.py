@@ -12,7 +12,6 @@ from watcher.rules.sight import Sight
 
 __all__ = ["Sieve"]
 
-
 #: Fields that describe the part of a mail that has but one.
 CONTENT = ("Content-Type", "Content-Disposition")
 
@@ -48,12 +47,12 @@ class Sieve:
 
     def doubts(self, outline: Outline, account: str, folder: str, now: float) -> bool:
         """Whether a closer look at the parts of a mail that is not refused may spare much of what fetching it costs."""
-        leaves = outline.leaves or ()
-        texts = [leaf.size for leaf in leaves if leaf.type == TEXT]
-        if not (0 < len(leaves) <= MANY and leaves[0].section and sum(texts) < OUTLINE and (outline.size or 0) > BIG):
+        leaves, sight = outline.leaves or (), foreseen(outline, account, folder, now)
+        texts = sum(leaf.size for leaf in leaves if leaf.type == TEXT)
+        if sight.attachments is None or (outline.size or 0) <= BIG or len(leaves) > MANY or texts >= OUTLINE:
             return False
-        bare = replace(foreseen(outline, account, folder, now), attachments=())
-        return all(judge(rule.when, bare) is Answer.NO for rule in self.rules())
+        bare = replace(sight, attachments=())
+        return bool(leaves[0].section) and all(judge(rule.when, bare) is Answer.NO for rule in self.rules())
 
 
 def can_fail(when: Condition, nothing: Sight) -> bool:
