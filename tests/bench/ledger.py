@@ -102,4 +102,9 @@ def seconds_until_done(house: House, kind: Kind) -> float:
     while house.ledger.backlog(kind) or "running" in house.desk.counts()[kind]:
         if house.ending.wait(0.05) or time.monotonic() > began + _PATIENCE:
             raise RuntimeError(house.ending.reason or f"{house.desk.counts()}")
-    return time.monotonic() - began
+    taken = time.monotonic() - began
+    if repeated := [entry for entry in house.desk.entries(kind=kind, limit=10_000) if entry.attempts > 1]:
+        raise RuntimeError(
+            f"{len(repeated)} were tried again, which counts their waits: {house.desk.show(repeated[0].id)}"
+        )
+    return taken
