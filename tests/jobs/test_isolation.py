@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from watcher.jobs import sandbox
 from watcher.jobs.own_user import Owner, open_way
 from watcher.jobs.program import CannotStart
 from watcher.model import Verdict
+from watcher.store.spool import discard
 
 BOXED = {"isolation": "sandbox"}
 OWN = {"isolation": "user", "user": "games"}
@@ -37,7 +37,7 @@ def room():
     room.open()
     yield room
     room.dispatcher.close(0)
-    shutil.rmtree(root)
+    discard(root)
 
 
 def outcome(room, text, name="book", **settings):
@@ -69,16 +69,19 @@ def test_a_sandbox_may_write_nowhere_but_where_it_may(room, tmp_path):
     for name in ("open", "shown"):
         (tmp_path / name).mkdir()
     (tmp_path / "shown" / "rates").write_text("1.07")
+    mark = f"mark-of-{room.root.name}"
     text = f"""
         cat {tmp_path}/shown/rates
         for place in /usr / /etc {tmp_path}/shown . ; do touch $place/x && exit 3; done
-        for place in /tmp /dev/shm $TMPDIR $HOME $WATCHER_STATE {tmp_path}/open; do touch $place/x || exit 4; done
+        for place in /tmp /var/tmp /dev/shm $TMPDIR $HOME $WATCHER_STATE {tmp_path}/open; do
+            touch $place/{mark} || exit 4
+        done
     """
     found = outcome(room, text, **BOXED, readable=(tmp_path / "shown",), writable=(tmp_path / "open",))
     assert found.verdict is Verdict.DONE, found
     assert found.output.startswith("1.07")
-    assert (tmp_path / "open" / "x").exists()
-    assert not Path("/tmp/x").exists()
+    assert (tmp_path / "open" / mark).exists()
+    assert not [place for place in ("/tmp", "/var/tmp", "/dev/shm") if Path(place, mark).exists()]
 
 
 @pytest.mark.parametrize(("network", "verdict"), [(False, Verdict.LATER), (True, Verdict.DONE)])
@@ -184,7 +187,7 @@ def handle(message):
 
 
 def test_the_way_is_opened_within_the_state_only(tmp_path):
-    found = pwd.getpwnam("games")
+    found = next(user for user in map(pwd.getpwnam, ("games", "news")) if user.pw_uid != os.geteuid())
     owner = Owner("games", found.pw_uid, found.pw_gid, frozenset({found.pw_gid}))
     root = Path(tempfile.mkdtemp(prefix="watcher-way-"))
     state, ledger, inner = root / "state", root / "state" / "ledger.db", root / "state" / "scratch" / "x"
@@ -203,7 +206,7 @@ def test_the_way_is_opened_within_the_state_only(tmp_path):
     inner.chmod(0o700)
     with pytest.raises(CannotStart, match=r"may not read .*: chmod o\+r it"):
         open_way(inner, owner, state)
-    shutil.rmtree(root)
+    discard(root)
 
 
 WARM = """

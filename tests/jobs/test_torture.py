@@ -5,7 +5,6 @@ nothing of it is left: no process, no descriptor, no file.
 
 import os
 import re
-import shutil
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from tests.jobs.conftest import Room
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import verdict
 from watcher.model import Place, Verdict
+from watcher.store.spool import discard
 
 DONE, LATER, CRASHED, HOLD = Verdict.DONE, Verdict.LATER, Verdict.CRASHED, Verdict.HOLD
 
@@ -50,7 +50,7 @@ def room(level, wait_until):
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
     room.dispatcher.close(0)
     assert not [path for path in Path("/dev/shm").glob("imap-watcher-*") if room.dispatcher._strays.knows(tag(path))]
-    shutil.rmtree(root)
+    discard(root)
 
 
 def tag(path):

@@ -1,7 +1,6 @@
 """Handlers kept apart in a daemon that runs: what they can't reach, and what is said of one that can't run or fails."""
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from tests.system.daemon import Daemon, Watched
 from tests.system.dovecot import Dovecot
 from tests.system.mails import mail
+from watcher.store.spool import discard
 
 pytestmark = pytest.mark.system
 
@@ -41,7 +41,7 @@ def home():
     path = Path(tempfile.mkdtemp(prefix="watcher-apart-"))
     path.chmod(0o755)
     yield path
-    shutil.rmtree(path)
+    discard(path)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_each_level_does_its_work_and_reaches_nothing_else(server, home):
 def test_one_that_can_not_run_is_paused_told_once_and_goes_on_when_mended(server, home):
     handlers = {"book": "#!/bin/sh\necho no address; exit 78\n"}
     with Daemon(
-        home, server, [Watched("bob")], handlers=handlers, settings='[handler.book]\nbackoff = 0.2\n'
+        home, server, [Watched("bob")], handlers=handlers, settings="[handler.book]\nbackoff = 0.2\n"
     ) as daemon:
         for number in range(5):
             server.deliver("bob", mail(number).raw)
@@ -99,7 +99,7 @@ def test_one_that_can_not_run_is_paused_told_once_and_goes_on_when_mended(server
 
 
 def test_one_that_always_fails_keeps_the_attempts_of_its_mail(server, home):
-    settings = '[handler.book]\nbackoff = 0.2\nbackoff_cap = 1\nattempts = 3\n'
+    settings = "[handler.book]\nbackoff = 0.2\nbackoff_cap = 1\nattempts = 3\n"
     with Daemon(
         home, server, [Watched("carol")], handlers={"book": "#!/bin/sh\nexit 75\n"}, settings=settings
     ) as daemon:
