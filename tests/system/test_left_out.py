@@ -15,7 +15,7 @@ pytestmark = pytest.mark.system
 
 BIG = 30_000_000  #: bytes
 MOST = 20_000  #: bytes that such a mail may cost
-BACKLOG = 200
+BACKLOG = 100
 
 #: User -> what its rule is for.
 RULES = {
