@@ -1,5 +1,6 @@
 """Secrets of handlers, fetched anew now and then: a command that tells one may be slow, or cost a touch of a key."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
@@ -26,11 +27,14 @@ class Vault:
 
     def __init__(self) -> None:
         self._kept: dict[SecretSource, Kept] = {}
+        self._asking: defaultdict[SecretSource, Lock] = defaultdict(Lock)
         self._lock = Lock()
 
     def fetch(self, source: SecretSource) -> Secret:
         """The secret of a source. Raises CannotStart."""
         with self._lock:
+            asking = self._asking[source]
+        with asking:  # a command that hangs keeps those waiting who want this secret, nobody else
             kept = self._kept.get(source)
             if kept is None or monotonic() - kept.at >= FRESH:
                 try:
