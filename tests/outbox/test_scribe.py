@@ -63,7 +63,6 @@ UNANSWERED = {
     "noreply": (b"<bob@example.org>\r\nTo", b"<no-reply@example.org>\r\nTo"),
     "ourselves": (b"<bob@example.org>\r\nTo", b"<Support@Example.com>\r\nTo"),
     "ourselves by reply-to": (b"Subject:", b"Reply-To: support@example.com\r\nSubject:"),
-    "another imap-watcher": (b"Subject:", b"X-Imap-Watcher: other\r\nSubject:"),
     "this one": (b"Subject:", b"X-Imap-Watcher: state-1\r\nSubject:"),
     "circle": (b"Subject:", b"Received: from a by b; Sat, 21 Nov 2026 12:00:00 +0000\r\n" * 51 + b"Subject:"),
     "two senders": (b"<bob@example.org>\r\nTo", b"<bob@example.org>, eve@example.org\r\nTo"),

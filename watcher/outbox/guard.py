@@ -48,7 +48,7 @@ def objection(message: Message, ours: frozenset[str], instance: str) -> str:
         "it is a bounce": nature.bounce is not None,
         "it is a report": nature.report is not None,
         "it came over a mailing list": nature.list_id is not None,
-        "it was sent by a machine": nature.automatic or nature.auto_reply or LOOP.lower() in fields,
+        "it was sent by a machine": nature.automatic or nature.auto_reply,
         "its sender wants no bounce (null Return-Path)": fields.get("return-path", "x").strip() == "<>",
         "it names no one sender": peer is None,
     }
