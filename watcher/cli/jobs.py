@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from watcher.cli.completion import account_names, handler_names
 from watcher.cli.settings import ask_state, load_settings
 from watcher.cli.terminal import say
 from watcher.model import Kind, Status
@@ -27,8 +28,12 @@ def list_jobs(
     context: typer.Context,
     status: Annotated[Status | None, typer.Option(help="Only work in this state.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Only work of this kind.")] = None,
-    account: Annotated[str | None, typer.Option(help="Only mail of this account.")] = None,
-    handler: Annotated[str | None, typer.Option(help="Only work of this handler.")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Only mail of this account.", autocompletion=account_names)
+    ] = None,
+    handler: Annotated[
+        str | None, typer.Option(help="Only work of this handler.", autocompletion=handler_names)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the latest first.")] = 100,
     as_json: AsJson = False,
 ) -> None:

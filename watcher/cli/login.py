@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from watcher.cli.completion import account_names
 from watcher.cli.settings import load_settings
 from watcher.config.oauth import ManagedToken, ask_for_code, consent_in_browser, consent_on_device
 from watcher.config.oauth.grant import Tokens
@@ -21,7 +22,10 @@ __all__ = ["login"]
 
 def login(
     context: typer.Context,
-    account: Annotated[str, typer.Argument(help="NAME of an account with `oauth`.", metavar="ACCOUNT")],
+    account: Annotated[
+        str,
+        typer.Argument(help="NAME of an account with `oauth`.", metavar="ACCOUNT", autocompletion=account_names),
+    ],
     device: Annotated[bool, typer.Option("--device", help="By a code to be entered on another device.")] = False,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where the browser comes back, for `ssh -L`; else any free one.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from watcher.cli import exits
+from watcher.cli.completion import account_names
 from watcher.cli.doctor.examination import Trials, examine
 from watcher.cli.doctor.findings import Diagnosis, Finding, verdict
 from watcher.cli.doctor.page import Page
@@ -23,7 +24,10 @@ FOLDER = "imap-watcher-test"
 def doctor(
     context: typer.Context,
     accounts: Annotated[
-        list[str] | None, typer.Argument(help="NAMEs of accounts; all if none is given.", metavar="ACCOUNT...")
+        list[str] | None,
+        typer.Argument(
+            help="NAMEs of accounts; all if none is given.", metavar="ACCOUNT...", autocompletion=account_names
+        ),
     ] = None,
     write: Annotated[
         bool, typer.Option("--write/--no-write", help="Put a mail into a test folder, to see the server tell of it.")
