@@ -38,7 +38,7 @@ UNSET = sorted(set(SETTINGS) - {"notify-desktop", "unsubscribe"})
 CHOOSY = {"run-command-on-subject", "unsubscribe", "invoice-pdf", "dmarc-report"}
 
 #: The rest is much the same for all.
-ODDEST = {"ordinary", "repeated", "empty", "bare", "broken words", "name", "newline", "terminal", "HTML alone"}
+ODDEST = {"ordinary", "repeated", "empty", "broken words", "name", "terminal"}
 
 
 def test_each_is_known_here():
