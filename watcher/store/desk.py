@@ -15,9 +15,9 @@ from watcher.store.moves import REPLAY, add, clear_way, give_turn, move, settle,
 __all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
 
 ENTRY = """
-    work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.crashes, work.reason,
-    work.changed_at, work.output, mail.key, mail.account, folder.name AS folder, mail.uid, mail.message_id, mail.size,
-    mail.received, mail.spooled
+    work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.crashes,
+    work.reason, work.changed_at, work.output, mail.key, mail.account, folder.name AS folder, mail.uid,
+    mail.message_id, mail.size, mail.received, mail.spooled
     FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
 """
 ROOM = 500  #: mails cleared away in one transaction
