@@ -19,18 +19,11 @@ from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.scribe import Scribe, Us
+from watcher.outside import open_control, open_pages, open_reload
 from watcher.retry import RetryPolicy
 from watcher.rules.sieve import Sieve
-from watcher.service.adoption import Adoption
-from watcher.service.control import Control, Refused
-from watcher.service.counter import Counter
 from watcher.service.ending import Ending
-from watcher.service.exposure import Exposure
 from watcher.service.heart import Heart, Parts
-from watcher.service.letterbox import Letterbox
-from watcher.service.metrics import Readings
-from watcher.service.reload import Reload
-from watcher.service.status import Status
 from watcher.service.systemd import ServiceManager
 from watcher.stage import Stage
 from watcher.store.lock import hold_state
@@ -46,7 +39,6 @@ CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
 SENDERS = 4  #: relays that are spoken to at once
 LETTERS = 20  #: recipients claimed together for a relay
-LONGEST_LOOK = 25.0  #: seconds that a command waits for changed files to be looked at
 UNPACK_THREADS = 2  #: for each unpacker: one waits for it while the outcome of the other is written down
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 
@@ -173,7 +165,7 @@ def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage
         workers=house.config.watcher.runners,
         own=True,
         downstream=[stage.bell for stage in downstream],
-        limit=lambda name: handler(name).concurrency,
+        limit=lambda name: 0 if house.pauses.has("handler", name) else handler(name).concurrency,
         lot=lot,
         ended=house.metrics.ended,
         on_failure=house.ending.fail,
@@ -228,56 +220,10 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
     house.at_end.callback(lounge.close)
     house.at_end.callback(house.access.abort)
     house.at_end.callback(lounge.announce_close)
-    accounts = Accounts(reception, lounge)
+    accounts = Accounts(reception, lounge, lambda name: house.pauses.has("account", name))
     for account in house.config.accounts:
         accounts.begin(account)
     return accounts
-
-
-def open_reload(house: House, accounts: Accounts, dispatcher: Dispatcher, jobs: Stage, heart: Heart) -> Reload:
-    """Files to what is in force. Handlers that were held get another try when anything has changed."""
-    adoption = Adoption(house.standing, accounts)
-
-    def look() -> None:
-        if adoption.look() | dispatcher.refresh():
-            jobs.resume()
-
-    path = house.config.path
-    watched = {path.parent: path, house.config.watcher.handlers: None}
-    reload = Reload(watched, lambda: heart.reload(look), house.ending.fail)
-    house.at_end.callback(reload.close)
-    return reload
-
-
-def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reload: Reload, *stages: Stage) -> None:
-    """The socket on which the commands ask."""
-
-    def ring() -> None:
-        dispatcher.forget()
-        for stage in stages:
-            stage.resume()
-
-    status = Status(house.standing, house.desk, accounts.pulses, dispatcher.troubles)
-
-    def look() -> object:
-        if not reload.look_now(within=LONGEST_LOOK):
-            raise Refused(f"it takes longer than {LONGEST_LOOK:.0f} s; see status for what came of it")
-        return status.troubles()
-
-    letterbox = Letterbox(house.outgoing, house.spool, ring)
-    counter = Counter(house.desk, ring, {"status": status.tell, "reload": look, "post": letterbox.post})
-    assert house.config.watcher.socket is not None
-    control = Control(house.config.watcher.socket, counter, house.ending.fail)
-    house.at_end.callback(control.close)
-
-
-def open_pages(house: House, accounts: Accounts, heart: Heart) -> None:
-    """What machines that look after us may read, if it is wanted."""
-    where, metrics = house.config.watcher.metrics, house.metrics
-    if where is not None:
-        metrics.registry.register(Readings(accounts.pulses, house.desk.counts, house.spool.free))
-        pages = {"/metrics": lambda: (200, metrics.text()), "/healthz": heart.health, "/readyz": heart.readiness}
-        house.at_end.callback(Exposure(where, pages).close)
 
 
 def begin(house: House, stage: Stage) -> Stage:

@@ -27,6 +27,7 @@ from watcher.store.folders import Folders
 from watcher.store.ledger import Ledger
 from watcher.store.outgoing import Outgoing
 from watcher.store.paths import Paths
+from watcher.store.pauses import Pauses
 from watcher.store.spool import Spool
 from watcher.unpacking import Unpacking
 
@@ -49,6 +50,7 @@ class House:
     folders: Folders
     paths: Paths
     desk: Desk
+    pauses: Pauses
     spool: Spool
     unpacking: Unpacking
     hall: Hall
@@ -91,6 +93,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
         Folders(database),
         Paths(database),
         Desk(database),
+        Pauses(database),
         spool,
         unpacking,
         hall,

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from watcher.cli.jobs import jobs
 from watcher.cli.login import login
 from watcher.cli.new_handler import new_handler
 from watcher.cli.outbox import outbox
+from watcher.cli.pause import pause, resume
 from watcher.cli.record import record
 from watcher.cli.reload import reload
 from watcher.cli.replay import replay
@@ -25,6 +27,7 @@ from watcher.cli.rules import rules
 from watcher.cli.run import run
 from watcher.cli.send import send
 from watcher.cli.status import status
+from watcher.cli.tail import tail
 from watcher.cli.terminal import complain
 from watcher.cli.trial import try_handler
 from watcher.cli.unpack import unpack
@@ -41,10 +44,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (init, run, reload, check, doctor, login, unpack, demo, status, new_handler, conform, record, replay):
-    app.command()(command)
-app.command("try")(try_handler)
-app.command()(send)
+BEGIN: Sequence[Callable[..., None]] = (demo, init, check, doctor, login)
+OPERATE: Sequence[Callable[..., None]] = (run, status, tail, reload, pause, resume, replay)
+AUTHOR: Sequence[Callable[..., None]] = (new_handler, try_handler, conform, record, unpack, send)
+for command in (*BEGIN, *OPERATE, *AUTHOR):
+    app.command("try" if command is try_handler else None)(command)
 app.add_typer(jobs, name="jobs")
 app.add_typer(outbox, name="outbox")
 app.add_typer(rules, name="rules")

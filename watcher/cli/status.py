@@ -1,29 +1,117 @@
 """`imap-watcher status`: how each watched folder is, from the running daemon."""
 
 import json
-from typing import Annotated
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
 from watcher.cli.settings import ask_daemon, load_settings
 from watcher.cli.terminal import say
+from watcher.config.settings import Config
+from watcher.imap.signals import printable
 
 __all__ = ["status"]
 
+PACE = 1.0  #: seconds between two looks
+#: Styles of states; those with one come first, worst on top.
+STYLES = {"refused": "bold red", "waiting": "red", "connecting": "yellow", "held": "yellow", "paused": "blue"}
+FRAME = 8  #: lines of the screen that are no folders
+
 
 def status(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="A live table, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show each watched folder: its state, when the server last answered, and what work waits."""
-    told = ask_daemon(load_settings(context), {"verb": "status"})
-    if as_json:
+    config = load_settings(context)
+    if watch and not sys.stdout.isatty():
+        raise typer.BadParameter("--watch needs a terminal; for scripts there is --json")
+    told = ask_daemon(config, {"verb": "status"})
+    if watch:
+        with suppress(KeyboardInterrupt):
+            follow(config, told)
+    elif as_json:
         print(json.dumps(told, indent=2))
-        return
-    for folder in told["folders"]:
-        heard = folder["age"]["heard"]
-        last = "never heard" if heard is None else f"heard {heard:.0f} s ago"
-        trouble = f"  {folder['trouble']}" if folder["trouble"] else ""
-        mails = f"{folder['mails']} mails" + (f", {left} left out" if (left := folder["left_out"]) else "")
-        say(f"{folder['account']}/{folder['folder']}: {folder['state']}, {last}, {mails}{trouble}")
-    for kind, states in told["work"].items():
-        say(f"{kind}: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items())))
+    else:
+        for line in lines_of(told):
+            say(line)
+
+
+def follow(config: Config, told: Mapping[str, Any]) -> None:
+    """Show what is told again and again, until Ctrl-C."""
+    console, pause = Console(), threading.Event()
+    with Live(screen(told, console.height), console=console, screen=True, auto_refresh=False) as live:
+        while not pause.wait(PACE):
+            live.update(screen(ask_daemon(config, {"verb": "status"}), console.height), refresh=True)
+
+
+def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
+    """All of it, a line each."""
+    lines = [_line(folder) for folder in told["folders"]]
+    lines += [f"{kind}: {_counts(states)}" for kind, states in told["work"].items()]
+    lines += [f"not in force: {problem}" for problem in told.get("configuration", {}).get("refused", ())]
+    lines += [f"handler {name}: {trouble}" for name, trouble in told.get("handlers", {}).items()]
+    return lines
+
+
+def _line(folder: Mapping[str, Any]) -> str:
+    trouble = f"  {folder['trouble']}" if folder["trouble"] else ""
+    return f"{_name(folder)}: {folder['state']}, {_heard(folder)}, {_mails(folder)}{trouble}"
+
+
+def screen(told: Mapping[str, Any], height: int) -> Group:
+    """What fits a screen: troubles first, then those that had mail; the rest is counted."""
+    folders = sorted(told["folders"], key=_weight)
+    room = max(3, height - FRAME - len(told["work"]) - len(told["handlers"]))
+    shown, rest = (folders, ()) if len(folders) <= room else (folders[: room - 1], folders[room - 1 :])
+    table = Table(box=None, pad_edge=False, expand=True)
+    table.add_column("folder", no_wrap=True, ratio=3)
+    table.add_column("state", no_wrap=True)
+    table.add_column("server", no_wrap=True)
+    table.add_column("mails", no_wrap=True, justify="right")
+    table.add_column("trouble", no_wrap=True, ratio=4)
+    for folder in shown:
+        state = Text(folder["state"], STYLES.get(folder["state"], "green"))
+        trouble = Text(printable(folder["trouble"], 300))
+        table.add_row(Text(printable(_name(folder), 100)), state, _heard(folder), _mails(folder), trouble)
+    if rest:
+        table.add_row(Text(f"and {len(rest)} more: {_counts(Counter(folder['state'] for folder in rest))}", "dim"))
+    head = Text(f"{len(folders)} folders: {_counts(Counter(folder['state'] for folder in folders))}", "bold")
+    work = [Text(f"{kind}: {_counts(states)}") for kind, states in told["work"].items()]
+    refused = [Text(printable(f"not in force: {line}", 300), "red") for line in told["configuration"]["refused"]]
+    broken = [Text(printable(f"handler {name}: {why}", 300), "red") for name, why in told["handlers"].items()]
+    return Group(head, "", *refused, *broken, table, "", *work, Text("Ctrl-C ends this", "dim"))
+
+
+def _weight(folder: Mapping[str, Any]) -> tuple[int, int]:
+    order = list(STYLES)
+    state = folder["state"]
+    return order.index(state) if state in order else len(order), -folder["mails"]
+
+
+def _name(folder: Mapping[str, Any]) -> str:
+    return f"{folder['account']}/{folder['folder']}"
+
+
+def _heard(folder: Mapping[str, Any]) -> str:
+    age = folder["age"]["heard"]
+    return "never heard" if age is None else f"heard {age:.0f} s ago"
+
+
+def _mails(folder: Mapping[str, Any]) -> str:
+    left = folder["left_out"]
+    return f"{folder['mails']} mails" + (f", {left} left out" if left else "")
+
+
+def _counts(states: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in sorted(states.items()))

@@ -1,12 +1,13 @@
 """The accounts that are watched. They come and go with the configuration; the others don't notice."""
 
 import threading
+from collections.abc import Callable
 from functools import partial
 
 from watcher.config.accounts import Account
 from watcher.inbox.lounge import Lounge, Party
 from watcher.inbox.post import Reception
-from watcher.inbox.pulse import Pulse
+from watcher.inbox.pulse import Pulse, State
 from watcher.inbox.steward import welcome
 
 __all__ = ["Accounts"]
@@ -15,7 +16,9 @@ __all__ = ["Accounts"]
 class Accounts:
     """Begins and ends the watching of accounts, and tells how they are. Safe to use from many threads."""
 
-    def __init__(self, reception: Reception, lounge: Lounge) -> None:
+    def __init__(self, reception: Reception, lounge: Lounge, is_paused: Callable[[str], bool]) -> None:
+        """`is_paused`: whether a person wants the account of this name left alone for now."""
+        self.is_paused = is_paused
         self.reception = reception
         self.lounge = lounge
         self.lock = threading.Lock()
@@ -26,6 +29,9 @@ class Accounts:
         party, pulses = Party(), list[Pulse]()
         with self.lock:
             self.watched[account.name] = party, pulses
+        if self.is_paused(account.name):
+            pulses += [Pulse(account.name, folder, State.PAUSED, answered=True) for folder in account.folders]
+            return
         welcome(account, self.reception, partial(self.lounge.admit, party=party), pulses)
 
     def end(self, name: str) -> None:

@@ -16,10 +16,11 @@ class State(StrEnum):
     HELD = "held"  #: connected, but the disk or the backlog is full
     WAITING = "waiting"  #: for the next try to connect
     REFUSED = "refused"  #: login, folder or certificate: a person must look
+    PAUSED = "paused"  #: by a person
 
 
-#: The server answers, and all goes its way.
-WATCHED = frozenset({State.LIVE, State.POLLING, State.CATCHING_UP, State.HELD})
+#: All goes its way.
+WATCHED = frozenset({State.LIVE, State.POLLING, State.CATCHING_UP, State.HELD, State.PAUSED})
 
 
 @dataclass(slots=True)

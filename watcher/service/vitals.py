@@ -19,6 +19,7 @@ WORDS: Mapping[State, str] = {
     State.WAITING: "waiting to connect",
     State.REFUSED: "refused",
     State.HELD: "held",
+    State.PAUSED: "paused",
 }
 
 

@@ -1,0 +1,64 @@
+"""Pausing an account (it is not watched) or a handler (its mail waits), until it is resumed; also over restarts."""
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+from watcher.config.standing import Standing
+from watcher.inbox.accounts import Accounts
+from watcher.service.control import Refused
+from watcher.store.pauses import Pauses
+
+__all__ = ["Pausing"]
+
+Kind = Literal["account", "handler"]
+
+
+class Pausing:
+    """Asked by the control socket."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        pauses: Pauses,
+        accounts: Accounts,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed`: a handler may run again, or no more."""
+        self.standing = standing
+        self.pauses = pauses
+        self.accounts = accounts
+        self.changed = changed
+
+    def pause(self, *, name: str, kind: str | None = None) -> object:
+        """Raises Refused."""
+        found = self._kind(name, kind)
+        self.pauses.pause(found, name)
+        self._apply(found, name)
+        return {"kind": found, "name": name, "paused": True}
+
+    def resume(self, *, name: str, kind: str | None = None) -> object:
+        """Raises Refused."""
+        found = self._kind(name, kind)
+        self.pauses.resume(found, name)
+        self._apply(found, name)
+        return {"kind": found, "name": name, "paused": False}
+
+    def _apply(self, kind: Kind, name: str) -> None:
+        account = self.standing.account(name)
+        if kind == "account" and account:
+            self.accounts.end(name)
+            self.accounts.begin(account)
+        self.changed()
+
+    def _kind(self, name: str, kind: str | None) -> Kind:
+        known: dict[Kind, Collection[str]] = {
+            "account": {account.name for account in self.standing.config.accounts} | self.pauses.names["account"],
+            "handler": {name for rule in self.standing.config.rules for name in rule.run}
+            | self.pauses.names["handler"],
+        }
+        found = [each for each, names in known.items() if name in names and kind in {None, each}]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise Refused(f"{name} is an account and a handler; say which by --account or --handler")
+        raise Refused(f"there is no {kind or 'account or handler'} {name}")
