@@ -1,13 +1,18 @@
 """From the ledger to a relay: nothing lost, a second copy only after the final dot, each recipient for himself."""
 
+from base64 import b64encode
 from collections import Counter
 from hashlib import sha256
 
+import dkim
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.fakes.smtp_server import CUT, SmtpServer
 from tests.store.conftest import Books
 from watcher.config.secret import Secret, SecretSource
+from watcher.config.smtp import DkimSettings
 from watcher.model import Kind
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.send import Patience
@@ -245,3 +250,34 @@ def test_a_kept_connection_that_died_is_replaced_unseen(office, server):
     office.turn()
     assert office.states() == {"done": 2}
     assert server.connections == 2
+
+
+def test_mail_is_signed_where_the_relay_does_not(tmp_path, server):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    )
+    public = b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    office = Office(tmp_path, server.relay(dkim=DkimSettings(selector="s1", key=tmp_path / "key.pem")))
+    office.post("k", text="Hello")
+    office.turn()
+    (mail,) = server.mails
+
+    def lookup(name, **_):
+        assert name == b"s1._domainkey.example.com."
+        return b"v=DKIM1; k=rsa; p=" + public
+
+    assert dkim.verify(mail.data, dnsfunc=lookup)
+    assert not dkim.verify(mail.data.replace(b"Hello", b"Holla"), dnsfunc=lookup)
+    office.close()
+
+
+def test_a_key_that_can_not_be_used_holds_the_mail(tmp_path, server):
+    (tmp_path / "key.pem").write_text("no key")
+    office = Office(tmp_path, server.relay(dkim=DkimSettings(selector="s1", key=tmp_path / "key.pem")))
+    office.post("k")
+    office.turn()
+    entry = office.entry()
+    assert (entry.status, "DKIM key" in entry.reason) == ("waiting", True)
+    assert server.mails == []
+    office.close()

@@ -18,7 +18,7 @@ from watcher.config.positions import Key, positions
 from watcher.config.rules import Condition, Rule
 from watcher.config.settings import Document, WatcherSettings
 from watcher.config.shape import NAME_KEY, alternatives
-from watcher.config.smtp import SmtpSettings
+from watcher.config.smtp import DkimSettings, SmtpSettings
 
 __all__ = ["Problem", "Source", "known_keys", "problems_of"]
 
@@ -150,6 +150,8 @@ def _shape_at(key: Key) -> type:
             return OAuthClient
         case ("handler", _):
             return HandlerSettings
+        case ("smtp", _, "dkim"):
+            return DkimSettings
         case ("smtp", _):
             return SmtpSettings
         case ("watcher",):

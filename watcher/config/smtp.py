@@ -23,7 +23,7 @@ from watcher.config.secret import KeyringSource, SecretSource
 from watcher.config.shape import NAME_KEY, STRICT, FilePath, Host, Port, Text, alternatives, has_control
 from watcher.model import Address
 
-__all__ = ["KnownRelay", "Relay", "SmtpSettings", "known_relays", "relay_problems", "relays_of"]
+__all__ = ["DkimSettings", "KnownRelay", "Relay", "SmtpSettings", "known_relays", "relay_problems", "relays_of"]
 
 Tls = Literal["implicit", "starttls", "none"]
 PORTS: Mapping[str, int] = {"implicit": 465, "starttls": 587, "none": 25}
@@ -67,6 +67,15 @@ def _relay_name(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
+class DkimSettings:
+    """How our mail is signed, where the relay does not do it."""
+
+    selector: Text  #: the public key stands in DNS at SELECTOR._domainkey.DOMAIN
+    key: FilePath  #: PEM of the private key (RSA)
+    domain: Host = ""  #: that of the sender if none is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=STRICT)
 class SmtpSettings:
     """One `[smtp.NAME]`. What it leaves out comes from the account of the same name, if there is one."""
 
@@ -85,6 +94,7 @@ class SmtpSettings:
     key: FilePath | None = None  #: PEM of its key
     proxy: ProxySetting | None = None  #: to go through
     hello: Host = ""  #: our name for EHLO; our address if none is given
+    dkim: DkimSettings | None = None  #: None: not signed here
     rate: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None  #: mails a minute
     daily: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = None  #: recipients within 24 hours
 
@@ -106,6 +116,7 @@ class Relay:
     key: Path | None = None
     proxy: Proxy | EnvironmentProxy | None = None
     hello: str = ""
+    dkim: DkimSettings | None = None
     rate: int = 0  #: mails a minute, 0: no limit
     daily: int = 0  #: recipients within 24 hours, 0: no limit
     profile: Profile = dataclasses.field(default_factory=lambda: profile_for("nobody@localhost"))  #: whose words
@@ -163,6 +174,7 @@ def _settled(given: SmtpSettings, account: Account | None) -> Relay:
         key=given.key,
         proxy=given.proxy or (own.proxy if own else None),
         hello=given.hello,
+        dkim=given.dkim,
         rate=given.rate or (known.rate if known else 0),
         daily=given.daily or (known.daily if known else 0),
         profile=profile,

@@ -16,6 +16,12 @@ class Parcel:
     sender: str  #: envelope sender, "" for the null one
     recipients: tuple[str, ...]
     file: Path  #: with CRLF everywhere
+    prefix: bytes = b""  #: fields that go before it
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.prefix) + self.file.stat().st_size
 
 
 def is_ascii(file: Path) -> tuple[bool, bool]:
@@ -29,10 +35,10 @@ def is_ascii(file: Path) -> tuple[bool, bool]:
     return head, whole
 
 
-def stuffed(file: Path) -> Iterator[bytes]:
+def stuffed(parcel: Parcel) -> Iterator[bytes]:
     """A mail in blocks, a dot doubled where it begins a line (RFC 5321 4.5.2), and ended by a line end."""
-    block, line = bytearray(), b""
-    with file.open("rb") as lines:
+    block, line = bytearray(parcel.prefix), b""
+    with parcel.file.open("rb") as lines:
         for line in lines:
             block += b"." + line if line.startswith(b".") else line
             if len(block) >= BLOCK:

@@ -14,6 +14,7 @@ from itertools import groupby
 from watcher.config.secret import Secret
 from watcher.config.smtp import Relay
 from watcher.errors import LoginRefused, MailboxLost, SecretUnavailable, ServerUntrusted, WatcherError
+from watcher.mail.signing import signature
 from watcher.model import Outcome, Verdict, Work
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.send import USUAL, Patience, Refused, Session
@@ -137,6 +138,7 @@ class Postman:
         file = self.spool.folder(works[0].key).raw
         if not file.is_file():
             raise LetterLost(f"the mail is not in the spool any more: {file}")
+        prefix = signature(file.read_bytes(), letter.sender, relay.dkim) if relay.dkim else b""
         session = self.session(relay, line, talk)
         line.sent.append(self.clock())
         line.mails += 1
@@ -144,7 +146,8 @@ class Postman:
         def past() -> None:
             self.outgoing.mark([work for work in works if session.answered.get(work.target) is None])
 
-        answered = session.deliver(Parcel(letter.sender, tuple(work.target for work in works), file), past)
+        parcel = Parcel(letter.sender, tuple(work.target for work in works), file, prefix)
+        answered = session.deliver(parcel, past)
         line.used_at = time.monotonic()
         return answered
 

@@ -178,7 +178,7 @@ class Session:
 
     def parameters(self, parcel: Parcel) -> Iterator[str]:
         """Of MAIL FROM: SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531). Raises Refused."""
-        size = parcel.file.stat().st_size
+        size = parcel.size
         if self.wire.has_extn("size"):
             most = self.wire.esmtp_features["size"]
             if most.isdecimal() and 0 < int(most) < size:
@@ -196,9 +196,9 @@ class Session:
 
     def hand_over(self, parcel: Parcel, past: Callable[[], None]) -> None:
         self.command(Step.DATA, "DATA", good=(354,))
-        for block in stuffed(parcel.file):
+        for block in stuffed(parcel):
             self.wire.transmit(block, self.patience.block)
-        self.talk.client(f"[{parcel.file.stat().st_size} bytes of mail]")
+        self.talk.client(f"[{parcel.size} bytes of mail]")
         past()
         try:
             told = self.say(".", self.patience.end)
