@@ -45,9 +45,9 @@ def room(level, wait_until):
     room.open()
     before = len(list(Path("/proc/self/fd").iterdir()))
     yield room
-    wait_until(lambda: not of_room(room))
-    wait_until(lambda: not list((root / "scratch").iterdir()))
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before
+    wait_until(lambda: not of_room(room), 30)
+    wait_until(lambda: not list((root / "scratch").iterdir()), 30)
+    wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before, 30)  # the look for strays opens some
     room.dispatcher.close(0)
     assert not [path for path in Path("/dev/shm").glob("imap-watcher-*") if room.dispatcher._strays.knows(tag(path))]
     discard(root)
