@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 
 from watcher.cli import exits
-from watcher.cli.completion import handler_names
 from watcher.cli.terminal import say
-from watcher.cli.trial import located
+from watcher.cli.trial import Handler, located
 from watcher.cli.trial.bench import bench, unsent
 from watcher.cli.workshop import open_workshop
 from watcher.config import HandlerSettings, find_handler
@@ -37,9 +36,7 @@ class Check:
 
 def conform(
     context: typer.Context,
-    handler: Annotated[
-        str, typer.Argument(help="Name, or a file anywhere.", metavar="HANDLER", autocompletion=handler_names)
-    ],
+    handler: Handler,
     env: Annotated[
         list[str] | None,
         typer.Option(help="A variable for this only; may be given several times.", metavar="NAME=VALUE"),

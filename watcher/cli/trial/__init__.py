@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 
 from watcher.cli import exits
 from watcher.cli.completion import account_names, handler_names
-from watcher.cli.trial.bench import Bench, Run, bench, lay_out, runs, stand_in, standing_in, succeeded, surroundings
+from watcher.cli.trial.bench import Bench, Run, bench, lay_out, runs, stand_in, standing_in, surroundings
 from watcher.cli.trial.page import show_call, show_end, show_run
 from watcher.cli.trial.report import Report, RunReport, call_of, mail_of, report_of_run, rule_says
 from watcher.cli.trial.traces import changes, look, named_paths
@@ -22,16 +22,19 @@ from watcher.cli.workshop import Workshop, open_workshop
 from watcher.config import HandlerSettings, find_handler
 from watcher.errors import WatcherError
 from watcher.jobs.program import program
+from watcher.model import Verdict
 
-__all__ = ["try_handler"]
+__all__ = ["Handler", "located", "try_handler"]
+
+
+Handler = Annotated[
+    str, typer.Argument(help="Name, or a file anywhere.", metavar="HANDLER", autocompletion=handler_names)
+]
 
 
 def try_handler(
     context: typer.Context,
-    handler: Annotated[
-        str,
-        typer.Argument(help="Name, or a file anywhere.", metavar="HANDLER", autocompletion=handler_names),
-    ],
+    handler: Handler,
     mail: Annotated[str, typer.Argument(help="A saved mail; - reads it; else a built-in one.", metavar="[MAIL]")] = "",
     fail_with: Annotated[
         int | None,
@@ -47,8 +50,7 @@ def try_handler(
         int, typer.Option(min=1, max=1000, help="As the attempt of this number; those before have failed alike.")
     ] = 1,
     account: Annotated[
-        str,
-        typer.Option(help="Judge the sender as for this account; else the first.", autocompletion=account_names),
+        str, typer.Option(help="Judge the sender as for it; else for the first.", autocompletion=account_names)
     ] = "",
     keep: Annotated[
         Path | None, typer.Option(help="Keep the mail folder in this new directory.", metavar="DIR")
@@ -67,30 +69,50 @@ def try_handler(
         raise typer.BadParameter("--slow and --fail-with are two different ends")
     workshop = open_workshop(context)
     handlers, name = located(workshop, handler)
-    settings, played = workshop.settings(name), slow or fail_with is not None
+    instead = "exec sleep 3600" if slow else "" if fail_with is None else f"exit {fail_with}"
+    wanted = Wanted(name, handlers, mail or "a built-in sample", instead, attempt, times, quiet=as_json)
     with opened(mail) as raw, bench(keep) as root:
         on = lay_out(root, raw, name, workshop.config, chosen_account(workshop, account))
-        environment = surroundings(on, settings)
-        if played:
-            handlers = stand_in(root, name, "exec sleep 3600" if slow else f"exit {fail_with}")
-            settings = standing_in(settings, slow=slow)
-        seen = mail_of(on, mail or "a built-in sample")
-        call = call_of(on, program(partial(find_handler, handlers), name, settings), settings, environment)
-        if not as_json:
-            show_call(name, seen, call)
-        done: list[RunReport] = []
-        for run, changed in watched(on, handlers, settings, attempt, times):
-            done.append(report_of_run(run, settings, changed))
-            if not as_json:
-                show_run(done[-1])
-        rule = rule_says(on, workshop.config, name)
-    report = Report(name, seen, call, tuple(done), rule, differences(done), str(keep) if keep else None)
+        report = carried_out(wanted, on, workshop)
     if as_json:
         print(json.dumps(asdict(report), ensure_ascii=False, indent=2))
     else:
-        show_end(report)
-    if not played and not succeeded(run):
+        show_end(report, keep)
+    if not instead and report.runs[-1].verdict not in {Verdict.DONE, Verdict.STOP}:
         raise typer.Exit(exits.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be tried."""
+
+    name: str  #: of the handler
+    handlers: Path  #: folder of its file
+    source: str  #: of the mail, in words
+    instead: str  #: command of a shell that runs in its place, "" for the handler itself
+    attempt: int  #: number of the first run
+    times: int
+    quiet: bool  #: show nothing on the way
+
+
+def carried_out(wanted: Wanted, on: Bench, workshop: Workshop) -> Report:
+    """Run what is wanted, and tell of it as it goes. Raises HandlerMissing, CannotStart."""
+    settings, handlers = workshop.settings(wanted.name), wanted.handlers
+    environment = surroundings(on, settings)
+    if wanted.instead:
+        handlers = stand_in(on.root, wanted.name, wanted.instead)
+        settings = standing_in(settings, slow=not wanted.instead.startswith("exit"))
+    mail = mail_of(on, wanted.source)
+    call = call_of(on, program(partial(find_handler, handlers), wanted.name, settings), settings, environment)
+    if not wanted.quiet:
+        show_call(wanted.name, mail, call)
+    done: list[RunReport] = []
+    for run, changed in watched(on, handlers, settings, wanted.attempt, wanted.times):
+        done.append(report_of_run(run, settings, changed))
+        if not wanted.quiet:
+            show_run(done[-1])
+    rule = rule_says(on, workshop.config, wanted.name)
+    return Report(wanted.name, mail, call, tuple(done), rule, differences(done))
 
 
 def located(workshop: Workshop, handler: str) -> tuple[Path, str]:

@@ -19,13 +19,13 @@ from watcher.jobs.dispatch import Dispatcher
 from watcher.limits import USUAL
 from watcher.mail.pool import UnpackPool
 from watcher.mail.unpack import TRUST_NOBODY
-from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome, Place, Verdict, Work
+from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome, Place, Work
 from watcher.retry import RetryPolicy, decide
 from watcher.store.spool import discard
 from watcher.unpacking import whose_word_counts
 from watcher.wishes import Correspondence, Request
 
-__all__ = ["Bench", "Run", "bench", "lay_out", "runs", "stand_in", "standing_in", "succeeded", "surroundings", "unsent"]
+__all__ = ["Bench", "Run", "bench", "lay_out", "runs", "stand_in", "standing_in", "surroundings", "unsent"]
 
 #: Of the account, where no configuration names one.
 NOBODY = "try"
@@ -149,8 +149,3 @@ def unsent(letters: list[Request], _: Work, requests: Sequence[Request], __: Seq
     """Note in `letters` what is to be sent, and send nothing."""
     letters += requests
     return Correspondence()
-
-
-def succeeded(run: Run) -> bool:
-    """Whether the daemon would take it as done."""
-    return run.outcome.verdict in {Verdict.DONE, Verdict.STOP}

@@ -1,5 +1,7 @@
 """A trial as a person reads it."""
 
+from pathlib import Path
+
 from watcher.cli.terminal import say
 from watcher.cli.trial.report import Call, Mail, Report, RunReport
 
@@ -34,7 +36,7 @@ def show_run(run: RunReport) -> None:
     field("next", run.next)
 
 
-def show_end(report: Report) -> None:
+def show_end(report: Report, kept: Path | None) -> None:
     """What holds for all runs together."""
     print()
     field("rules", report.rule)
@@ -42,8 +44,8 @@ def show_end(report: Report) -> None:
         same = "all runs did, printed and asked for the same; none after the first changed a file"
         for number, line in enumerate(report.differs or (same,)):
             field("again" if number == 0 else "", line)
-    if report.kept:
-        field("kept", report.kept)
+    if kept:
+        field("kept", str(kept))
 
 
 def field(name: str, value: str) -> None:

@@ -76,7 +76,6 @@ class Report:
     runs: tuple[RunReport, ...]
     rule: str  #: whether a rule gives it this mail, in words
     differs: tuple[str, ...]  #: in which later runs were unlike the first; empty with one run
-    kept: str | None  #: directory that stays
 
 
 def mail_of(on: Bench, source: str) -> Mail:
