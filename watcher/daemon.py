@@ -17,9 +17,11 @@ from watcher.jobs.dispatch import Dispatcher
 from watcher.lanes import Lot
 from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
+from watcher.outbox.alarm import Alarm
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.scribe import Scribe, Us
 from watcher.outside import open_control, open_pages, open_reload
+from watcher.posting import Posting
 from watcher.retry import RetryPolicy
 from watcher.rules.sieve import Sieve
 from watcher.service.ending import Ending
@@ -68,10 +70,12 @@ def run(config: Config) -> None:
         open_control(house, accounts, dispatcher, reload, *stages.values())
         open_pages(house, accounts, heart)
 
+        alarm = open_alarm(house, sending)
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         chores = 0.0
         while not ending.wait(heart.rhythm):
             heart.beat(now := time.monotonic())
+            alarm.flush_due(time.time())
             if now >= chores:
                 clear_away(house)
                 chores = now + CHORES
@@ -134,6 +138,20 @@ def open_sending(house: House) -> Stage:
     house.at_end.callback(stage.stop)
     stage.start()
     return stage
+
+
+def open_alarm(house: House, sending: Stage) -> Alarm:
+    """Errors in the log to mail, if that is wanted."""
+
+    def post(posting: Posting) -> None:
+        house.outgoing.post(posting, time.time())
+        sending.bell.ring()
+
+    standing = house.standing
+    alarm = Alarm(lambda: standing.config.alerts, standing.relay, house.spool, house.outgoing.instance, post)
+    logging.getLogger("watcher").addHandler(alarm)
+    house.at_end.callback(logging.getLogger("watcher").removeHandler, alarm)
+    return alarm
 
 
 def open_dispatcher(house: House) -> Dispatcher:

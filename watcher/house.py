@@ -83,13 +83,14 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
     spool = Spool(state)
     standing = Standing(config)
-    unpacking = Unpacking(standing, spool, ledger)
+    outgoing = Outgoing(database)
+    unpacking = Unpacking(standing, spool, ledger, outgoing.instance)
     at_end.callback(unpacking.close)
     hall = Hall(room=max(1, config.watcher.links // 2))
     return House(
         standing,
         ledger,
-        Outgoing(database),
+        outgoing,
         Folders(database),
         Paths(database),
         Desk(database),

@@ -13,6 +13,7 @@ from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import TRUST_NOBODY
 from watcher.model import Envelope, Message, Outcome, Verdict, Work
+from watcher.outbox.alarm import is_alert
 from watcher.rules.route import route
 from watcher.rules.sight import BODY_LIMIT, whole
 from watcher.store.ledger import Ledger
@@ -24,8 +25,10 @@ __all__ = ["Unpacking"]
 class Unpacking:
     """Takes mails apart in child processes. Safe to use from many threads."""
 
-    def __init__(self, standing: Standing, spool: Spool, ledger: Ledger) -> None:
+    def __init__(self, standing: Standing, spool: Spool, ledger: Ledger, instance: str) -> None:
+        """`instance`: name of the ledger, by which our own alerts are known."""
         self.standing = standing
+        self.instance = instance
         self.spool = spool
         self.ledger = ledger
         self.pool = UnpackPool(standing.config.watcher.unpackers, standing.config.limits)
@@ -42,6 +45,8 @@ class Unpacking:
             message = self.take_apart(work)
         except Unreadable as error:
             return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
+        if is_alert(message, self.instance):
+            return Outcome(Verdict.DONE, "an alert of our own: no rule is for it")
         body = ""
         if message.text:
             with (self.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.config.conftest import ACCOUNT
 from watcher.config import Account, Condition, HandlerSettings, Rule, WatcherSettings
+from watcher.config.alerts import AlertSettings
 from watcher.config.oauth import OAuthClient
 from watcher.config.problems import known_keys
 from watcher.config.smtp import SmtpSettings
@@ -21,6 +22,7 @@ SECTIONS = {
     "### Conditions": Condition,
     "## `[handler.NAME]`": HandlerSettings,
     "## `[smtp.NAME]`": SmtpSettings,
+    "## `[alerts]`": AlertSettings,
     "## `[watcher]`": WatcherSettings,
 }
 

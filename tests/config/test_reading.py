@@ -530,7 +530,7 @@ def test_problems_of_the_daemon(file, written, problem):
     ("written", "problem"),
     [
         ("[rules]\n", "4: rules: is unknown; did you mean 'rule'?"),
-        ("[color]\n", "4: color: is unknown; known here: account, rule, handler, oauth, smtp, watcher, limits"),
+        ("[color]\n", "4: color: is unknown; known here: account, rule, handler, oauth, smtp, alerts, watcher, limits"),
         ("[rule]\n", f"4: rule: {LIST}"),
         ("[[handler]]\n", f"4: handler: {MAPPING}"),
         ("[handler]\na = 5\n", f"5: handler.a: {TABLE}"),

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from watcher.config.accounts import Account
+from watcher.config.alerts import AlertSettings
 from watcher.config.handlers import HandlerSettings
 from watcher.config.oauth.client import OAuthClient
 from watcher.config.positions import Key, positions
@@ -154,6 +155,8 @@ def _shape_at(key: Key) -> type:
             return DkimSettings
         case ("smtp", _):
             return SmtpSettings
+        case ("alerts",):
+            return AlertSettings
         case ("watcher",):
             return WatcherSettings
         case ("rule", _):

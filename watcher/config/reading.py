@@ -52,7 +52,9 @@ def load(path: Path, *, strict: bool = False) -> Config:
         problems += problems_of(error)
     else:
         problems += repeated_names(document.rule)
-        problems += (Problem(key, text) for key, text in relay_problems(document.smtp, document.account))
+        problems += (
+            Problem(key, text) for key, text in relay_problems(document.smtp, document.account, document.alerts)
+        )
         (problems if strict else warnings).extend(missing_handlers(document))
         warnings += doubts_of(document)
     if problems:
@@ -61,6 +63,7 @@ def load(path: Path, *, strict: bool = False) -> Config:
     accounts = tuple(with_token(account, document, clients) for account in document.account.values())
     return Config(
         accounts=accounts,
+        alerts=document.alerts,
         relays=relays_of(document.smtp, {account.name: account for account in accounts}),
         rules=document.rule,
         handlers={name: settings.under(apart) for name, settings in document.handler.items()},

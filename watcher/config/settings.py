@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from watcher.config.accounts import Account
+from watcher.config.alerts import AlertSettings
 from watcher.config.bounds import parse_limits
 from watcher.config.handlers import HandlerSettings
 from watcher.config.listening import ListeningPlace
@@ -72,6 +73,7 @@ class Document:
     handler: Mapping[Name, HandlerSettings] = Field(default_factory=dict)
     oauth: Mapping[Name, OAuthClient] = Field(default_factory=dict)
     smtp: Mapping[Name, SmtpSettings] = Field(default_factory=dict)
+    alerts: AlertSettings | None = None
     watcher: WatcherSettings
     limits: Annotated[Limits, PlainValidator(parse_limits)] = USUAL
 
@@ -88,6 +90,7 @@ class Config:
     limits: Limits = USUAL  #: of taking mails apart
     unnamed: HandlerSettings = dataclasses.field(default_factory=HandlerSettings)  #: of handlers without a section
     relays: Mapping[str, Relay] = dataclasses.field(default_factory=dict)  #: by name; each account has one
+    alerts: AlertSettings | None = None  #: None: errors are only logged
     warnings: tuple[str, ...] = ()  #: one line each: file, line, key, what is doubtful
 
     def handler(self, name: str) -> HandlerSettings:

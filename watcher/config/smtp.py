@@ -15,6 +15,7 @@ from pydantic import Field, PlainValidator
 from pydantic.dataclasses import dataclass
 
 from watcher.config.accounts import Account
+from watcher.config.alerts import AlertSettings
 from watcher.config.passwords import Password, Token
 from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile
@@ -130,9 +131,11 @@ def relays_of(sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Accou
 
 
 def relay_problems(
-    sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Account]
+    sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Account], alerts: AlertSettings | None
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is wrong with sections taken together with their accounts: key, and words."""
+    if alerts and alerts.smtp not in {**accounts, **sections}:
+        yield ("alerts", "smtp"), "names neither an account nor a section [smtp.NAME]"
     for name, given in sections.items():
         account = accounts.get(name)
         if not account and not given.relay and not given.host:

@@ -1,0 +1,68 @@
+"""Errors become one mail, not a storm; an alert makes no alert, and no rule is for it."""
+
+import logging
+from email import message_from_bytes, policy
+
+import pytest
+
+from tests.outbox.conftest import ORDINARY
+from watcher.config.alerts import AlertSettings
+from watcher.config.smtp import Relay
+from watcher.mail.unpack import unpack
+from watcher.model import Address, Envelope, MailFolder
+from watcher.outbox.alarm import APART, Alarm, is_alert
+from watcher.store.spool import Spool
+
+
+@pytest.fixture
+def alarm(tmp_path):
+    relay = Relay(name="out", sender=Address("", "us@example.com"), host="localhost", port=25, tls="none")
+    posted = []
+    made = Alarm(
+        lambda: AlertSettings(to=("admin@example.org",), smtp="out"),
+        lambda name: relay if name == "out" else None,
+        Spool(tmp_path),
+        "state-1",
+        posted.append,
+    )
+    made.posted = posted
+    logger = logging.getLogger("watcher.test")
+    logger.addHandler(made)
+    made.logger = logger
+    yield made
+    logger.removeHandler(made)
+
+
+def test_the_first_at_once_and_what_follows_together(alarm):
+    alarm.logger.error("handler book is on hold")
+    alarm.logger.warning("nothing much")
+    alarm.flush_due(1000.0)
+    for number in range(250):
+        alarm.logger.error("dead letter %d", number)
+    alarm.flush_due(1001.0)
+    assert len(alarm.posted) == 1
+    alarm.flush_due(1000.0 + APART)
+    alarm.flush_due(1000.0 + 2 * APART)
+    assert len(alarm.posted) == 2
+    mail = message_from_bytes(alarm.spool.folder(alarm.posted[1].key).raw.read_bytes(), policy=policy.default)
+    assert mail["Subject"] == "imap-watcher: dead letter 50 and 249 more"
+    assert "dead letter 249" in mail.get_content()
+    assert (mail["To"], mail["Auto-Submitted"]) == ("admin@example.org", "auto-generated")
+
+
+def test_an_alert_that_fails_makes_no_other(alarm):
+    alarm.logger.error("out/(outbox) UID 7: send alert admin@example.org (job 7, attempt 1): dead: 550 no")
+    alarm.flush_due(1000.0)
+    assert alarm.posted == []
+
+
+def test_an_alert_of_ours_is_known_and_no_other_mail_is(alarm, tmp_path):
+    alarm.logger.error("x")
+    alarm.flush_due(1000.0)
+    read = unpack(alarm.spool.folder(alarm.posted[0].key), Envelope())
+    assert is_alert(read, "state-1")
+    assert not is_alert(read, "state-2")
+    (tmp_path / "other").mkdir()
+    folder = MailFolder(tmp_path / "other")
+    folder.raw.write_bytes(ORDINARY)
+    assert not is_alert(unpack(folder, Envelope()), "state-1")

@@ -1,0 +1,99 @@
+"""
+Alerts by mail: what is logged as an error, the first at once, what follows within ten minutes together.
+
+An alert tells of itself by our loop field, so that no rule is for it, and what goes wrong with an alert makes no other.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from uuid import uuid4
+
+from watcher.config.alerts import AlertSettings
+from watcher.config.smtp import Relay
+from watcher.errors import MailRefused, SpoolFull
+from watcher.model import Address, Kind, Message, identity
+from watcher.outbox.compose import LOOP, Letter
+from watcher.outbox.fields import normal
+from watcher.outbox.scribe import Envelope, put
+from watcher.posting import Posting
+from watcher.store.spool import Spool
+
+__all__ = ["ALERT", "Alarm", "is_alert"]
+
+log = logging.getLogger(__name__)
+
+ALERT = "alert"  #: author of the letters
+APART = 600.0  #: seconds between two mails
+KEPT = 200  #: lines of one mail
+
+
+class Alarm(logging.Handler):
+    """Collects errors from any thread; `flush_due` makes a letter of them."""
+
+    def __init__(
+        self,
+        settings: Callable[[], AlertSettings | None],
+        relay: Callable[[str], Relay | None],
+        spool: Spool,
+        instance: str,
+        post: Callable[[Posting], None],
+    ) -> None:
+        """`post` enters a letter in the ledger; `instance` names it."""
+        super().__init__(logging.ERROR)
+        self.settings = settings
+        self.relay = relay
+        self.spool = spool
+        self.instance = instance
+        self.post = post
+        self.pending: deque[str] = deque(maxlen=KEPT)
+        self.missed = 0
+        self.sent_at = 0.0
+        self.guard = threading.Lock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take down one error."""
+        text = record.getMessage()
+        if record.name == __name__ or f"{Kind.SEND} {ALERT}" in text:
+            return
+        with self.guard:
+            self.missed += len(self.pending) == KEPT
+            self.pending.append(text)
+
+    def flush_due(self, now: float) -> None:
+        """Send what there is, if the last mail is long enough ago."""
+        settings = self.settings()
+        with self.guard:
+            if settings is None or not self.pending or now < self.sent_at + APART:
+                return
+            lines, missed = list(self.pending), self.missed
+            self.pending.clear()
+            self.missed, self.sent_at = 0, now
+        try:
+            self.send(settings, lines, missed)
+        except (MailRefused, SpoolFull) as error:
+            log.error("no alert can be sent: %s", error)  # noqa: TRY400 no bug
+
+    def send(self, settings: AlertSettings, lines: list[str], missed: int) -> None:
+        relay = self.relay(settings.smtp)
+        if relay is None or relay.sender is None:
+            raise MailRefused(f"there is no [smtp.{settings.smtp}] with a sender")
+        more = f" and {len(lines) + missed - 1} more" if len(lines) + missed > 1 else ""
+        head = [f"({missed} earlier ones are left out)"] if missed else []
+        letter = Letter(
+            sender=relay.sender,
+            to=tuple(Address("", address) for address in settings.to),
+            subject=f"imap-watcher: {lines[0][:120]}{more}",
+            text="\n".join([*head, *lines]) + "\n",
+            automatic="auto-generated",
+        )
+        people = tuple(map(normal, settings.to))
+        envelope = Envelope(relay.name, ALERT, f"{self.instance}; {ALERT}")
+        self.post(put(self.spool, identity(ALERT, uuid4()), letter, people, envelope))
+
+
+def is_alert(message: Message, instance: str) -> bool:
+    """Whether a mail that came in is an alert of ours."""
+    mark = f"{instance}; {ALERT}"
+    return any(name.lower() == LOOP.lower() and value.strip() == mark for name, value in message.headers)
