@@ -45,7 +45,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     lowest = max(cursor.floor_uid, min([low, *wanted]))
     todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
-    top = max([cursor.next_uid - 1, *found])
+    top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
     if not post.reception.in_order():  # the newest may have come just now
         todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
     for lot in chunks(todo, LOT):
