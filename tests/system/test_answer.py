@@ -24,7 +24,7 @@ with open(os.environ["WATCHER_ACTIONS"], "w") as actions:
 
 @pytest.fixture(scope="module")
 def server():
-    with Dovecot(users=("alice", "bob")) as running:
+    with Dovecot(users=("alice", "bob", "carol")) as running:
         yield running
 
 
@@ -58,6 +58,25 @@ def test_a_reply_and_a_new_mail_go_out_with_the_run(server, tmp_path):
     (reply,) = (one for one in relay.mails if one.recipients == ("carol@example.org",))
     assert b"In-Reply-To: <1@example.org>" in reply.data
     assert b"Auto-Submitted: auto-replied" in reply.data
+
+
+def test_a_dead_letter_is_told_by_mail(server, tmp_path):
+    with SmtpServer() as relay:
+        alerts = '[alerts]\nto = ["admin@example.net"]\nsmtp = "carol"\n'
+        daemon = Daemon(
+            tmp_path,
+            server,
+            [Watched("carol")],
+            handlers={"echo": "#!/bin/sh\nexit 100\n"},
+            settings=settings(relay, "carol") + alerts,
+        )
+        daemon.environment["RELAY"] = relay.password
+        with daemon:
+            server.deliver("carol", mail(1, "p@example.org"))
+            daemon.until(lambda: relay.mails, 60, "the alert")
+            assert daemon.stop() == 0
+    assert relay.mails[0].recipients == ("admin@example.net",)
+    assert b"dead" in relay.mails[0].data
 
 
 def test_killed_at_any_moment_each_mail_goes_out_and_a_second_copy_is_the_same(server, tmp_path):
