@@ -161,13 +161,19 @@ def save(db: sqlite3.Connection, cursor: Cursor) -> None:
 
 
 def enter(db: sqlite3.Connection, cursor: Cursor, arrival: Arrival, now: float) -> bool:
-    """One arrival: a new mail with its first piece of work, or a known one in a new place. Whether it is new."""
+    """
+    One arrival: a new mail with its first piece of work, or a known one in a new place. False if what was fetched is
+    not needed: it is known under another key.
+    """
     uid = arrival.place.uid
     place = (cursor.id, cursor.epoch, uid)
-    if db.execute(
-        "SELECT mail FROM place WHERE folder = ? AND epoch = ? AND uid = ? AND mail IS NOT NULL", place
-    ).fetchone():
-        return False
+    here = db.execute(
+        "SELECT mail.key FROM place JOIN mail ON mail.id = place.mail "
+        "WHERE place.folder = ? AND place.epoch = ? AND place.uid = ?",
+        place,
+    ).fetchone()
+    if here:
+        return bool(here["key"] == arrival.key)  # fetched once more, it lies in the very folder that is needed
     query = "SELECT id, folder, epoch FROM mail WHERE account = ? AND "
     known = db.execute(query + "content = ?", (cursor.account, arrival.content)).fetchone()
     if known is None and uid < cursor.reset_uid:
