@@ -94,6 +94,17 @@ def test_a_refused_login_tells_and_shows_no_secret(auth, opened):
         assert f"AUTH {auth}" in shown
 
 
+@pytest.mark.parametrize("form", ["535 5.7.8 no: {0}\r\n", "535 no: {1}\r\n", "what is {0}?\r\n", "{1}\r\n"])
+def test_a_server_that_repeats_the_secret_gives_nothing_away(form, opened):
+    canary = "canary-Pa55wort!"
+    with SmtpServer(auth="PLAIN") as server:
+        talk = Talk()
+        server.on("AUTH", form.format(canary, base64.b64encode(f"\0me\0{canary}".encode()).decode()).encode())
+        with pytest.raises((Refused, Cut)) as refusal:
+            opened(server.relay(source=PlainSource(Secret(canary))), talk)
+        assert_hidden(canary, f"{talk.text()} {refusal.value} {refusal.value!r}")
+
+
 def assert_hidden(canary, shown):
     assert canary not in shown
     for word in re.findall(r"[A-Za-z0-9+/=]{8,}", shown):

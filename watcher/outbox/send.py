@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watcher.config.smtp import Relay
 from watcher.errors import ServerUntrusted, WatcherError
@@ -18,7 +18,7 @@ from watcher.imap.signals import printable
 from watcher.imap.tls import context, secure
 from watcher.outbox.parcel import Parcel, is_ascii, stuffed
 from watcher.outbox.signals import Remedy, Reply, Signal, Step, Trouble, meaning
-from watcher.outbox.talk import Talk
+from watcher.outbox.talk import Talk, masked
 from watcher.outbox.wire import Cut, Wire
 
 __all__ = ["USUAL", "Patience", "Refused", "Session"]
@@ -221,6 +221,7 @@ class Session:
             raise self.refused(step, told)
 
     def refused(self, step: Step, told: Reply, trouble: Trouble | None = None) -> Refused:
+        told = replace(told, text=masked(told.text, self.talk.secrets))  # some servers repeat what they were shown
         signal = meaning(told, step, self.relay.profile, self.relay.advice)
         if trouble is not None and trouble is not signal.trouble:
             signal = Signal(

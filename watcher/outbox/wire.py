@@ -12,7 +12,7 @@ import time
 from watcher.errors import WatcherError
 from watcher.imap.signals import printable
 from watcher.outbox.signals import Reply, reply
-from watcher.outbox.talk import Talk
+from watcher.outbox.talk import Talk, masked
 
 __all__ = ["Cut", "Wire"]
 
@@ -72,7 +72,8 @@ class Wire(smtplib.SMTP):
             self.talk.server(line.decode("utf-8", "backslashreplace"))
             told.append(line[4:])
             if not line[:3].isdigit() or line[3:4] not in {b"-", b" ", b""}:
-                raise Cut(f"{self.where}: the server does not speak SMTP: {printable(line, 80)}")
+                said = masked(printable(line), self.talk.secrets)[:80]
+                raise Cut(f"{self.where}: the server does not speak SMTP: {said}")
             if line[3:4] != b"-":
                 return int(line[:3]), b"\n".join(told)
         raise Cut(f"{self.where}: a reply without end")
