@@ -73,7 +73,8 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     if not link.news or post.pulse.careful or post.reception.in_order():
         return cursor, top
     link.clear_news()
-    fresh = unseen(link.search(top + 1), set(), top + 1)
+    known = post.reception.folders.looked_at(cursor, top + 1, time.time())  # to fetch a mail twice would be a loss
+    fresh = unseen(link.search(top + 1), known, top + 1)
     for uids in chunks(fresh, LOT):
         cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post, throttled=False)
     return cursor, max([top, *fresh])
