@@ -511,3 +511,15 @@ def test_closing_leaves_no_thread_and_no_link(server: ImapServer, room: Rooms) -
         here.wait_idle()
     server.wait_for(lambda: not server.idling)
     assert threading.active_count() == before
+
+
+def test_a_mail_between_the_two_searches_of_a_first_look_is_fetched_once(server: ImapServer, room: Rooms) -> None:
+    async def then_one_comes(session, asked):
+        await session.honest(asked)
+        server.deliver(mail(1))
+
+    server.on("UID SEARCH", then_one_comes)
+    with room() as here:
+        here.wait_numbers(1)
+        here.wait_idle()
+        assert server.count("UID FETCH") == 1
