@@ -24,6 +24,7 @@ pytestmark = pytest.mark.system
 MOST_LOGINS = 20  #: in the first ten minutes, fewer than these
 MOST_CONNECTS = 3.0  #: a second, to a dark host
 UP = {"live", "catching up"}  #: states of a link that is there: of many, some have just been renewed
+LOGINS = 2.0  #: a second, at least, once it is back
 SLOWER = 1.5  #: times that the living host's mails may take while the other one is dark
 
 log = logging.getLogger(__name__)
@@ -132,9 +133,9 @@ def one_goes_dark(hosts, rounds, rate):
     tried = (hosts.line.accepted - tried) / (monotonic() - began)
     assert states(hosts, hosts.bright) <= UP
 
-    hosts.line.mend()  # and its accounts are back as soon as after any other fault
+    hosts.line.mend()  # and its accounts are back as soon as after any other fault, few at a time
     cases = [*before, *waiting, *meanwhile]
-    jobs = hosts.daemon.settled(cases, within=PROMISED)
+    jobs = hosts.daemon.settled(cases, within=PROMISED + len(hosts.dim) / LOGINS)
     assert hosts.daemon.verdict(cases, jobs) == []
     return hosts.latencies(before), hosts.latencies(meanwhile), tried
 
