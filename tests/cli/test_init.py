@@ -188,6 +188,16 @@ def test_an_account_is_added_when_that_is_wanted(command, tmp_path, secret, serv
     assert [account.name for account in load(config).accounts] == ["me", "other"]
 
 
+def test_a_mailbox_is_not_added_twice(command, tmp_path, secret, server):
+    assert run(command("--password-file", str(secret))).returncode == 0
+    config = tmp_path / "etc" / "config.toml"
+    before, logins = config.read_bytes(), server.logins
+    done = run(command("--password-file", str(secret), "--yes", "--folder", "Orders"))
+    assert done.returncode == 1
+    assert "account me is me@example.com on localhost already" in done.stderr
+    assert (config.read_bytes(), server.logins) == (before, logins)
+
+
 def test_what_can_not_be_used_is_taken_back(command, tmp_path, secret, server):
     """The rule of the file that is there names a handler that is not."""
     assert run(command("--password-file", str(secret))).returncode == 0

@@ -8,7 +8,7 @@ import typer
 
 from watcher.cli.init.asking import Person
 from watcher.cli.init.consent import by_consent, client_of
-from watcher.cli.init.entry import Place, drafted, enter, known_accounts, with_server
+from watcher.cli.init.entry import Place, drafted, enter, known_accounts, refuse_twin, with_server
 from watcher.cli.init.provider import find_profile, first_steps
 from watcher.cli.init.text import Section, account_name, account_section, consent_line
 from watcher.cli.init.writing import next_commands, write
@@ -44,12 +44,14 @@ def init(
     """Set up a mailbox: find its provider, test the login, write a configuration and a first handler."""
     path, person = find(config or context.obj).absolute(), Person(agrees=yes)
     place = Place.given(command=password_command, file=password_file, env=password_env, keyring=password_keyring)
-    name = account_name(address, known_accounts(path))
+    known = known_accounts(path)
+    name = account_name(address, [account.name for account in known])
     if path.exists() and not person.confirm(f"{path} is there already. Add this account to it?"):
         raise WatcherError(f"{path} stays as it is; name another by --config")
     authorities = ca_file.absolute() if ca_file else None
     section = Section(name, address, "", (), user, host, port, tls, authorities, proxy)
     section, profile = located(section, person, timeout)
+    refuse_twin(drafted(section), known, path)
     if by_consent(profile, wanted=oauth or bool(client_id), password=place is not None):
         client = client_of(profile, path, client_id, client_secret_file, person)
         section = replace(section, proof=consent_line(client.name), folders=folder or ["INBOX"])

@@ -19,7 +19,7 @@ from watcher.errors import ConfigError, LoginRefused, MailboxLost, WatcherError
 from watcher.imap.probe import Probe, Trial
 from watcher.imap.signals import printable
 
-__all__ = ["Place", "drafted", "enter", "known_accounts", "with_server"]
+__all__ = ["Place", "drafted", "enter", "known_accounts", "refuse_twin", "with_server"]
 
 #: Logins that are tried with what is typed. Servers lock accounts for more.
 TRIES = 3
@@ -47,9 +47,19 @@ class Place:
         return cls(lines[0]) if lines else None
 
 
-def known_accounts(path: Path) -> Collection[str]:
-    """The names of the accounts in the file at `path`; none if it is not there. Raises ConfigError."""
-    return [account.name for account in load(path).accounts] if path.exists() else []
+def known_accounts(path: Path) -> Collection[Account]:
+    """The accounts in the file at `path`; none if it is not there. Raises ConfigError."""
+    return load(path).accounts if path.exists() else ()
+
+
+def refuse_twin(account: Account, known: Collection[Account], path: Path) -> None:
+    """Raises WatcherError if one of the accounts in the file at `path` is this mailbox: its mail would come twice."""
+    for other in known:
+        if (other.host, other.port, other.user) == (account.host, account.port, account.user):
+            raise WatcherError(
+                f"{path}: account {other.name} is {printable(account.user)} on {account.host} already; "
+                "further folders of it belong into its `folders`"
+            )
 
 
 def with_server(given: Section, profile: Profile) -> Section:
