@@ -66,7 +66,10 @@ def test_all_problems_at_once(check):
 def test_no_file(tmp_path):
     result = CliRunner().invoke(app, ["--config", str(tmp_path / "none"), "check"])
     assert result.exit_code == 78
-    assert result.stderr == f"{tmp_path}/none: is not there; give another with --config FILE\n"
+    assert (
+        result.stderr
+        == f"{tmp_path}/none: is not there; `imap-watcher init ADDRESS` makes one, --config FILE names another\n"
+    )
 
 
 def test_json(check):

@@ -581,7 +581,7 @@ def test_an_endless_number(file):
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("none.toml", "is not there; give another with --config FILE"),
+        ("none.toml", "is not there; `imap-watcher init ADDRESS` makes one, --config FILE names another"),
         ("", "can't be read: Is a directory"),
         ("fifo", "can't be read: it is no regular file"),
         ("loop", "can't be read: Too many levels of symbolic links"),

@@ -80,7 +80,9 @@ def _read(path: Path) -> tuple[str, os.stat_result]:
     try:
         content, found = read_regular(path)
     except FileNotFoundError as error:
-        raise ConfigError([f"{path}: is not there; give another with --config FILE"]) from error
+        raise ConfigError(
+            [f"{path}: is not there; `imap-watcher init ADDRESS` makes one, --config FILE names another"]
+        ) from error
     except OSError as error:
         raise ConfigError([f"{path}: can't be read: {error.strerror}"]) from error
     try:
