@@ -403,7 +403,7 @@ class Session:
         if "BODYSTRUCTURE" in wanted:
             items.append(b"BODYSTRUCTURE " + body_structure(mail.raw))
         for found in re.finditer(
-            r"BODY(\.PEEK)?\[(HEADER\.FIELDS \(([^)]*)\)|[\d.]+(?:MIME)?)?\](?:<(\d+)\.(\d+)>)?", wanted
+            r"BODY(\.PEEK)?\[(HEADER(?:\.FIELDS \(([^)]*)\))?|[\d.]+(?:MIME)?)?\](?:<(\d+)\.(\d+)>)?", wanted
         ):
             peek, section, names, start, length = found.groups()
             text = (

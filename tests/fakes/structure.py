@@ -12,7 +12,9 @@ def body_structure(raw: bytes) -> bytes:
 
 
 def part_of(raw: bytes, section: str) -> bytes:
-    """The octets of a section such as "1.2" or "1.2.MIME"."""
+    """The octets of a section such as "1.2", "1.2.MIME" or "HEADER"."""
+    if section == "HEADER":
+        return raw[: raw.index(b"\r\n\r\n") + 4] if b"\r\n\r\n" in raw else raw
     numbers = section.removesuffix(".MIME").split(".")
     header = b""
     for number in map(int, numbers):

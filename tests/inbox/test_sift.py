@@ -17,7 +17,7 @@ def left_out(here):
 
 
 def questions(server):
-    return [line for line in server.lines if b"HEADER.FIELDS (From" in line or b"BODYSTRUCTURE" in line]
+    return [line for line in server.lines if b"PEEK[HEADER]" in line or b"BODYSTRUCTURE" in line]
 
 
 def bodies(server):
@@ -149,8 +149,8 @@ OTHERS = ORDERS.replace("mail 1*", "mail 2*")
     [
         (OTHERS, no_description),
         (OTHERS, instead(b"{tag} NO [EXPUNGEISSUED] some are gone\r\n")),
-        (OTHERS, instead(NIL + b"BODY[HEADER.FIELDS (FROM)] NIL)\r\n{tag} OK done\r\n")),
-        (OTHERS, instead(NIL + b"BODY[HEADER.FIELDS (FROM)] {2}\r\n\r\n)\r\n{tag} OK done\r\n")),
+        (OTHERS, instead(NIL + b"BODY[HEADER]<0> NIL)\r\n{tag} OK done\r\n")),
+        (OTHERS, instead(NIL + b"BODY[HEADER]<0> {2}\r\n\r\n)\r\n{tag} OK done\r\n")),
         (OTHERS, instead(b"* 1 FETCH (UID 9 FLAGS ())\r\n* 1 FETCH (FLAGS ())\r\n{tag} OK done\r\n")),
         (FILES, instead(b"{tag} NO [SERVERBUG] can't parse this one\r\n")),
         (FILES, instead(NIL + b"BODYSTRUCTURE NIL)\r\n{tag} OK done\r\n")),

@@ -107,8 +107,8 @@ class Link(Folders):
     def outlines(self, uids: Sequence[int], question: Question) -> list[Outline]:
         """What tells whether it is worth fetching them. A UID is missing if nothing can be made out about it."""
         items = "RFC822.SIZE INTERNALDATE" + " BODYSTRUCTURE" * question.parts
-        if question.fields:
-            items += f" BODY.PEEK[HEADER.FIELDS ({' '.join(question.fields)})]"
+        if question.header:
+            items += f" BODY.PEEK[HEADER]<0.{OUTLINE}>"
         return self._fetch(uids, items, len(uids) * USUAL, lambda lines: outlines(lines, frozenset(uids)))
 
     def look_closer(self, outline: Outline) -> Outline:

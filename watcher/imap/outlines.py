@@ -18,7 +18,7 @@ from watcher.imap.faults import FOREIGN
 __all__ = ["OUTLINE", "TEXT", "USUAL", "Closer", "Leaf", "Outline", "Question", "closely", "looked", "outlines"]
 
 #: Bytes that a server usually needs to describe a mail.
-USUAL = 2 * 1024
+USUAL = 8 * 1024
 
 #: Bytes of header fields, or of a text, that are bargained for.
 OUTLINE = 16 * 1024
@@ -34,7 +34,7 @@ DEEPEST = 20
 class Question:
     """What to ask of mails beside size and INTERNALDATE."""
 
-    fields: tuple[str, ...] = ()  #: names of header fields
+    header: bool = False  #: the whole, as sent: what a server takes for a field of some name, another reader may not
     parts: bool = False
 
 
@@ -62,7 +62,7 @@ class Outline:
     uid: int
     size: int | None  #: bytes, as the server counts; some only estimate
     received: datetime | None  #: INTERNALDATE, in UTC
-    header: bytes | None  #: the fields that were asked for, as sent
+    header: bytes | None  #: as sent, its first OUTLINE bytes
     leaves: tuple[Leaf, ...] | None  #: all parts, in order
     closer: tuple[Closer, ...] | None = None  #: a closer look at each of `leaves`, once that was taken
 
@@ -74,7 +74,7 @@ def outlines(lines: list[Any], asked: Collection[int]) -> list[Outline]:
             uid,
             size if isinstance(size := items.get(b"RFC822.SIZE"), int) and size > 0 else None,
             instant(items.get(b"INTERNALDATE")),
-            value_of(items, lambda key: key.startswith(b"BODY[HEADER.FIELDS")),
+            value_of(items, lambda key: key.startswith(b"BODY[HEADER]")),
             leaves(items.get(b"BODYSTRUCTURE")),
         )
         for uid, items in told(lines, asked)

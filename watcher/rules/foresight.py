@@ -1,9 +1,9 @@
 """
 A mail as rules see it before it is fetched. Pure.
 
-Our own parser reads the octets of its header fields, as later those of the whole mail; so names in any charset, groups
-and repeated fields mean the same both times, unlike in the server's ENVELOPE. Wherever the whole mail might still say
-something else, nothing is known.
+Our own parser reads the octets of its header, as later those of the whole mail; so names in any charset, groups,
+repeated fields and lines that are none mean the same both times, unlike in the server's ENVELOPE or in fields that it
+picks out. Wherever the whole mail might still say something else, nothing is known.
 """
 
 from datetime import datetime
@@ -22,11 +22,15 @@ from watcher.rules.sight import Enclosure, Sight
 
 __all__ = ["foreseen"]
 
+#: How a header ends.
+_BLANK = (b"\n\n", b"\n\r\n")
+
 #: By which the real size may differ, either way: Exchange only estimates it.
 ESTIMATE = 2
 
-#: Bytes of a mail beyond those of its parts. With more, the server may have missed a part.
-FRAME = 64 * KIB
+#: Bytes of a mail beyond its header and its parts, for each of them: headers of parts, boundaries, a preamble. With
+#: more, the server may have missed a part.
+FRAME = KIB
 
 
 def foreseen(outline: Outline, account: str, folder: str, now: float) -> Sight:
@@ -62,23 +66,27 @@ def _header(block: bytes | None) -> Header | None:
     A header that can be read in but one way.
 
     Every mail has one From: where it is missing, the header is broken in a way that server and parser may see
-    differently.
+    differently. Nor is it whole if no blank line ends it, or if that comes before the server's end.
     """
-    if not block or len(block) > OUTLINE:
+    if not block or len(block) > OUTLINE or not block.endswith(_BLANK):
         return None
     defects = Defects(1)
-    header, _ = read_header(Raw(block), 0, len(block), USUAL, defects)
-    return header if not defects.listed() and len(list(header.all("from"))) == 1 else None
+    header, end = read_header(Raw(block), 0, len(block), USUAL, defects)
+    once = len(list(header.all("from"))) == 1
+    return header if once and end == len(block) and not defects.listed() else None
 
 
 def _enclosures(outline: Outline) -> tuple[Enclosure, ...] | None:
     """What may be an attachment, at least."""
     leaves, header = outline.leaves, _header(outline.header)
-    if not leaves or header is None or outline.size is None:
+    if not leaves or header is None or not outline.header or outline.size is None:
         return None
-    has_parts, total = bool(leaves[0].section), sum(leaf.size for leaf in leaves)
-    if described(header, TEXT, Defects(1)).is_multipart != has_parts or outline.size - total > FRAME:
+    has_parts = bool(leaves[0].section)
+    if described(header, TEXT, Defects(1)).is_multipart != has_parts or len(list(header.all("content-type"))) > 1:
         return None  # the server sees other parts than we do
+    total = sum(leaf.size for leaf in leaves)
+    if not total or outline.size - len(outline.header) - total > FRAME * (1 + len(leaves)):
+        return None  # it has found no boundary, or overlooked a part
     if not has_parts:
         return _by_header(leaves[0], Closer(outline.header, None))
     if outline.closer is None:

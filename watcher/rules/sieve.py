@@ -12,9 +12,6 @@ from watcher.rules.sight import Sight
 
 __all__ = ["Sieve"]
 
-#: Fields that describe the part of a mail that has but one.
-CONTENT = ("Content-Type", "Content-Disposition")
-
 #: Bytes of a mail that is worth a closer look, and parts that are looked at.
 BIG = 64 * KIB
 MANY = 20
@@ -35,10 +32,8 @@ class Sieve:
         if not rules or not all(when and can_fail(when, nothing) for when in open_):
             return None  # without rules mails are kept for whoever looks for them
         conditions = [inner for when in open_ if when for inner in _all(when)]
-        fields = dict.fromkeys(name for when in conditions for name in _fields(when))
         parts = any(when.attachment or when.attachment_type for when in conditions)
-        fields |= dict.fromkeys(CONTENT if parts else ())
-        return Question(("From", *(name for name in fields if name != "From")) if fields else (), parts)
+        return Question(parts or any(map(_asks_header, conditions)), parts)
 
     def refuses(self, outline: Outline, account: str, folder: str, now: float) -> bool:
         """Whether surely no rule is for this mail."""
@@ -59,7 +54,7 @@ def can_fail(when: Condition, nothing: Sight) -> bool:
     """Whether an outline could show that the condition does not hold. `nothing`: of a mail, but where it lies."""
     return (
         judge(when, nothing) is Answer.NO
-        or _asks_outline(when)
+        or bool(_asks_header(when) or when.size or when.age)
         or bool(when.attachment or when.attachment_type)
         or any(can_fail(inner, nothing) for inner in when.all_of)
         or bool(when.any_of and all(can_fail(inner, nothing) for inner in when.any_of))
@@ -78,8 +73,8 @@ def can_hold(when: Condition, nothing: Sight) -> bool:
     )
 
 
-def _asks_outline(when: Condition) -> bool:
-    return bool(when.from_ or when.to or when.cc or when.subject or when.header or when.size or when.age)
+def _asks_header(when: Condition) -> bool:
+    return bool(when.from_ or when.to or when.cc or when.subject or when.header)
 
 
 def _all(when: Condition) -> Iterator[Condition]:
@@ -87,16 +82,3 @@ def _all(when: Condition) -> Iterator[Condition]:
     yield when
     for inner in (*when.all_of, *when.any_of, *([when.unless] if when.unless else [])):
         yield from _all(inner)
-
-
-def _fields(when: Condition) -> Iterator[str]:
-    """The header fields that a condition looks at."""
-    if when.from_:
-        yield "From"
-    if when.to:
-        yield "To"
-    if when.to or when.cc:
-        yield "Cc"
-    if when.subject:
-        yield "Subject"
-    yield from map(str.title, when.header)

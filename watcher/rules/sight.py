@@ -32,7 +32,7 @@ class Sight:
     to: tuple[Address, ...] | None = None  #: of Cc, too
     cc: tuple[Address, ...] | None = None
     subject: str | None = None
-    headers: tuple[tuple[str, str], ...] | None = None  #: name and value; all that rules ask for, at least
+    headers: tuple[tuple[str, str], ...] | None = None  #: name and value
     attachments: tuple[Enclosure, ...] | None = None  #: all that it has, at least
     exact: bool = True  #: these are its attachments; else what may be some
     kind: MailKind | None = None
