@@ -36,7 +36,7 @@ ETC = (
 PYTHON = tuple(dict.fromkeys(Path(place) for place in (sys.base_prefix, sys.prefix, Path(__file__).parents[1])))
 
 FLAGS = (
-    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"),
     *("--die-with-parent", "--cap-drop", "ALL", "--hostname", "handler"),
 )
 

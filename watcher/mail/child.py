@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -20,7 +21,8 @@ _NICER = 5
 def prepare(limits: Limits) -> None:
     """Set up this process, once, before it sees a mail."""
     os.umask(0o077)
-    os.nice(_NICER)
+    with suppress(PermissionError):  # a filter of system calls may forbid it: a favour to others, no need of ours
+        os.nice(_NICER)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.output, limits.output))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
