@@ -14,12 +14,12 @@ from tests.fakes.imap_server import ImapServer
 from watcher.config import load
 from watcher.house import open_link
 from watcher.inbox.access import Access
+from watcher.inbox.accounts import Accounts
 from watcher.inbox.door import Hall
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.patience import Patience
 from watcher.inbox.post import Reception
 from watcher.inbox.pulse import Pulse
-from watcher.inbox.steward import welcome
 from watcher.rules.sieve import Sieve
 from watcher.store.database import Database
 from watcher.store.desk import Desk
@@ -68,7 +68,7 @@ class Room:
         )
         config.chmod(0o600)
         settings = load(config)
-        (account,) = settings.accounts
+        (self.account,) = settings.accounts
         self.database = Database(self.state)
         self.spool = Spool(self.state)
         self.lounge = Lounge(self.threads, self.failures.append)
@@ -87,8 +87,8 @@ class Room:
             sieve=Sieve(lambda: settings.rules),
             in_order=lambda: self.in_order,
         )
-        self.pulses: list[Pulse] = []
-        welcome(account, reception, self.lounge.admit, self.pulses)
+        self.accounts = Accounts(reception, self.lounge, is_paused=lambda _: False)
+        self.accounts.begin(self.account)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,6 +102,10 @@ class Room:
             self.lounge.announce_close()
             self.access.abort()
             self.lounge.close()
+
+    @property
+    def pulses(self) -> list[Pulse]:
+        return self.accounts.pulses()
 
     @property
     def pulse(self) -> Pulse:
@@ -119,7 +123,7 @@ class Room:
     def wait(self, condition: Callable[[], object], what: str = "") -> None:
         end = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < end, f"{what or 'not in time'}: {self.pulse}, {self.numbers()}"
+            assert time.monotonic() < end, f"{what or 'not in time'}: {self.pulses}, {self.numbers()}"
             assert not self.failures, self.failures
             time.sleep(0.01)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fakes.imap_server import ImapServer, Mail, bye, eof, reset, stall, then_honest
+from tests.fakes.imap_server import Folder, ImapServer, Mail, bye, eof, reset, stall, then_honest
 from tests.inbox.conftest import QUICK, Room, mail
 from watcher.inbox.anchor import DESCRIBED
 from watcher.inbox.lounge import Wait
@@ -319,6 +319,19 @@ def test_a_deaf_link_is_found_by_a_fresh_one(server: ImapServer, room: Rooms) ->
         server.inbox.uidnext = 2
         here.wait_numbers(1)
         assert here.pulse.connects == 2
+
+
+def test_a_link_to_a_folder_that_is_another_one_by_now_is_found_by_a_fresh_one(server: ImapServer, room: Rooms) -> None:
+    """The old session still shows the folder that was deleted; the new one is empty, so no mail gives it away."""
+    with room("renew = 0.3\nstart = 'all'", patience=dataclasses.replace(QUICK, probe=1.0)) as here:
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        here.wait_idle()
+        server.folders["INBOX"] = Folder("INBOX", uidvalidity=8)
+        here.wait(lambda: here.pulse.connects == 2)
+        here.wait_idle()
+        server.deliver(mail(2))
+        here.wait_numbers(1, 2)
 
 
 def test_after_a_clock_jump_every_link_is_renewed(

@@ -37,7 +37,9 @@ class Accounts:
     def end(self, name: str) -> None:
         """Let go of an account: its links are cut, and what they fetched but did not store comes again one day."""
         with self.lock:
-            party, _ = self.watched.pop(name)
+            party, pulses = self.watched.pop(name)
+        for pulse in list(pulses):
+            pulse.dismissed = True
         self.lounge.dismiss(party)
         self.reception.access.forget(name)
 

@@ -96,12 +96,14 @@ def probe(link: Link, progress: Progress, post: Post) -> Guest:
         log.info("%s: no second link to compare with: %s", post, error)
         return
     try:
-        fresh.examine(post.pulse.folder)
+        mailbox = fresh.examine(post.pulse.folder)
         there = set(fresh.search(progress.cursor.next_uid))
     except (MailboxLost, FolderRefused) as error:
         log.info("%s: the second link brought nothing: %s", post, error)
         return
     finally:
         fresh.logout()
+    if mailbox.uidvalidity and 0 < progress.cursor.uidvalidity != mailbox.uidvalidity:
+        raise MailboxLost("the link is deaf: a fresh one shows that the folder was made anew", Loss.SAID)
     if there and not there & set(link.search(progress.cursor.next_uid)):
         raise MailboxLost("the link is deaf: a fresh one shows new mail, this one does not", Loss.SAID)

@@ -63,6 +63,8 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest], crowded: Callable
         try:
             yield from visit()
         except (MailboxLost, Superseded) as error:
+            if first.pulse.dismissed:
+                return
             connected = first.pulse.connects > before
             lived = time.monotonic() - first.pulse.connected_at if connected else 0.0
             if lived > patience.proven_life or sum(post.pulse.mails for post in posts) > mails:
