@@ -3,6 +3,8 @@
 import shutil
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,13 +135,92 @@ def test_many_threads_share_commits(tmp_path: Path) -> None:
 
 def test_a_failing_disk_is_fatal_for_all_that_follows(tmp_path: Path) -> None:
     database = Database(tmp_path)
-    pages = database.writer.execute("PRAGMA page_count").fetchone()[0]
-    database.writer.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StorageFailed, match="full"):
-        database.write(
-            lambda db: db.executemany("INSERT INTO meta VALUES (?, ?)", [(str(n), "x" * 4000) for n in range(50)])
-        )
+    with pytest.raises(StorageFailed, match="no such table"):
+        database.write(lambda db: db.execute("INSERT INTO nowhere VALUES (1)"))
     with pytest.raises(StorageFailed):
         database.write(lambda db: db.execute("INSERT INTO meta VALUES ('a', 'b')"))
     database.close()
     open_and_close(tmp_path)
+
+
+def test_what_waited_when_the_disk_failed_fails_too(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    hold = threading.Event()
+    first = database.submit(lambda db: hold.wait(10) and db.execute("INSERT INTO nowhere VALUES (1)"))
+    rest = [
+        database.submit(lambda db, n=n: db.execute("INSERT INTO meta VALUES (?, '')", (f"n{n}",))) for n in range(300)
+    ]
+    hold.set()
+    for future in (first, *rest):
+        with pytest.raises(StorageFailed):
+            future.result(30)
+    assert database.read("SELECT name FROM meta WHERE name LIKE 'n%'") == []
+    database.close()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Database]:
+    """One that may not grow, as on a full disk."""
+    database = Database(tmp_path)
+    limit(database, database.writer.execute("PRAGMA page_count").fetchone()[0])
+    yield database
+    database.close()
+
+
+def limit(database: Database, pages: int) -> None:
+    database.writer.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def grow(db: sqlite3.Connection) -> str:
+    db.executemany("INSERT INTO meta VALUES (?, ?)", [(f"n{n}", "x" * 4000) for n in range(50)])
+    return "grown"
+
+
+def test_a_full_disk_lets_all_wait_and_is_told_once(
+    full: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.store.database.AGAIN", 0.01)
+    waiting = full.submit(grow)
+    after = full.submit(lambda db: db.execute("SELECT count(*) FROM meta WHERE name LIKE 'n%'").fetchone()[0])
+    with pytest.raises(TimeoutError):
+        waiting.result(0.2)
+    assert full.trouble == "the disk is full"
+    limit(full, 10_000)
+    assert (waiting.result(30), after.result(30)) == ("grown", 50)
+    assert full.trouble == ""
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [level for level, _ in told] == ["ERROR", "WARNING"], told
+    assert "the disk is full" in told[0][1]
+
+
+def test_the_end_does_not_wait_for_room(full: Database) -> None:
+    waiting = full.submit(grow)
+    with pytest.raises(TimeoutError):
+        waiting.result(0.05)
+    full.close()
+    with pytest.raises(StorageFailed, match="full"):
+        waiting.result(0)
+    open_and_close(full.path.parent)
+
+
+def test_one_that_another_program_has_locked_is_left_alone(used: Path) -> None:
+    path = used / "ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StateLocked, match="locked by another program"):
+            open_and_close(used)
+    open_and_close(used)
+
+
+def test_a_refused_one_keeps_its_log(used: Path) -> None:
+    books = Books(used)
+    books.database.write(lambda db: db.execute("PRAGMA user_version = 99"))
+    killed = used.parent / "killed"
+    shutil.copytree(used, killed)
+    books.database.close()
+    (killed / "ledger.db-shm").unlink()
+    before = {path.name: path.read_bytes() for path in killed.iterdir()}
+    with pytest.raises(DatabaseRefused, match="newer imap-watcher"):
+        open_and_close(killed)
+    after = {path.name: path.read_bytes() for path in killed.iterdir() if not path.name.endswith("-shm")}
+    assert after == before

@@ -6,17 +6,20 @@ with two (sqlite.org/wal.html, "The WAL-reset bug").
 """
 
 import importlib.resources
+import logging
 import os
 import queue
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from watcher.errors import DatabaseRefused, StorageFailed, WatcherError
+from watcher.errors import DatabaseRefused, SpoolFull, StorageFailed, WatcherError
+from watcher.store.faults import passing, storage, unopened
 
 __all__ = ["Database", "Row"]
 
@@ -24,9 +27,12 @@ Row = sqlite3.Row
 T = TypeVar("T")
 Change = Callable[[sqlite3.Connection], T]
 
+log = logging.getLogger(__name__)
+
 APPLICATION_ID = 0x494D5057  #: "IMPW"
 VERSION = 1  #: of the schema, in user_version
 BATCH = 256  #: changes that share one commit at most
+AGAIN = 1.0  #: seconds between two tries to write to a disk that is full
 #: Mistakes in one change; every other error of SQLite speaks of the disk or the file.
 MISTAKES = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
 
@@ -36,19 +42,26 @@ class Database:
     The file `ledger.db` in the state directory.
 
     The caller holds the lock of that directory. Raises DatabaseRefused for a file that is not ours, empty, broken or
-    newer than this program: guessing would lose the record of what was done.
+    newer than this program: guessing would lose the record of what was done. Raises StorageFailed and SpoolFull if the
+    disk fails or is full, StateLocked if another program has locked the file.
+
+    While the disk is full, later on, all changes wait. Once `ending` is set they fail instead.
     """
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, ending: threading.Event | None = None) -> None:
         self.path = state / "ledger.db"
         self.marker = state / "instance"
+        self.ending = ending or threading.Event()
         self.failure: BaseException | None = None
-        if not self.path.exists():
-            self.create()
-        self.writer = self.open_checked()
+        self.trouble = ""  #: why nothing can be written at the moment
+        with storage(f"{self.path}"):
+            if not self.path.exists():
+                self.create()
+            self.writer = self.open_checked()
         self.reader = connect(f"file:{self.path}?mode=ro")
         self.read_lock = threading.Lock()
         self.changes: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
+        self.compactions: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self.commit_loop, name="ledger", daemon=True)
         self.thread.start()
 
@@ -66,7 +79,7 @@ class Database:
         try:
             self.fill(fresh)
         except sqlite3.Error as error:
-            raise StorageFailed(f"{fresh}: {error}") from error
+            raise unopened(fresh, error) from error
         fresh.rename(self.path)
         sync(self.path.parent)
 
@@ -87,17 +100,18 @@ class Database:
                 f"{self.path} is empty: restore it from a backup (without it all mail would run again)"
             )
         try:
-            database = connect(f"file:{self.path}?mode=rw")
-            flaw = find_flaw(database)
+            with closing(connect(f"file:{self.path}?mode=ro")) as database:  # so that what is refused stays as it is
+                flaw = find_flaw(database)
             if flaw:
                 raise DatabaseRefused(f"{self.path} {flaw}")
+            database = connect(f"file:{self.path}?mode=rw")
+            database.execute("PRAGMA temp_store = MEMORY")  # another disk, that of /tmp, is not to matter
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
             instance = database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0]
         except sqlite3.Error as error:
-            advice = "restore it from a backup; the files are kept as they are"
-            raise DatabaseRefused(f"{self.path} can't be used ({error}): {advice}") from error
+            raise unopened(self.path, error) from error
         self.keep_marker(instance)
         return database
 
@@ -122,8 +136,9 @@ class Database:
         """
         Run `change` in a transaction and return its result once it is durable.
 
-        A WatcherError it raises undoes this change alone. Raises StorageFailed if the disk refuses; the process must
-        then end, as only the next start can tell what is true.
+        A WatcherError it raises undoes this change alone. It may run several times: while the disk is full it is tried
+        again and again. Raises StorageFailed if the disk fails; the process must then end, as only the next start can
+        tell what is true.
         """
         return self.submit(change).result()
 
@@ -140,15 +155,34 @@ class Database:
         with self.read_lock:
             return self.reader.execute(query, parameters).fetchall()
 
+    def compact(self) -> None:
+        """
+        Write the whole file anew, so that no byte of what was removed stays in it or in its log.
+
+        Nothing else is written meanwhile. Raises SpoolFull if there is no room for a second one, WatcherError if
+        another program reads it, and StorageFailed.
+        """
+        future: Future[None] = Future()
+        self.compactions.put(future)
+        self.write(lambda _: None)  # the writing thread compacts after the next commit
+        future.result()
+
     def close(self) -> None:
         """End cleanly: everything written, the file marked as whole. Safe to call twice."""
         if self.thread.is_alive():
+            self.ending.set()
             self.changes.put(None)
             self.thread.join()
             self.reader.close()
             if not self.failure:
-                self.writer.execute("UPDATE meta SET value = '1' WHERE name = 'clean'")
+                self.mark_clean()
             self.writer.close()
+
+    def mark_clean(self) -> None:
+        try:
+            self.writer.execute("UPDATE meta SET value = '1' WHERE name = 'clean'")
+        except sqlite3.Error as error:  # all is there, but the next start has to look
+            log.warning("%s can't be marked as whole: %s", self.path, error)
 
     # --- the writing thread -----------------------------------------------------------------------------------------
 
@@ -161,41 +195,84 @@ class Database:
                     break
                 batch.append(more)
             self.commit(batch)
+            while not self.compactions.empty():
+                self.compact_now(self.compactions.get())
+
+    def compact_now(self, future: Future[None]) -> None:
+        try:
+            self.writer.execute("VACUUM")
+            (busy, _, _) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # it has undone what it began
+                future.set_exception(SpoolFull(f"{self.path}: no room to write it anew"))
+            else:
+                self.failure = error
+                future.set_exception(StorageFailed(f"{self.path}: {error}"))
+            return
+        if busy:
+            future.set_exception(
+                WatcherError(f"{self.path} is being read, by a backup perhaps: ask again when that ends")
+            )
+        else:
+            future.set_result(None)
 
     def commit(self, batch: list[tuple[Change[Any], Future[Any]]]) -> None:
         """All changes of the batch in one transaction; each may fail alone, a failing disk fails all."""
-        answers: list[tuple[Future[Any], Any]] = []
-        try:
-            self.writer.execute("BEGIN IMMEDIATE")
-            for change, future in batch:
-                self.writer.execute("SAVEPOINT one")
-                try:
-                    answers.append((future, change(self.writer)))
-                except Exception as error:
-                    if isinstance(error, sqlite3.Error) and not isinstance(error, MISTAKES):
-                        raise
-                    self.writer.execute("ROLLBACK TO one")
-                    if not isinstance(error, WatcherError):
-                        self.failure = error
-                    future.set_exception(error)
-                self.writer.execute("RELEASE one")
-            self.writer.execute("COMMIT")
-        except sqlite3.Error as error:
-            self.fail(batch, error)
-            return
-        for future, answer in answers:
-            future.set_result(answer)
-
-    def fail(self, batch: list[tuple[Change[Any], Future[Any]]], error: sqlite3.Error) -> None:
-        """A commit that failed may or may not be on the disk: nobody may go on from here (PostgreSQL's "fsyncgate")."""
-        self.failure = error
-        if self.writer.in_transaction:
-            self.writer.execute("ROLLBACK")
+        while not self.failure:
+            try:
+                answers = self.attempt([change for change, _ in batch])
+            except sqlite3.Error as error:
+                self.undo()
+                if passing(error) and not self.ending.is_set():
+                    self.wait_for_room(passing(error))
+                else:
+                    self.failure = error
+            else:
+                self.tell_room()
+                for (_, future), (answer, mistake) in zip(batch, answers, strict=True):
+                    future.set_exception(mistake) if mistake else future.set_result(answer)
+                return
         for _, future in batch:
-            if not future.done():
-                wrapped = StorageFailed(f"{self.path}: {error}")
-                wrapped.__cause__ = error
-                future.set_exception(wrapped)
+            wrapped = StorageFailed(f"{self.path}: {self.failure}")
+            wrapped.__cause__ = self.failure
+            future.set_exception(wrapped)
+
+    def attempt(self, changes: Sequence[Change[Any]]) -> list[tuple[Any, Exception | None]]:
+        """What each change has returned or raised, once all are durable."""
+        answers: list[tuple[Any, Exception | None]] = []
+        self.writer.execute("BEGIN IMMEDIATE")
+        for change in changes:
+            self.writer.execute("SAVEPOINT one")
+            try:
+                answers.append((change(self.writer), None))
+            except Exception as error:
+                if isinstance(error, sqlite3.Error) and not isinstance(error, MISTAKES):
+                    raise
+                self.writer.execute("ROLLBACK TO one")
+                answers.append((None, error))
+            self.writer.execute("RELEASE one")
+        self.writer.execute("COMMIT")
+        bugs = [error for _, error in answers if error and not isinstance(error, WatcherError)]
+        self.failure = bugs[0] if bugs else None
+        return answers
+
+    def undo(self) -> None:
+        """A commit that failed may or may not be on the disk: nobody was told of it (PostgreSQL's "fsyncgate")."""
+        if self.writer.in_transaction:
+            with suppress(sqlite3.Error):  # the first error is the one to tell
+                self.writer.execute("ROLLBACK")
+
+    def wait_for_room(self, trouble: str) -> None:
+        """What waits is done again from the start: nobody was told of it, and SQLite has taken back its traces."""
+        if not self.trouble:
+            log.error("%s can't be written, %s: all waits, and goes on by itself once it can", self.path, trouble)
+        self.trouble = trouble
+        self.ending.wait(AGAIN)
+
+    def tell_room(self) -> None:
+        if self.trouble:
+            log.warning("%s can be written again: all goes on", self.path)
+        self.trouble = ""
 
 
 def find_flaw(database: sqlite3.Connection) -> str:
