@@ -23,6 +23,7 @@ from watcher.service.ending import Ending
 from watcher.service.metrics import Metrics
 from watcher.store.database import Database
 from watcher.store.desk import Desk
+from watcher.store.erasure import Erasure
 from watcher.store.folders import Folders
 from watcher.store.ledger import Ledger
 from watcher.store.outgoing import Outgoing
@@ -51,6 +52,7 @@ class House:
     paths: Paths
     desk: Desk
     pauses: Pauses
+    erasure: Erasure
     spool: Spool
     unpacking: Unpacking
     hall: Hall
@@ -95,6 +97,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
         Paths(database),
         Desk(database),
         Pauses(database),
+        Erasure(database),
         spool,
         unpacking,
         hall,

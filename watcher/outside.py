@@ -9,6 +9,7 @@ from watcher.jobs.dispatch import Dispatcher
 from watcher.service.adoption import Adoption
 from watcher.service.control import Control, Refused
 from watcher.service.counter import Counter, Verb
+from watcher.service.erasing import Erasing
 from watcher.service.events import Events
 from watcher.service.exposure import Exposure
 from watcher.service.heart import Heart
@@ -59,6 +60,7 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
     events = Events()
     logging.getLogger().addHandler(events)
     house.at_end.callback(logging.getLogger().removeHandler, events)
+    erasing = Erasing(house.erasure, house.spool, ring, events.forget)
     others: Mapping[str, Verb] = {
         "status": status.tell,
         "reload": look,
@@ -66,6 +68,8 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
         "pause": pausing.pause,
         "resume": pausing.resume,
         "post": letterbox.post,
+        "traces": erasing.find,
+        "erase": erasing.erase,
     }
     counter = Counter(house.desk, ring, others)
     assert house.config.watcher.socket is not None

@@ -13,6 +13,7 @@ from watcher.cli.check import check
 from watcher.cli.conform import conform
 from watcher.cli.demo import demo
 from watcher.cli.doctor import doctor
+from watcher.cli.erase import erase
 from watcher.cli.handlers import handlers
 from watcher.cli.init import init
 from watcher.cli.jobs import jobs
@@ -45,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 BEGIN: Sequence[Callable[..., None]] = (demo, init, check, doctor, login)
-OPERATE: Sequence[Callable[..., None]] = (run, status, tail, reload, pause, resume, replay)
+OPERATE: Sequence[Callable[..., None]] = (run, status, tail, reload, pause, resume, replay, erase)
 AUTHOR: Sequence[Callable[..., None]] = (new_handler, try_handler, conform, record, unpack, send)
 for command in (*BEGIN, *OPERATE, *AUTHOR):
     app.command("try" if command is try_handler else None)(command)

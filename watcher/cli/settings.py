@@ -10,11 +10,14 @@ import typer
 from watcher.config import find, load
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
-from watcher.service.control import ask
-from watcher.service.counter import Counter
+from watcher.service.control import PATIENCE, ask
+from watcher.service.counter import Counter, Verb
+from watcher.service.erasing import Erasing
 from watcher.store.database import Database
 from watcher.store.desk import Desk
+from watcher.store.erasure import Erasure
 from watcher.store.lock import hold_state
+from watcher.store.spool import Spool
 
 __all__ = ["ask_daemon", "ask_state", "load_settings"]
 
@@ -34,10 +37,13 @@ def ask_daemon(config: Config, request: Mapping[str, Any]) -> Any:
         raise WatcherError(f"no daemon runs with {config.path} (nobody answers on {where})") from error
 
 
-def ask_state(config: Config, request: Mapping[str, Any]) -> Any:
-    """The answer of the daemon or, if none runs, of the state itself, which is locked meanwhile."""
+def ask_state(config: Config, request: Mapping[str, Any], patience: float = PATIENCE) -> Any:
+    """
+    The answer of the daemon, for which it gets `patience` seconds; or, if none runs, of the state itself, which is
+    locked meanwhile.
+    """
     try:
-        return call(config, request)
+        return call(config, request, patience)
     except ConnectionError:
         if not os.access(config.watcher.state / "ledger.db", os.R_OK):
             raise WatcherError(
@@ -46,16 +52,18 @@ def ask_state(config: Config, request: Mapping[str, Any]) -> Any:
         with hold_state(config.watcher.state):
             database = Database(config.watcher.state)
             try:
-                return Counter(Desk(database), lambda: None)(request)
+                erasing = Erasing(Erasure(database), Spool(config.watcher.state))
+                others: Mapping[str, Verb] = {"traces": erasing.find, "erase": erasing.erase}
+                return Counter(Desk(database), lambda: None, others)(request)
             finally:
                 database.close()
 
 
-def call(config: Config, request: Mapping[str, Any]) -> Any:
+def call(config: Config, request: Mapping[str, Any], patience: float = PATIENCE) -> Any:
     """What a daemon answers. Raises ConnectionError if none runs, and WatcherError with any other reason."""
     assert config.watcher.socket is not None
     try:
-        return ask(config.watcher.socket, request)
+        return ask(config.watcher.socket, request, patience)
     except ConnectionError:
         raise
     except PermissionError as error:

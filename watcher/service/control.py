@@ -20,7 +20,7 @@ from typing import Any
 
 from watcher.errors import ConfigError, StateLocked, StorageFailed, WatcherError
 
-__all__ = ["Control", "Refused", "ask"]
+__all__ = ["PATIENCE", "Control", "Refused", "ask"]
 
 log = logging.getLogger(__name__)
 
@@ -103,21 +103,22 @@ class Control:
                 self.path.unlink()
 
 
-def ask(path: Path, request: Mapping[str, Any]) -> Any:
+def ask(path: Path, request: Mapping[str, Any], patience: float = PATIENCE) -> Any:
     """
-    The daemon's answer. Raises Refused with its reason, or ConnectionError if no daemon listens.
+    The daemon's answer, for which it gets `patience` seconds. Raises Refused with its reason, or ConnectionError if no
+    daemon listens.
 
     A socket file that nobody listens on is what a killed daemon leaves behind.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(PATIENCE)
+        line.settimeout(patience)
         try:
             with short(path) as name:
                 line.connect(name)
         except FileNotFoundError as error:
             raise ConnectionRefusedError(f"no daemon listens on {path}") from error
         line.sendall(json.dumps(request).encode() + b"\n")
-        told = receive_line(line, PATIENCE)
+        told = receive_line(line, patience)
     if not told.endswith(b"\n"):
         raise Refused("the daemon ended before it answered")
     reply = json.loads(told)

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections import deque
+from collections.abc import Collection
 
 from watcher.service.logs import JsonLine
 
@@ -28,6 +29,12 @@ class Events(logging.Handler):
         with self.guard:
             self.number += 1
             self.kept.append((self.number, line))
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Forget what was told of the mails with these keys."""
+        with self.guard:
+            told = [(each, line) for each, line in self.kept if json.loads(line).get("key") not in keys]
+            self.kept = deque(told, maxlen=KEPT)
 
     def tell(self, *, after: int | None = None, last: int | None = None) -> object:
         """Events behind number `after`, oldest first, or the `last` ones; `number` is that of the newest."""

@@ -1,0 +1,118 @@
+"""`imap-watcher erase`: forget mails, for good."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from watcher.cli.completion import account_names
+from watcher.cli.init.asking import Person
+from watcher.cli.settings import ask_state, load_settings
+from watcher.cli.terminal import say
+from watcher.config.settings import Config
+from watcher.errors import WatcherError
+from watcher.limits import USUAL
+from watcher.mail.addresses import lenient_addresses
+from watcher.mail.defects import Defects
+from watcher.mail.header import read_header
+from watcher.mail.raw import Raw
+from watcher.model import MailFolder
+
+__all__ = ["erase"]
+
+PATIENCE = 3600.0  #: seconds: a ledger of many gigabytes is written anew
+BUSY = 120.0  #: seconds that jobs on these mails are waited for
+PACE = 0.5  #: seconds between two questions whether they have ended
+SENDERS = frozenset({"from", "sender", "reply-to"})  #: fields by which a mail is somebody's (RFC 5322 3.6.2)
+MANY = 1000  #: mails from which on the search is shown
+
+
+def erase(
+    context: typer.Context,
+    sender: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Mails from this address, and letters of ours to it.")
+    ] = "",
+    message_id: Annotated[str, typer.Option(metavar="ID", help="The mail with this Message-ID.")] = "",
+    account: Annotated[str, typer.Option(help="Only in this account.", autocompletion=account_names)] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased, and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """
+    Erase mails from the state of the daemon: their files, their jobs and what these printed, the letters that came of
+    them, and every byte of it in the files of the ledger. What waits on them is given up; what runs is waited for.
+
+    That they were handled stays known, by place, time, size and checksum, so that none is fetched again. Mails on the
+    server, what handlers have kept, the journal and backups are not touched.
+    """
+    if bool(sender) == bool(message_id):
+        raise typer.BadParameter("say one of --sender and --message-id")
+    config = load_settings(context)
+    target = {"address": sender.lower(), "message_id": bracketed(message_id), "account": account}
+    if sender:
+        target["keys"] = " ".join(keys_from(sender.lower(), config.watcher.state / "spool"))
+    traces = ask_state(config, {"verb": "traces", **target})
+    for trace in () if as_json else traces:
+        say(line_of(trace))
+    erased = 0
+    if not dry_run:
+        if not Person(agrees=yes or not traces).confirm(f"Erase {len(traces)} mails for good?"):
+            raise WatcherError("nothing was erased")
+        erased = erase_when_idle(config, target)
+    if as_json:
+        print(json.dumps({"found": traces, "erased": erased}, indent=2))
+    else:
+        say(f"{len(traces)} found, {f'{erased} erased' if erased else 'nothing was changed'}")
+
+
+def bracketed(message_id: str) -> str:
+    """As the ledger has it: shells and people lose the brackets."""
+    return f"<{message_id.strip('<>')}>" if message_id else ""
+
+
+def erase_when_idle(config: Config, target: Mapping[str, str]) -> int:
+    """How many mails are gone, once no job works on any of them. Raises WatcherError."""
+    until, pause = time.monotonic() + BUSY, threading.Event()
+    while busy := (told := ask_state(config, {"verb": "erase", **target}, PATIENCE))["busy"]:
+        jobs = ", ".join(map(str, busy))
+        if time.monotonic() > until:
+            raise WatcherError(f"nothing was erased: job {jobs} still works on it; see imap-watcher jobs show")
+        pause.wait(PACE)
+    return int(told["erased"])
+
+
+def keys_from(sender: str, spool: Path) -> list[str]:
+    """The names of the mail folders whose mail says that it is from this address."""
+    try:
+        folders = [MailFolder(path) for path in spool.iterdir()]
+    except OSError as error:
+        raise WatcherError(f"{spool}: {error.strerror}; run this as the user of the daemon, or as root") from error
+    watched = len(folders) >= MANY and sys.stderr.isatty()
+    with typer.progressbar(folders, file=sys.stderr, label="looking") if watched else nullcontext(folders) as looked_at:
+        return [folder.path.name for folder in looked_at if sender in senders(folder)]
+
+
+def senders(folder: MailFolder) -> set[str]:
+    """Addresses that a mail claims to be from, or wants answers at, in lower case; none if it is gone meanwhile."""
+    try:
+        with folder.raw.open("rb") as file:
+            raw = Raw.of_file(file.fileno())
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    header, _ = read_header(raw, 0, raw.size, USUAL, Defects(USUAL.defects))
+    values = [field.value for field in header.fields if field.name.lower() in SENDERS]
+    return {person.address.lower() for value in values for person in lenient_addresses(value, None)}
+
+
+def line_of(trace: Mapping[str, Any]) -> str:
+    """One mail that is meant."""
+    received = datetime.fromtimestamp(trace["received"], UTC).isoformat(timespec="seconds")
+    what = "letter" if trace["letter"] else "mail"
+    return f"{what} {trace['account']}/{trace['folder']} UID {trace['uid']}, {received}, {trace['jobs']} jobs"
