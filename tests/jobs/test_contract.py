@@ -9,7 +9,7 @@ import pytest
 
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import TAG, Run, environment, exited, key, verdict
-from watcher.jobs.program import Language, Program
+from watcher.jobs.program import HandlerKind, Program
 from watcher.model import MailFolder, Place, Verdict
 
 STATED = {
@@ -61,7 +61,7 @@ def test_the_environment_is_ours_alone(room, monkeypatch):
     monkeypatch.setenv("PASSWORD_OF_THE_DAEMON", "secret")
     settings = HandlerSettings(env={"TO": "/srv", "PATH": "/opt/bin"})
     work = room.work("book", attempt=3)
-    program = Program(Language.PROGRAM, ("/h/book",), Path("/h/book"))
+    program = Program(HandlerKind.PROGRAM, ("/h/book",), Path("/h/book"))
     folder, temporary, home, state = MailFolder(Path("/s/m1")), Path("/t/tag-1"), Path("/home/x"), Path("/kept/book")
     run = Run(work, program, folder, temporary, "tag-1", home, state, settings)
     variables = environment(run)

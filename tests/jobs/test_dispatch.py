@@ -11,6 +11,7 @@ import pytest
 
 from watcher.config.handlers import HandlerSettings
 from watcher.model import Verdict
+from watcher.store.removal import discard
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,35 @@ def test_the_seal_does_not_follow_links(room):
     room.run("bad")
     assert room.run("next").verdict is Verdict.DONE
     assert kept.stat().st_mode & 0o777 == 0o640
+
+
+DEEP = """#!/usr/bin/env python3
+import os
+os.chdir(os.environ.get("{place}", "."))
+os.chmod(".", 0o700)
+for _ in range(3000):
+    os.mkdir("d")
+    os.chdir("d")
+"""
+
+
+@pytest.mark.parametrize("isolation", ["none", "sandbox"])
+def test_directories_without_end_hurt_nobody(room, isolation):
+    room.settings["bad"] = HandlerSettings(isolation=isolation)
+    room.script("bad", DEEP.format(place="TMPDIR"))
+    assert room.run("bad").verdict is Verdict.DONE
+    assert list((room.root / "scratch").iterdir()) == []
+
+
+def test_nor_do_they_in_a_mail_folder(room):
+    room.settings["boxed"] = HandlerSettings(isolation="sandbox")
+    room.script("bad", DEEP.format(place="PLACE"))
+    room.script("next", "exit 0")
+    room.python("boxed", "def handle(message): pass\n")
+    assert room.run("bad").verdict is Verdict.DONE
+    assert room.run("next").verdict is Verdict.DONE
+    assert room.run("boxed").verdict is Verdict.NEVER
+    discard(room.spool / "m1")
 
 
 def start(room, name):

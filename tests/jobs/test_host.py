@@ -255,3 +255,10 @@ def test_it_may_import_its_neighbours(room):
 def test_an_executable_one_with_a_first_line_is_a_program(room):
     room.script("book.py", "#!/usr/bin/env python3\nprint(__name__)\ndef handle(message): print('warm')\n")
     assert room.run("book").output == "__main__\n"
+
+
+def test_a_reason_without_end_is_cut(room):
+    room.python("book", "from watcher import Reject\ndef handle(message): return Reject('x' * 1_000_000)\n")
+    outcome = room.run("book")
+    assert outcome.verdict is Verdict.NEVER
+    assert outcome.reason.startswith("xxx")

@@ -17,7 +17,7 @@ from watcher.jobs import sandbox
 from watcher.jobs.own_user import Owner, open_way
 from watcher.jobs.program import CannotStart
 from watcher.model import Verdict
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 BOXED = {"isolation": "sandbox"}
 OWN = {"isolation": "user", "user": "games"}
@@ -44,6 +44,20 @@ def outcome(room, text, name="book", **settings):
     room.settings[name] = HandlerSettings(**settings)
     room.script(name, text)
     return room.run(name)
+
+
+@pytest.mark.parametrize("level", ALL)
+def test_what_lies_beside_it_is_found(room, level):
+    elsewhere = room.root / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "linked.txt").write_text("linked ")
+    (room.handlers / "lib").mkdir()
+    (room.handlers / "lib" / "inner.txt").write_text("inner ")
+    (room.handlers / "plain.txt").write_text("plain ")
+    (room.handlers / "linked.txt").symlink_to(elsewhere / "linked.txt")
+    room.root.chmod(0o755)
+    found = outcome(room, 'cd "$(dirname "$0")"; cat plain.txt lib/inner.txt linked.txt', **level)
+    assert found.output == "plain inner linked ", found
 
 
 @pytest.mark.parametrize("level", APART)

@@ -1,12 +1,13 @@
 """A handler that is pinned by its SHA-256 runs with these bytes or not at all."""
 
+import resource
 from hashlib import sha256
 
 import pytest
 
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.pins import Pins
-from watcher.jobs.program import Language, Program
+from watcher.jobs.program import HandlerKind, Program
 from watcher.model import Verdict
 
 
@@ -39,13 +40,28 @@ def test_what_is_written_into_the_same_file_later_never_runs(tmp_path):
     path = tmp_path / "book"
     path.write_text("good")
     pins = Pins(tmp_path / "pins")
-    program = Program(Language.PROGRAM, (str(path), "x"), path)
+    program = Program(HandlerKind.PROGRAM, (str(path), "x"), path)
     pinned = pins.held(program, digest(path))
     path.write_text("evil")
     assert pinned.argv == (str(pinned.file), "x")
     assert pinned.file.read_text() == "good"
 
 
+def test_a_full_disk_leaves_no_part_of_it_to_be_run(tmp_path):
+    path = tmp_path / "book"
+    path.write_bytes(b"#!/bin/sh\nexit 0\n" + b"#" * 100_000)
+    pins = Pins(tmp_path / "pins")
+    program = Program(HandlerKind.PROGRAM, (str(path),), path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))  # Python ignores the signal: the write fails
+    try:
+        with pytest.raises(OSError, match="too large"):
+            pins.held(program, digest(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert pins.held(program, digest(path)).file.read_bytes() == path.read_bytes()
+
+
 def test_nothing_to_pin_is_no_match(tmp_path):
     with pytest.raises(Exception, match="no file"):
-        Pins(tmp_path / "pins").held(Program(Language.WEBHOOK), "0" * 64)
+        Pins(tmp_path / "pins").held(Program(HandlerKind.WEBHOOK), "0" * 64)

@@ -18,7 +18,7 @@ from tests.jobs.conftest import Room
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import verdict
 from watcher.model import Place, Verdict
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 DONE, LATER, CRASHED, HOLD = Verdict.DONE, Verdict.LATER, Verdict.CRASHED, Verdict.HOLD
 

@@ -115,6 +115,60 @@ def test_what_lies_beside_a_handler_is_found_from_its_copy(folder, versions):
     assert (program.parent / "common.sh").read_text() == "shared"
 
 
+def test_what_comes_to_lie_beside_a_handler_later_is_found_too(folder, versions):
+    (folder / "book.sh").write_text("one")
+    program = versions.current("book")
+    (folder / "words.txt").write_text("new")
+    assert not versions.refresh(), "the handler itself is the same"
+    assert (program.parent / "words.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["book.py", "book.sh"])
+def test_a_link_to_where_its_author_works(folder, versions, tmp_path, name):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / name).write_text("one")
+    (project / "common.py").write_text("shared")
+    (folder / name).symlink_to(project / name)
+    program = versions.current("book")
+    assert (program.parent / "common.py").read_text() == "shared"
+    (project / name).write_text("another")
+    assert versions.refresh()
+    assert versions.current("book").read_text() == "another"
+    (project / "common.py").write_text("changed")
+    assert versions.refresh() is name.endswith(".py")
+
+
+def test_what_it_lacked_may_be_there_later(folder, tmp_path, caplog):
+    library = tmp_path / "library"
+
+    def check(_name: str, _program: Path, _replaces: bool) -> None:
+        if not library.exists():
+            raise CannotStart("its library is missing")
+
+    versions = Versions(folder, tmp_path / "kept", accept, check)
+    (folder / "book.sh").write_text("one")
+    with pytest.raises(CannotStart, match="library"):
+        versions.current("book")
+    assert not versions.refresh()
+    assert len(caplog.records) == 1, "the same is told once"
+    library.touch()
+    assert versions.refresh()
+    assert versions.current("book").read_text() == "one"
+    assert versions.troubles() == {}
+
+
+def test_nothing_is_left_of_a_version_that_could_not_be_looked_at(folder, tmp_path):
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    versions = Versions(folder, tmp_path / "kept", accept, fail)
+    (folder / "book.sh").write_text("one")
+    with pytest.raises(OSError, match="No space"):
+        versions.current("book")
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
 def test_python_is_started_anew_when_a_neighbour_changes(folder, versions):
     (folder / "lib.py").write_text("A = 1")
     (folder / "book.py").write_text("import lib")

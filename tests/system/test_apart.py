@@ -9,7 +9,7 @@ import pytest
 from tests.system.daemon import Daemon, Watched
 from tests.system.dovecot import Dovecot
 from tests.system.mails import mail
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 pytestmark = pytest.mark.system
 

@@ -20,7 +20,7 @@ from watcher.errors import Unreadable
 from watcher.imap.signals import printable
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, MailFolder
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 __all__ = ["unpack"]
 

@@ -1,20 +1,23 @@
 """
-What a handler asks for: JSON lines in the file `$WATCHER_ACTIONS`. Pure: bytes in, actions or a refusal out.
+What a handler asks for: JSON lines in the file `$WATCHER_ACTIONS`. Actions come out, or a refusal.
 
 An action is never silently dropped: one line that can't be followed refuses the whole file, in words.
 """
 
 import json
+import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from watcher.jobs.output import one_line
 from watcher.jobs.sending import ActionsRefused, request
 from watcher.model import Action, Verb
 from watcher.wishes import Request, Sending
 
-__all__ = ["MOST", "SIZE_LIMIT", "ActionsRefused", "Wishes", "parse"]
+__all__ = ["MOST", "SIZE_LIMIT", "ActionsRefused", "Wishes", "parse", "read"]
 
 SIZE_LIMIT = 256 * 1024  #: bytes of the whole file
 MOST = 100  #: actions of one run
@@ -36,8 +39,24 @@ class Wishes:
     notes: tuple[str, ...] = ()  #: words for the record, one line each
 
 
+def read(file: Path) -> Wishes:
+    """What stands in an actions file, if there is one. Raises ActionsRefused."""
+    try:
+        fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Wishes()
+    except OSError as error:
+        raise ActionsRefused(f"the actions file can't be read: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ActionsRefused("the actions file is not a plain file any more")
+        return parse(os.read(fd, SIZE_LIMIT + 1))
+    finally:
+        os.close(fd)
+
+
 def parse(data: bytes) -> Wishes:
-    """Read an actions file, at most one byte longer than `SIZE_LIMIT`. Raises ActionsRefused."""
+    """The content of an actions file, at most one byte longer than `SIZE_LIMIT`. Pure. Raises ActionsRefused."""
     if len(data) > SIZE_LIMIT:
         raise ActionsRefused(f"the actions file is larger than {SIZE_LIMIT // 1024} kB")
     wishes: list[Action | Request | str] = []

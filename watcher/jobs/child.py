@@ -107,11 +107,11 @@ def attempt(handle: Handle, folder: Path) -> Answer:
         case None:
             return {"verdict": "done"}
         case Later():
-            return {"verdict": "later", "reason": result.reason, "delay": result.delay}
+            return {"verdict": "later", "reason": _cut(result.reason), "delay": result.delay}
         case Stop():
-            return {"verdict": "stop", "reason": result.reason}
+            return {"verdict": "stop", "reason": _cut(result.reason)}
         case Reject():
-            return {"verdict": "never", "reason": result.reason}
+            return {"verdict": "never", "reason": _cut(result.reason)}
     returned = type(result).__name__
     return {"verdict": "never", "reason": f"handle() returned {returned}; it returns None, Later, Stop or Reject"}
 
@@ -130,7 +130,12 @@ def _told(error: BaseException) -> str:
     while (trace := error.__traceback__) and trace.tb_frame.f_code.co_filename.startswith(OURS):
         error.__traceback__ = trace.tb_next
     sys.excepthook(type(error), error, error.__traceback__)
-    return f"{type(error).__name__}: {error}"[:1000]
+    return _cut(f"{type(error).__name__}: {error}")
+
+
+def _cut(reason: object) -> str:
+    """What surely fits into a packet; the daemon keeps less."""
+    return str(reason)[:1000]
 
 
 def _say(link: socket.socket, null: int, answer: Answer) -> None:

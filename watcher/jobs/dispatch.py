@@ -6,24 +6,24 @@ Nothing a handler does gets further than its outcome: whatever it leaves (proces
 
 import logging
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Condition, Event, Thread
 from time import monotonic
 
 from watcher.config.handlers import HandlerSettings
 from watcher.errors import HandlerMissing, MailRefused, SpoolFull
-from watcher.jobs.actions import SIZE_LIMIT, ActionsRefused, Wishes, parse
+from watcher.jobs.actions import ActionsRefused, Wishes, read
 from watcher.jobs.breaker import Breaker
 from watcher.jobs.contract import INTERRUPTED, Ending, Run
 from watcher.jobs.host import Hosts
 from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
 from watcher.jobs.pins import Pins
-from watcher.jobs.premises import Estate
+from watcher.jobs.premises import Estate, seal
 from watcher.jobs.process import GRACE
-from watcher.jobs.program import CannotStart, Language, language, program
+from watcher.jobs.program import CannotStart, HandlerKind, kind_of, program
 from watcher.jobs.script import run_script
 from watcher.jobs.soundness import check
 from watcher.jobs.strays import Strays
@@ -36,8 +36,8 @@ __all__ = ["Dispatcher"]
 
 log = logging.getLogger(__name__)
 
-#: A kind of handler: runs it once, interrupted when the file descriptor becomes readable.
-Kind = Callable[[Run, int], Ending]
+#: Runs a handler of one kind once, interrupted when the file descriptor becomes readable.
+Runner = Callable[[Run, int], Ending]
 
 #: Makes letters of what one run wants sent. Raises MailRefused, SpoolFull.
 Write = Callable[[Work, Sequence[Request], Sequence[Path]], Correspondence]
@@ -72,7 +72,8 @@ class Dispatcher:
         self._write = write
         self._spool = spool.absolute()
         kept = self._spool.parent / "handler-versions"
-        self._versions = Versions(handlers.absolute(), kept, _check_ownership, self._check_soundness)
+        self._handlers = handlers.absolute()
+        self._versions = Versions(self._handlers, kept, _check_ownership, self._check_soundness)
         self._scratch = scratch or self._spool.parent / "scratch"
         self._scratch.mkdir(mode=0o700, exist_ok=True)
         self._states = self._spool.parent / "handler-state"
@@ -82,10 +83,10 @@ class Dispatcher:
         self._hosts = Hosts(self._strays)
         self._breaker = Breaker()
         self._pins = Pins(self._spool.parent / "handler-pins")
-        self._kinds: dict[Language, Kind] = {
-            Language.PROGRAM: run_script,
-            Language.PYTHON: self._hosts.run,
-            Language.WEBHOOK: run_webhook,
+        self._runners: dict[HandlerKind, Runner] = {
+            HandlerKind.PROGRAM: run_script,
+            HandlerKind.PYTHON: self._hosts.run,
+            HandlerKind.WEBHOOK: run_webhook,
         }
         self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._accepting = True
@@ -180,27 +181,30 @@ class Dispatcher:
         except OSError as error:  # an earlier handler has spoilt the mail folder, or the machine is short of something
             what = ": ".join(str(part) for part in (error.strerror, error.filename) if part)
             return Outcome(Verdict.LATER, one_line(f"could not be run: {what}", 500))
+        except RecursionError:  # as it has, too, by directories within one another that have no end
+            return Outcome(Verdict.NEVER, "could not be run: the mail folder is nested too deep to be handed over")
 
     def _outcome(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
         found = program(self._versions.current, work.name, settings)
         if found.file is not None:
             _check_ownership(found.file)
+            found = found if settings.command else replace(found, origin=self._handlers)
         if settings.sha256:
             found = self._pins.held(found, settings.sha256)
         folders = [self._folder(one) for one in (work, *others)]
         for folder in folders:
             if absent := _absent(folder):
                 return absent
-            _seal(folder.path)
+            seal(folder)
         folder = folders[0]
         home = Path(os.environ.get("HOME", "/"))
         state = self._state(work.name)
         with self._strays.tagged() as tag, self._estate.premises(tag, folder, state, settings) as given:
             batch = _listed(folders, given.temporary, settings) if settings.batch is not None or others else None
             run = Run(work, found, given.folder, given.temporary, tag, home, state, settings, batch, given.secrets)
-            ending = self._kinds[found.language](run, self._stop)
+            ending = self._runners[found.kind](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
-            wishes = _wishes(run.actions) if success else Wishes()
+            wishes = read(run.actions) if success else Wishes()
             roots = [*(one.path for one in folders), given.temporary, state]
             return _outcome(ending, wishes, self._write(work, wishes.requests, roots))
 
@@ -209,7 +213,7 @@ class Dispatcher:
 
     def _check_soundness(self, name: str, file: Path, replaces: bool) -> None:
         """Raises CannotStart. Python is loaded by its warm process; before that only if it is to replace another."""
-        if language(file) is Language.PROGRAM or replaces:
+        if kind_of(file) is HandlerKind.PROGRAM or replaces:
             check(name, file, self._settings(name))
 
     def _state(self, name: str) -> Path:
@@ -267,30 +271,3 @@ def _check_ownership(file: Path) -> None:
         raise CannotStart(f"{file} can't be reached: {error.strerror or error}") from error
     if reason:
         raise CannotStart(reason)
-
-
-def _wishes(actions: Path) -> Wishes:
-    """What stands in the actions file, if there is one. Raises ActionsRefused."""
-    try:
-        fd = os.open(actions, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return Wishes()
-    except OSError as error:
-        raise ActionsRefused(f"the actions file can't be read: {error.strerror}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise ActionsRefused("the actions file is not a plain file any more")
-        return parse(os.read(fd, SIZE_LIMIT + 1))
-    finally:
-        os.close(fd)
-
-
-def _seal(folder: Path) -> None:
-    """Take the right to write from a mail folder, once: the next handler is to find the same mail."""
-    if not folder.stat().st_mode & stat.S_IWUSR:
-        return
-    for path, _, files in os.walk(folder, topdown=False):
-        for file in (Path(path, name) for name in files):
-            if not file.is_symlink():  # a handler's, which may lead anywhere
-                file.chmod(0o400)
-        Path(path).chmod(0o500)

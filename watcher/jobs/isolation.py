@@ -17,7 +17,7 @@ from watcher.jobs.own_user import Owner, open_way, owner_named
 from watcher.jobs.premises import SECRETS, hand_over
 from watcher.jobs.sandbox import PYTHON, View, real_code, refusal, wall
 from watcher.model import MailFolder
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 __all__ = ["Cell", "cell_for_program", "cell_for_python"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from watcher.jobs.program import CannotStart, Program
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 __all__ = ["Pins"]
 
@@ -54,8 +54,10 @@ class Pins:
         copy = self._kept / digest / file.name
         if not copy.exists():
             copy.parent.mkdir(mode=0o755, exist_ok=True)
-            copy.write_bytes(content)
-            copy.chmod(file.stat().st_mode & 0o555)
+            draft = self._kept / "draft"  # a disk that is full leaves the first part, and that has another digest
+            draft.write_bytes(content)
+            draft.chmod(file.stat().st_mode & 0o555)
+            draft.replace(copy)
         self._digests[file] = stamp, digest
         return digest
 

@@ -20,9 +20,9 @@ from watcher.jobs.program import CannotStart
 from watcher.jobs.strays import Strays
 from watcher.jobs.vault import Vault
 from watcher.model import MailFolder
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
-__all__ = ["SECRETS", "Estate", "Premises", "hand_over"]
+__all__ = ["SECRETS", "Estate", "Premises", "hand_over", "seal"]
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,20 @@ class Estate:
         for path in made:
             with suppress(OSError):  # a stray may still write there: it is tried again when that is gone
                 discard(path)
+
+
+def seal(folder: MailFolder) -> None:
+    """Take the right to write from a mail folder, once: the next handler is to find the same mail. Raises OSError."""
+    if not folder.path.stat().st_mode & stat.S_IWUSR:
+        return
+    for place in (folder.attachments, folder.path):
+        if place.is_symlink() or not place.is_dir():  # there are none, or a handler has put a link there
+            continue
+        with os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    Path(entry.path).chmod(0o400)
+        place.chmod(0o500)
 
 
 def hand_over(folder: Path, to: Path, owner: Owner | None = None) -> None:

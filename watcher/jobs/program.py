@@ -14,7 +14,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.config.programs import find_program
 from watcher.errors import WatcherError
 
-__all__ = ["ELF", "CannotStart", "Language", "Program", "language", "program"]
+__all__ = ["ELF", "CannotStart", "HandlerKind", "Program", "kind_of", "program"]
 
 #: Linux reads no more of a `#!` line than this (BINPRM_BUF_SIZE).
 HEAD = 256
@@ -25,7 +25,7 @@ class CannotStart(WatcherError):
     """The handler can't be run as it stands: hold its mail until the author has mended it."""
 
 
-class Language(StrEnum):
+class HandlerKind(StrEnum):
     """How a handler is run."""
 
     PROGRAM = "program"  #: executed: a script with a `#!` line, a binary, a command of the machine
@@ -37,10 +37,11 @@ class Language(StrEnum):
 class Program:
     """What runs for a handler."""
 
-    language: Language
+    kind: HandlerKind
     argv: tuple[str, ...] = ()  #: the program and its arguments; of Python the file, or "package.module:function"
     file: Path | None = None  #: what must not be another's to change; none for what a package installed, or a webhook
     version: object = None  #: of an entry point: changes when another one is installed
+    origin: Path | None = None  #: where its author keeps it; it is a copy, and links to what lies there are beside it
 
 
 def program(find_file: Callable[[str], Path], name: str, settings: HandlerSettings) -> Program:
@@ -51,15 +52,15 @@ def program(find_file: Callable[[str], Path], name: str, settings: HandlerSettin
     """
     match find_program(find_file, name, settings):
         case None:
-            return Program(Language.WEBHOOK)
+            return Program(HandlerKind.WEBHOOK)
         case Entry() as entry:
-            return Program(Language.PYTHON, (entry.target,), version=entry)
+            return Program(HandlerKind.PYTHON, (entry.target,), version=entry)
         case path:
-            spoken = Language.PROGRAM if settings.command else language(path)
-            return Program(spoken, (str(path), *settings.command[1:]), path)
+            kind = HandlerKind.PROGRAM if settings.command else kind_of(path)
+            return Program(kind, (str(path), *settings.command[1:]), path)
 
 
-def language(path: Path) -> Language:
+def kind_of(path: Path) -> HandlerKind:
     """How to run the file `path`. Raises CannotStart with what is wrong with it and what to do."""
     try:
         with path.open("rb", buffering=0) as file:
@@ -69,14 +70,14 @@ def language(path: Path) -> Language:
     marked = head.startswith((b"#!", ELF))
     executable = os.access(path, os.X_OK)
     if path.suffix == ".py" and not (marked and executable):
-        return Language.PYTHON
+        return HandlerKind.PYTHON
     if not executable:
         raise CannotStart(f"{path} is not executable: chmod +x {path}")
     if not marked:
         raise CannotStart(f"{path} is no program: a script begins with a line like #!/bin/sh")
     if head.startswith(b"#!"):
         _check_interpreter(path, head[2:].split(b"\n")[0])
-    return Language.PROGRAM
+    return HandlerKind.PROGRAM
 
 
 def _check_interpreter(path: Path, line: bytes) -> None:

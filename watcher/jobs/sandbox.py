@@ -92,13 +92,13 @@ def real_code(code: int) -> int:
 
 
 def _surroundings(program: Program) -> Iterator[Path]:
-    """Where the handler's file lies, with its neighbours, and what is linked there from elsewhere."""
+    """Where the handler's file lies and comes from, with its neighbours, and what is linked there from elsewhere."""
     if program.file is None or str(program.file).startswith("/usr/"):
         return
-    folder = program.file.parent
-    yield folder
-    links = (Path(entry.path).resolve() for entry in os.scandir(folder) if entry.is_symlink())
-    yield from sorted(target for target in links if target.is_file() and not target.is_relative_to(folder))
+    origin = program.origin or program.file.parent
+    yield from (program.file.parent, origin)
+    links = (Path(entry.path).resolve() for entry in os.scandir(origin) if entry.is_symlink())
+    yield from sorted(target for target in links if target.is_file() and not target.is_relative_to(origin))
 
 
 def _binds(how: str, paths: Iterable[Path]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.config.programs import PATH
 from watcher.jobs.errand import run_errand
 from watcher.jobs.output import one_line
-from watcher.jobs.program import CannotStart, Language, language
+from watcher.jobs.program import CannotStart, HandlerKind, kind_of
 
 __all__ = ["check"]
 
@@ -44,7 +44,7 @@ def check(name: str, program: Path, settings: HandlerSettings) -> None:
 
 
 def _command(program: Path, python: str) -> Sequence[str] | None:
-    if language(program) is Language.PYTHON:
+    if kind_of(program) is HandlerKind.PYTHON:
         return [sys.executable, "-B", "-P", "-c", python, str(program)]
     with program.open("rb") as file:
         first = os.fsdecode(file.readline(256))

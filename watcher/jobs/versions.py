@@ -2,13 +2,14 @@
 Handlers as they were last found sound. What an author saves half-way or breaks is never run: the version before it is.
 
 Each version that is let at mail is a copy, since a shell reads its script while it runs it, in a directory of its own
-where all else that lies beside the handler is linked: what it finds by its own path, it still finds.
+where all else that lies beside the handler is linked: what it finds by its own path, it still finds. So does one that
+is a link to where its author works.
 """
 
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,7 @@ from threading import Lock
 from watcher.config.handlers import find_handler
 from watcher.errors import HandlerMissing
 from watcher.jobs.program import ELF, CannotStart
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 
 __all__ = ["Versions"]
 
@@ -101,20 +102,31 @@ class Versions:
     def _look_at(self, name: str, original: Path) -> None:
         """Take over what stands there now, if it is another than was looked at last, and sound."""
         stamp = _stamp(original)
-        if self._looked_at.get(name) == stamp:
+        version = self._sound.get(name)
+        if self._looked_at.get(name) == stamp and name not in self._broken:  # else what it lacked may be there now
+            if version and version.directory.exists():
+                _link_neighbours(version.directory, original)
             return
         directory = self._kept / f"{name}.{next(self._numbers)}"
         try:
             program = self._copy(original, directory)
-            self._check(name, program, name in self._sound)
+            self._check(name, program, version is not None)
         except CannotStart as error:
             discard(directory)
-            self._broken[name] = str(error).replace(str(directory), str(self._handlers))
-            log.error("handler %s: %s", name, self._told(name))  # noqa: TRY400 - an author's fault, no bug
+            self._break(name, str(error).replace(str(directory), str(self._handlers)))
+        except BaseException:
+            discard(directory)
+            raise
         else:
             self._broken.pop(name, None)
             self._replace(name, Version(program, directory))
         self._looked_at[name] = stamp
+
+    def _break(self, name: str, reason: str) -> None:
+        """Its newest version is broken; that is logged once."""
+        if self._broken.get(name) != reason:
+            self._broken[name] = reason
+            log.error("handler %s: %s", name, self._told(name))
 
     def _replace(self, name: str, version: Version | None) -> None:
         """Put a version in use. The one before it is kept for those who still run it."""
@@ -135,19 +147,32 @@ class Versions:
         if _is_binary(original):
             return original
         directory.mkdir(mode=0o755)
-        for neighbour in self._handlers.iterdir():
-            if neighbour != original:
-                (directory / neighbour.name).symlink_to(neighbour)
         program = directory / original.name
         shutil.copy(original, program)
+        _link_neighbours(directory, original)
         return program
+
+
+def _link_neighbours(directory: Path, original: Path) -> None:
+    """Let a copy find what has come to lie beside the handler."""
+    known = {path.name for path in directory.iterdir()}
+    for place in _surroundings(original):
+        for neighbour in place.iterdir():
+            if neighbour.name not in known:
+                known.add(neighbour.name)
+                (directory / neighbour.name).symlink_to(neighbour)
+
+
+def _surroundings(original: Path) -> Iterable[Path]:
+    """Where it lies; of a link also where it leads to."""
+    return dict.fromkeys((original.parent, original.resolve().parent))
 
 
 def _stamp(original: Path) -> Stamp:
     """What tells one version from another; without the file, if that has just vanished."""
     belonging = [original]
     if original.suffix == ".py":  # it may import its neighbours
-        belonging += sorted(path for path in original.parent.glob("*.py") if path != original)
+        belonging += sorted(path for place in _surroundings(original) for path in place.glob("*.py"))
     return tuple(filter(None, map(_stat, belonging)))
 
 

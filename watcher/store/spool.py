@@ -7,7 +7,6 @@ Order of durability for a mail: its bytes, its folder, the spool's list of folde
 import errno
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -16,8 +15,9 @@ from pathlib import Path
 from watcher.errors import SpoolFull, StorageFailed
 from watcher.model import MailFolder
 from watcher.store.database import sync
+from watcher.store.removal import discard
 
-__all__ = ["Draft", "Spool", "discard", "storage"]
+__all__ = ["Draft", "Spool", "storage"]
 
 log = logging.getLogger(__name__)
 
@@ -109,32 +109,19 @@ class Spool:
             return 0
         return room.f_bavail * room.f_frsize
 
-    def remove(self, keys: Iterable[str]) -> None:
-        """What can't be removed is told, and tried again at the next start: nobody needs it any more."""
+    def remove(self, keys: Iterable[str]) -> list[Path]:
+        """What can't be removed is told, returned, and tried again at the next start: nobody needs it any more."""
+        left = []
         for path in (self.path / key for key in keys):
             try:
                 discard(path)
             except OSError as error:
                 log.warning("can't remove %s: %s", error.filename or path, error.strerror)
+                left.append(path)
+        return left
 
     def sweep(self, known: set[str]) -> int:
         """Remove what the ledger does not know, whatever it is; how much there was."""
         strays = [path.name for path in self.path.iterdir() if path.name not in known]
         self.remove(strays)
         return len(strays)
-
-
-def discard(path: Path) -> None:
-    """Remove a file, or a directory even if parts of it are read-only, as handlers leave it. Raises OSError."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    try:
-        shutil.rmtree(path)
-    except PermissionError:
-        path.chmod(0o700)
-        for inner, names, _ in os.walk(path):  # each is opened before the walk goes into it
-            for name in names:
-                if not Path(inner, name).is_symlink():
-                    Path(inner, name).chmod(0o700)
-        shutil.rmtree(path)

@@ -21,7 +21,7 @@ from watcher.mail.pool import UnpackPool
 from watcher.mail.unpack import TRUST_NOBODY
 from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome, Place, Work
 from watcher.retry import RetryPolicy, decide
-from watcher.store.spool import discard
+from watcher.store.removal import discard
 from watcher.unpacking import whose_word_counts
 from watcher.wishes import Correspondence, Request
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from watcher.cli.trial.bench import Bench, Run
 from watcher.config import Config, HandlerSettings
-from watcher.jobs.program import Language, Program
+from watcher.jobs.program import HandlerKind, Program
 from watcher.model import Action, Status, Verb, Verdict
 from watcher.rules.route import route
 from watcher.rules.sight import BODY_LIMIT, whole
@@ -18,9 +18,9 @@ __all__ = ["Call", "Mail", "Report", "RunReport", "call_of", "mail_of", "next_st
 SECRET = re.compile(r"TOKEN|SECRET|PASSW|_KEY$|^KEY$|CREDENTIAL", re.IGNORECASE)
 
 KINDS = {
-    Language.PROGRAM: "a program",
-    Language.PYTHON: "warm Python, whose function is called",
-    Language.WEBHOOK: "a webhook",
+    HandlerKind.PROGRAM: "a program",
+    HandlerKind.PYTHON: "warm Python, whose function is called",
+    HandlerKind.WEBHOOK: "a webhook",
 }
 
 #: In which they are carried out.
@@ -93,15 +93,15 @@ def call_of(on: Bench, program: Program, settings: HandlerSettings, environment:
         "json": f"message.json, {on.folder.facts.stat().st_size} bytes",
         "none": "nothing",
     }
-    spoken = program.language is Language.PROGRAM
+    is_program = program.kind is HandlerKind.PROGRAM
     hidden = {name: "(not shown)" for name in settings.env if SECRET.search(name)}
     files = (str(path.relative_to(on.folder.path)) for path in on.folder.path.rglob("*") if path.is_file())
     return Call(
         program=" ".join(program.argv) or str(settings.url),
-        kind=KINDS[program.language],
+        kind=KINDS[program.kind],
         directory=str(on.folder.path),
         files=tuple(sorted(files)),
-        stdin=stdin[settings.stdin] if spoken else "nothing",
+        stdin=stdin[settings.stdin] if is_program else "nothing",
         environment={**environment, **hidden},
         timeout=settings.timeout,
     )
