@@ -1,5 +1,7 @@
 """What another configuration means for a daemon that runs, and what becomes of one that is wrong."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,35 @@ def test_a_wrong_one_is_told_and_the_old_one_stays(file, caplog):
     assert adoption.look()
     assert not standing.refused
     assert accounts.calls == []
+
+
+def test_what_could_not_be_read_may_be_read_later(file, monkeypatch, tmp_path, caplog):
+    standing = Standing(load(file))
+    adoption = Adoption(standing, Accounts())
+    file.write_text(ACCOUNT.format("ann"))
+    (tmp_path / "sitecustomize.py").write_text("import os; os.abort()")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        assert not adoption.look()
+        assert not adoption.look()
+    assert len(caplog.records) == len(standing.refused) == 1
+    assert adoption.look()
+    assert not standing.refused
+
+
+def test_a_machine_that_is_short_of_something_looks_later(file, caplog):
+    standing = Standing(load(file))
+    adoption = Adoption(standing, Accounts())
+    file.write_text(ACCOUNT.format("ann"))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path(os.devnull).open() as last:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, before[1]))
+        try:
+            assert not adoption.look()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert "can't be looked at" in caplog.text
+    assert adoption.look()
 
 
 def test_a_file_that_kills_its_reader_does_not_kill_us(file, monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from watcher.errors import ConfigError
 from watcher.inbox.accounts import Accounts
 from watcher.jobs.errand import run_errand
 from watcher.jobs.output import one_line
+from watcher.jobs.program import CannotStart
 from watcher.service.logs import set_level
 
 __all__ = ["Adoption", "Changes", "changes"]
@@ -72,19 +74,27 @@ class Adoption:
     def look(self) -> bool:
         """Whether another configuration is in force now. What is wrong with the file is logged, once."""
         stamp = _stamp(self.standing.config.path)
-        if stamp == self.stamp:
+        if stamp == self.stamp and not self.standing.refused:  # else what it lacked may be there now
             return False
-        self.stamp = stamp
         try:
             new = examine(self.standing.config.path)
         except ConfigError as error:
-            self.standing.refused = tuple(error.problems)
-            for problem in error.problems:
-                log.error("the configuration stays as it was: %s", problem)  # noqa: TRY400 - a user's fault, no bug
+            self.refuse(error.problems)
+            self.stamp = stamp
             return False
+        except (CannotStart, OSError) as error:  # the machine is short of something: there is a next time
+            log.warning("the configuration can't be looked at: %s", error)
+            return False
+        self.stamp = stamp
         self.standing.refused = ()
         self.adopt(new)
         return True
+
+    def refuse(self, problems: Sequence[str]) -> None:
+        for problem in problems:
+            if problem not in self.standing.refused:
+                log.error("the configuration stays as it was: %s", problem)
+        self.standing.refused = tuple(problems)
 
     def adopt(self, new: Config) -> None:
         old = self.standing.config
@@ -106,11 +116,12 @@ class Adoption:
 
 
 def examine(path: Path) -> Config:
-    """The configuration in a file, after a child has read it and lived. Raises ConfigError."""
+    """The configuration in a file, after a child has read it and lived. Raises ConfigError, CannotStart, OSError."""
     environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     errand = run_errand([sys.executable, "-P", "-c", LOAD, str(path)], Path("/"), environment)
     if not errand.good:
-        raise ConfigError([f"{path}: reading it would end the daemon: {one_line(errand.output[-200:])}"])
+        what = "end the daemon" if errand.in_time else "take too long"
+        raise ConfigError([f"{path}: reading it would {what}: {one_line(errand.output[-200:])}"])
     return load(path)
 
 
