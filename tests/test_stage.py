@@ -231,6 +231,18 @@ def test_a_lot_goes_together_when_it_is_full_or_has_waited(books: Books) -> None
     assert [size for name, size in lots if name == "single"] == [1] * 7
 
 
+def test_a_hold_by_a_limit_of_our_own_alarms_nobody(books: Books, caplog: pytest.LogCaptureFixture) -> None:
+    fill(books, "one", mails=3)
+    holds = [Outcome(Verdict.HOLD, "rate", delay=0.1, foreseen=True), Outcome(Verdict.HOLD, "broken", delay=0.1)]
+    running = stage(books, lambda _: holds.pop(0) if holds else Outcome(Verdict.DONE), [], workers=1)
+    running.start()
+    wait(lambda: books.desk.counts()["job"] == {"done": 3})
+    running.stop()
+    running.join()
+    told = [record.message for record in caplog.records if "on hold" in record.message]
+    assert [("rate" in line, "broken" in line) for line in told] == [(False, True)]
+
+
 def test_what_is_on_hold_is_tried_again_when_told(books: Books) -> None:
     fill(books, "broken", mails=2)
     mended = threading.Event()

@@ -72,16 +72,22 @@ class Roster:
         with self.lock:
             return self.held.get(lane, 0.0)
 
-    def hold(self, lane: str, until: float | None, *, sound: bool) -> bool:
-        """What a run has shown: the lane is on hold, or (None) it is not, or even is `sound`; whether that is news."""
+    def hold(self, lane: str, until: float | None, *, sound: bool, foreseen: bool = False) -> bool:
+        """
+        What a run has shown: the lane is on hold, or (None) it is not, or even is `sound`; whether that is news.
+
+        A hold that was `foreseen` is none.
+        """
         with self.lock:
             if until is None:
                 self.held.pop(lane, None)
                 self.told -= {lane} if sound else set()
                 return False
+            self.held[lane] = until
+            if foreseen:
+                return False
             fresh = lane not in self.told
             self.told.add(lane)
-            self.held[lane] = until
             return fresh
 
     def let_go(self) -> None:

@@ -251,6 +251,7 @@ class Outcome:
     actions: tuple[Action, ...] = ()  #: what a handler wants done on the server
     plan: Plan = field(default_factory=Plan)  #: what unpacking found to do
     postings: tuple[Posting, ...] = ()  #: mails that a handler wants sent
+    foreseen: bool = False  #: a hold by a limit that we keep by ourselves: no trouble, nobody is told
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,11 +67,16 @@ class Stage:
         self.bell = Bell()
         self.roster = Roster(workers, limit, own=own)
         self.stopping = False
-        self.moved_at = time.monotonic()  #: last time that the claiming thread looked up; the watchdog wants to know
+        self.looked_up_at = time.monotonic()  #: the claiming thread
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
         self.waiting = 0  #: workers that wait for work, less what waits for a worker
         self.waiting_lock = threading.Lock()
         self.threads = [self.thread(f"{kind} claims", self.claim_loop)]
+
+    @property
+    def moved_at(self) -> float:
+        """Last time that it showed that it is alive, for the watchdog; waiting for room on the disk is no death."""
+        return time.monotonic() if self.ledger.waits else self.looked_up_at
 
     def start(self) -> None:
         self.threads[0].start()
@@ -106,7 +111,7 @@ class Stage:
 
     def claim_loop(self) -> None:
         while not self.stopping:
-            self.moved_at = time.monotonic()
+            self.looked_up_at = time.monotonic()
             heard = self.bell.rings
             pause = self.claim()
             if pause > 0:
@@ -212,11 +217,13 @@ class Stage:
 
     def note_hold(self, lane: str, endings: Sequence[tuple[Outcome, Decision]]) -> None:
         holds = [
-            (decision.due or 0.0, outcome.reason) for outcome, decision in endings if outcome.verdict is Verdict.HOLD
+            (decision.due or 0.0, not outcome.foreseen, outcome.reason)
+            for outcome, decision in endings
+            if outcome.verdict is Verdict.HOLD
         ]
-        until, reason = max(holds, default=(None, ""))
+        until, trouble, reason = max(holds, default=(None, False, ""))
         sound = any(outcome.verdict in {Verdict.DONE, Verdict.STOP, Verdict.NEVER} for outcome, _ in endings)
-        if self.roster.hold(lane, until, sound=sound) and not self.stopping:
+        if self.roster.hold(lane, until, sound=sound, foreseen=not trouble) and not self.stopping:
             log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
 
     def announce(self, work: Work, outcome: Outcome, decision: Decision, accepted: bool) -> None:

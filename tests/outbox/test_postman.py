@@ -1,5 +1,7 @@
 """From the ledger to a relay: nothing lost, a second copy only after the final dot, each recipient for himself."""
 
+import socket
+import threading
 from base64 import b64encode
 from collections import Counter
 from hashlib import sha256
@@ -214,6 +216,91 @@ def test_daily_and_rate_hold_what_is_beyond(tmp_path, server):
     other.turn()
     assert other.states() == {"done": 4, "waiting": 4}
     other.close()
+
+
+def test_a_letter_to_more_than_a_day_allows_goes_out_day_by_day(tmp_path, server):
+    office = Office(tmp_path, server.relay(daily=5))
+    office.post("k", *(f"p{number}@example.org" for number in range(8)))
+    office.post("l")
+    office.turn()
+    assert office.states() == {"done": 5, "waiting": 4}
+    office.until_still()
+    assert office.states() == {"done": 9}
+    assert office.now > 24 * HOUR
+    office.close()
+
+
+@pytest.mark.parametrize("limit", [{"rate": 1}, {"daily": 1}])
+def test_a_limit_that_we_keep_ourselves_is_no_trouble(tmp_path, server, limit):
+    office = Office(tmp_path, server.relay(**limit))
+    office.post("a")
+    office.post("b")
+    works = office.books.ledger.claim_lot(Kind.SEND, office.now, "out", 10)
+    verdicts = [(outcome.verdict, outcome.foreseen) for _, outcome in office.postman.act(works)]
+    assert verdicts == [("done", False), ("hold", True)]
+    office.close()
+
+
+class Restless(Outgoing):
+    """In the midst of a mail, another worker looks for connections that nobody needs."""
+
+    def mark(self, works):
+        super().mark(works)
+        self.rest()
+
+
+def test_a_connection_in_use_is_not_ended_by_who_tidies_up(office, server):
+    office.postman.outgoing = Restless(office.books.database)
+    office.postman.outgoing.rest = office.postman.rest
+    office.post("k")
+    office.turn()
+    assert office.states() == {"done": 1}
+    assert b"QUIT" not in server.mails[0].data
+    assert server.connections == 1
+
+
+def test_the_end_does_not_wait_for_a_relay_that_does_not_greet(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as mute, SmtpServer() as other:
+        office = Office(tmp_path, other.relay(port=mute.getsockname()[1], tls="none", source=None))
+        office.postman.patience = Patience(greeting=1000)
+        office.post("k")
+        turn = threading.Thread(target=office.turn)
+        turn.start()
+        line, _ = mute.accept()
+        with line:
+            while not office.postman.lines["out"].session.opened:
+                turn.join(0.01)
+            office.postman.abort()
+            turn.join(60)
+            assert not turn.is_alive()
+    assert office.states() == {"waiting": 1}
+    office.turn()
+    assert office.states() == {"waiting": 1}, "no other connection is begun"
+    office.close()
+
+
+class Rotating(SecretSource):
+    """An access token that is renewed when it is refused."""
+
+    values = ("old", "token")
+
+    def fetch(self):
+        return Secret(self.values[0])
+
+    def reject(self, secret):
+        assert secret == Secret("old")
+        self.values = self.values[1:]
+
+
+def test_a_token_that_was_renewed_is_not_blamed_for_the_old_one(tmp_path):
+    with SmtpServer(auth="XOAUTH2") as server:
+        office = Office(tmp_path, server.relay(source=Rotating(), token=True))
+        office.post("k")
+        office.turn()
+        office.now += 601
+        office.turn()
+        assert office.states() == {"done": 1}
+        office.close()
 
 
 def test_a_relay_that_is_gone_from_the_configuration_holds_its_mail(office):

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.smtp_server import CUT, SmtpServer
+from watcher.config.masking import mask
 from watcher.config.secret import PlainSource, Secret
 from watcher.errors import MailboxLost, ServerUntrusted
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.send import Patience, Refused, Session
 from watcher.outbox.signals import Remedy, Trouble
-from watcher.outbox.talk import Talk, masked
+from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut
 
 QUICK = Patience(connect=20, greeting=20, command=20, block=20, end=20)
@@ -29,6 +30,7 @@ def opened():
 
     def make(relay, talk=None, patience=QUICK):
         sessions.append(Session(relay, talk or Talk(), patience))
+        sessions[-1].open()
         return sessions[-1]
 
     yield make
@@ -119,7 +121,8 @@ def assert_hidden(canary, shown):
 )
 def test_a_secret_is_masked_wherever_it_stands_in_base64(before, secret):
     told = base64.b64encode(f"{before}{secret}".encode()).decode()
-    assert_hidden_in_base64(secret, masked(f"S: 535 {told} {secret}", frozenset({secret})))
+    held = Secret(secret)
+    assert_hidden_in_base64(held.reveal(), mask(f"S: 535 {told} {secret}"))
 
 
 def assert_hidden_in_base64(secret, shown):

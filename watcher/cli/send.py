@@ -197,6 +197,7 @@ def show_dialogue(relay: Relay, mail: Ready) -> None:
         file.write_bytes(mail.data)
         session = Session(relay, Shown())
         try:
+            session.open()
             answers = session.deliver(Parcel(mail.sender, mail.recipients, file))
         finally:
             session.close()

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
-__all__ = ["forms", "mask", "protect", "release"]
+__all__ = ["mask", "protect", "release"]
 
 MASK = "***"
 SHORTEST = 4  #: characters; a shorter secret stands in every other word

@@ -72,7 +72,11 @@ class Alarm(logging.Handler):
             self.missed, self.sent_at = 0, now
         try:
             self.send(settings, lines, missed)
-        except (MailRefused, SpoolFull) as error:
+        except SpoolFull as error:  # next time, perhaps
+            log.error("no alert can be sent: %s", error)  # noqa: TRY400 no bug
+            with self.guard:
+                self.pending.extendleft(reversed(lines[: KEPT - len(self.pending)]))
+        except MailRefused as error:
             log.error("no alert can be sent: %s", error)  # noqa: TRY400 no bug
 
     def send(self, settings: AlertSettings, lines: list[str], missed: int) -> None:

@@ -4,6 +4,7 @@ Takes letters from the ledger to their relay: one at a time for each relay, many
 What a relay says of itself (login, rate, allowance) holds all its mail, what it says of a letter that letter alone.
 """
 
+import sys
 import threading
 import time
 from collections import deque
@@ -43,6 +44,7 @@ class Line:
     """What is known of one relay between two lots."""
 
     session: Session | None = None
+    busy: bool = False  #: a letter is on its way over it
     used_at: float = 0.0  #: monotonic
     mails: int = 0  #: over this connection
     sent: deque[float] = field(default_factory=deque)  #: when mails went out in the last minute
@@ -50,11 +52,21 @@ class Line:
 
 
 class Halt(WatcherError):
-    """The relay is not to be used for `wait` seconds; its mail waits."""
+    """
+    The relay is not to be used for `wait` seconds; its mail waits.
 
-    def __init__(self, text: str, wait: float) -> None:
+    `foreseen`: by a limit that we keep by ourselves, `rate` or `daily`.
+    """
+
+    def __init__(self, text: str, wait: float, *, foreseen: bool = False) -> None:
         super().__init__(text)
         self.wait = wait
+        self.foreseen = foreseen
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of all mail that waits for it."""
+        return Outcome(Verdict.HOLD, str(self), delay=self.wait, foreseen=self.foreseen)
 
 
 class LetterLost(WatcherError):
@@ -80,53 +92,64 @@ class Postman:
         self.clock = clock
         self.lock = threading.Lock()
         self.lines: dict[str, Line] = {}
+        self.over = False  #: `abort` was called
 
     def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """All of `works` are for one relay; each gets its outcome. Never raises for what a server says."""
         halt: Halt | None = None
+        name = works[0].place.account if works else ""
+        left = self.left(name)  # before the lot: what comes of it is written down while it goes on
         for _, group in groupby(works, key=lambda work: work.mail):
             recipients = list(group)
-            if halt is None:
-                outcomes, halt = self.send(recipients)
-                yield from zip(recipients, outcomes, strict=True)
-            else:
-                yield from ((work, Outcome(Verdict.HOLD, str(halt), delay=halt.wait)) for work in recipients)
+            fit = recipients[:left] if halt is None else []
+            if fit:
+                outcomes, halt = self.send(fit)
+                left -= sum(one.verdict is Verdict.DONE for one in outcomes)
+                yield from zip(fit, outcomes, strict=True)
+            if beyond := recipients[len(fit) :]:
+                halt = halt or Halt(f"{name}: its recipients of a day are used up (daily)", LOOK, foreseen=True)
+                yield from ((work, halt.outcome) for work in beyond)
+
+    def left(self, name: str) -> int:
+        """How many recipients the relay may still have today."""
+        relay = self.relay(name)
+        if relay is None or not relay.daily:
+            return sys.maxsize
+        return max(0, relay.daily - self.outgoing.taken_since(name, self.clock() - DAY))
 
     def send(self, works: Sequence[Work]) -> tuple[list[Outcome], Halt | None]:
         """One letter; what became of it for each recipient, and whether the relay is to be left alone."""
         talk, name = Talk(), works[0].place.account
-        line = self.line(name)
+        line = self.take(name)
         halt: Halt | None = None
-        if line.session:
-            line.session.answered = {}
         try:
-            relay = self.ready(name, line, len(works))
+            relay = self.ready(name, line)
             known = self.hand_over(relay, line, works, talk)
             outcomes = [outcome(work, known[work.target], talk) for work in works]
         except Halt as found:
-            return [Outcome(Verdict.HOLD, str(found), delay=found.wait)] * len(works), found
+            return [found.outcome] * len(works), found
         except (Refused, Cut, MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused, LetterLost) as error:
             answered = line.session.answered if line.session else {}
             outcomes = [outcome(work, answered.get(work.target) or error, talk) for work in works]
             halt = consequence(error)
             self.part(line, error)
+        finally:
+            line.busy = False
         held = [one for one in outcomes if one.verdict is Verdict.HOLD]
         if held and halt is None:
             halt = Halt(held[0].reason, held[0].delay or ALONE)
         return outcomes, halt
 
-    def ready(self, name: str, line: Line, number: int) -> Relay:
-        """The relay, if it may be used now for so many recipients. Raises Halt, SecretUnavailable, LoginRefused."""
+    def ready(self, name: str, line: Line) -> Relay:
+        """The relay, if it may be used now. Raises Halt, SecretUnavailable, LoginRefused."""
         relay = self.relay(name)
         if relay is None:
             raise Halt(f"there is no relay {name} in the configuration any more: [smtp.{name}]", MISSING)
         now = self.clock()
-        if relay.daily and self.outgoing.taken_since(name, now - DAY) + number > relay.daily:
-            raise Halt(f"{name}: its {relay.daily} recipients of a day are used up (daily)", LOOK)
         while line.sent and line.sent[0] <= now - MINUTE:
             line.sent.popleft()
         if relay.rate and len(line.sent) >= relay.rate:
-            raise Halt(f"{name}: {relay.rate} mails a minute (rate)", line.sent[0] + MINUTE - now)
+            raise Halt(f"{name}: {relay.rate} mails a minute (rate)", line.sent[0] + MINUTE - now, foreseen=True)
         if line.refused and relay.source is not None:
             secret, until, why = line.refused
             if now < until and relay.source.fetch() == secret:
@@ -153,30 +176,37 @@ class Postman:
 
     # --- connections ------------------------------------------------------------------------------------------------
 
-    def line(self, name: str) -> Line:
+    def take(self, name: str) -> Line:
+        """The line to a relay; until it is no longer `busy` nobody else ends its connection."""
         with self.lock:
-            return self.lines.setdefault(name, Line())
+            line = self.lines.setdefault(name, Line())
+            line.busy = True
+        if line.session:
+            line.session.answered = {}
+        return line
 
     def session(self, relay: Relay, line: Line, talk: Talk) -> Session:
         """The kept connection if it still answers, else a new one."""
-        with self.lock:
-            kept, line.session = line.session, None
+        kept = line.session
         if kept and kept.relay == relay and line.mails < BURST:
             kept.resume(talk)
             if kept.alive():
-                line.session = kept
                 return kept
         if kept:
             kept.close()
         line.mails = 0
+        with self.lock:
+            if self.over:
+                raise Cut(f"{relay.name}: given up, as the end was asked for")
+            line.session = session = Session(relay, talk, self.patience)
         try:
-            line.session = Session(relay, talk, self.patience)
+            session.open()
         except Refused as refusal:
-            if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE and relay.source:
-                line.refused = (relay.source.fetch(), self.clock() + SHOWN, str(refusal))
+            if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE and session.secret:
+                line.refused = (session.secret, self.clock() + SHOWN, str(refusal))
             raise
         line.refused = None
-        return line.session
+        return session
 
     def part(self, line: Line, error: Exception) -> None:
         """After what went wrong: keep the connection only if the server goes on talking on it."""
@@ -190,7 +220,8 @@ class Postman:
     def rest(self) -> None:
         """Called from time to time: ends the connections that nobody needs."""
         with self.lock:
-            unused = [line for line in self.lines.values() if time.monotonic() - line.used_at > LINGER]
+            now = time.monotonic()
+            unused = [line for line in self.lines.values() if not line.busy and now - line.used_at > LINGER]
             sessions = [line.session for line in unused if line.session]
             for line in unused:
                 line.session = None
@@ -200,6 +231,7 @@ class Postman:
     def abort(self) -> None:
         """Cut what is being sent: the daemon ends. What was not answered is tried again at the next start."""
         with self.lock:
+            self.over = True
             sessions = [line.session for line in self.lines.values() if line.session]
         for session in sessions:
             session.abort()

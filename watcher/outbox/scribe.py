@@ -5,6 +5,7 @@ What is in the spool before the ledger knows of it is rubbish, and is swept away
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -137,9 +138,12 @@ def store(  # noqa: PLR0917 - called from here and for a mail that was built by 
 ) -> Posting:
     """A mail that is ready, made durable. Raises SpoolFull, StorageFailed."""
     draft = spool.draft(key)
-    draft.write(mail)
-    draft.finish()
-    spool.settle([key])
+    with ExitStack() as unless_durable:
+        unless_durable.callback(draft.discard)
+        draft.write(mail)
+        draft.finish()
+        spool.settle([key])
+        unless_durable.pop_all()
     return Posting(
         key=key,
         relay=envelope.relay,

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from watcher.config.masking import mask
+from watcher.config.secret import Secret
 from watcher.config.smtp import Relay
 from watcher.errors import ServerUntrusted, WatcherError
 from watcher.imap.dial import Endpoint, dial
@@ -18,11 +20,12 @@ from watcher.imap.signals import printable
 from watcher.imap.tls import context, secure
 from watcher.outbox.parcel import Parcel, is_ascii, stuffed
 from watcher.outbox.signals import Remedy, Reply, Signal, Step, Trouble, meaning
-from watcher.outbox.talk import Talk, masked
+from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut, Wire
 
 __all__ = ["USUAL", "Patience", "Refused", "Session"]
 
+CHALLENGES = 8  #: of one login; the longest mechanism has two
 INLINE = 480  #: bytes of a first AUTH message that go along with the command (RFC 4954 4)
 GOOD = range(200, 300)
 
@@ -51,34 +54,42 @@ class Refused(WatcherError):
 
 
 class Session:
-    """
-    A connection that is logged in. One thread at a time.
-
-    Making one raises Refused, Cut, MailboxLost, ServerUntrusted, SecretUnavailable, and LoginRefused of a token store.
-    """
+    """A connection to a relay. One thread at a time; `abort` may be called by any."""
 
     def __init__(self, relay: Relay, talk: Talk, patience: Patience = USUAL) -> None:
         self.relay = relay
         self.talk = talk
         self.patience = patience
+        self.wire: Wire  #: since `open`
+        self.opened = False
+        self.secret: Secret | None = None  #: that was shown
+        self.ended = False  #: by `abort`
         self.closed = False
+        self.amid = False  #: within a mail, where any command would be taken for a part of it
         self.answered: dict[str, Refused | None] = {}  #: recipients of the last mail who were answered
         identity = Identity(relay.certificate, relay.key) if relay.certificate else None
         proxy = relay.proxy.towards(relay.host) if relay.proxy else None
         self.endpoint = Endpoint(relay.host, relay.port, ca_file=relay.ca_file, identity=identity, proxy=proxy)
-        deadline = time.monotonic() + patience.connect
-        talk.note(f"connect to {self.endpoint}, {relay.tls if relay.tls != 'none' else 'no'} TLS")
-        sock = dial(self.endpoint, deadline)
+
+    def open(self) -> None:
+        """
+        Connect and log in.
+
+        Raises Refused, Cut, MailboxLost, ServerUntrusted, SecretUnavailable, and LoginRefused of a token store.
+        """
+        tls = self.relay.tls
+        self.talk.note(f"connect to {self.endpoint}, {tls if tls != 'none' else 'no'} TLS")
+        sock = dial(self.endpoint, time.monotonic() + self.patience.connect)
+        self.wire = Wire(sock, self.relay.hello or literal(sock), str(self.endpoint), self.talk)
+        self.opened = True
+        if self.ended:  # by `abort`, which found no socket yet
+            self.abort()
         try:
-            if relay.tls == "implicit":
-                sock = self.secured(sock)
-        except BaseException:
-            sock.close()
-            raise
-        self.wire = Wire(sock, relay.hello or literal(sock), str(self.endpoint), talk)
-        try:
+            if tls == "implicit":
+                self.wire.sock = self.secured(sock)
             self.greet()
         except BaseException:
+            self.closed = True
             self.wire.close()
             raise
 
@@ -119,8 +130,7 @@ class Session:
     def log_in(self) -> None:
         """By the best mechanism that both know (RFC 4954)."""
         assert self.relay.source is not None
-        secret = self.relay.source.fetch()
-        self.talk.hide(secret.reveal())
+        self.secret = secret = self.relay.source.fetch()
         proof = Proof.TOKEN if self.relay.token else Proof.PASSWORD
         credential = Credential(self.relay.user, secret, proof)
         offered = self.wire.esmtp_features.get("auth", "").upper().split()
@@ -143,7 +153,9 @@ class Session:
         told = self.say(f"AUTH {name} {self.encoded(first)}" if inline else f"AUTH {name}", self.patience.command)
         if told.code == 334 and first and not inline:
             told = self.say(self.encoded(first), self.patience.command)
-        while told.code == 334:
+        for _ in range(CHALLENGES):
+            if told.code != 334:
+                break
             told = self.say(self.encoded(way.answer(decoded(told.text))), self.patience.command)
         self.check(Step.AUTH, told)
         way.accepted()
@@ -196,15 +208,24 @@ class Session:
 
     def hand_over(self, parcel: Parcel, past: Callable[[], None]) -> None:
         self.command(Step.DATA, "DATA", good=(354,))
+        self.amid = True
         for block in stuffed(parcel):
+            self.heed()
             self.wire.transmit(block, self.patience.block)
+        self.heed()
         self.talk.client(f"[{parcel.size} bytes of mail]")
         past()
         try:
             told = self.say(".", self.patience.end)
         except Cut as cut:
             raise Cut(f"{cut}, after the final dot: the mail may have arrived", doubt=True) from cut
+        self.amid = False
         self.check(Step.BODY, told)
+
+    def heed(self) -> None:
+        """Raises Refused if the server wants no more of the mail."""
+        if told := self.wire.early(self.patience.command):
+            raise self.refused(Step.BODY, told)
 
     # --- the talk ---------------------------------------------------------------------------------------------------
 
@@ -221,7 +242,7 @@ class Session:
             raise self.refused(step, told)
 
     def refused(self, step: Step, told: Reply, trouble: Trouble | None = None) -> Refused:
-        told = replace(told, text=masked(told.text, self.talk.secrets))  # some servers repeat what they were shown
+        told = replace(told, text=mask(told.text))  # some servers repeat what they were shown
         signal = meaning(told, step, self.relay.profile, self.relay.advice)
         if trouble is not None and trouble is not signal.trouble:
             signal = Signal(
@@ -231,6 +252,8 @@ class Session:
 
     def alive(self) -> bool:
         """Whether the server still answers; what was begun is forgotten."""
+        if self.amid:
+            return False
         try:
             self.command(Step.MAIL, "RSET")
         except (Cut, Refused):
@@ -239,22 +262,26 @@ class Session:
 
     def resume(self, talk: Talk) -> None:
         """Take down what follows in another dialogue."""
-        talk.hide(*self.talk.secrets)
+        talk.hidden += self.talk.hidden
         talk.note(f"go on with the connection to {self.endpoint}")
         self.talk = self.wire.talk = talk
 
     def abort(self) -> None:
-        """Cut it, from another thread."""
+        """Cut it, from another thread; what is under way on it breaks off."""
+        self.ended = True
+        if not self.opened:
+            return
         with contextlib.suppress(OSError):
             self.wire.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """With a goodbye for which nobody waits long. Safe to call twice."""
-        if self.closed:
+        if not self.opened or self.closed:
             return
         self.closed = True
         try:
-            self.say("QUIT", 2.0)
+            if not self.amid:
+                self.say("QUIT", 2.0)
         except Cut:
             pass
         finally:

@@ -75,8 +75,8 @@ class Reply:
 
     @property
     def good(self) -> bool:
-        """Whether it lets the dialogue go on."""
-        return 200 <= self.code < 400
+        """Whether it says yes."""
+        return 200 <= self.code < 300
 
     @property
     def lasting(self) -> bool:

@@ -9,10 +9,11 @@ import smtplib
 import socket
 import time
 
+from watcher.config.masking import mask
 from watcher.errors import WatcherError
 from watcher.imap.signals import printable
 from watcher.outbox.signals import Reply, reply
-from watcher.outbox.talk import Talk, masked
+from watcher.outbox.talk import Talk
 
 __all__ = ["Cut", "Wire"]
 
@@ -42,11 +43,13 @@ class Wire(smtplib.SMTP):
 
     def ask(self, line: str, patience: float) -> Reply:
         """One command and its reply, within `patience` seconds."""
+        if told := self.early(patience):
+            return told
         self.limit = time.monotonic() + patience
         return reply(*self.docmd(line))
 
     def listen(self, patience: float) -> Reply:
-        """A reply that was not asked for: the greeting."""
+        """A reply to nothing that was said: the greeting."""
         self.limit = time.monotonic() + patience
         return reply(*self.getreply())
 
@@ -54,6 +57,27 @@ class Wire(smtplib.SMTP):
         """EHLO, after which the extensions are known (`has_extn`)."""
         self.limit = time.monotonic() + patience
         return reply(*self.ehlo())
+
+    def early(self, patience: float) -> Reply | None:
+        """
+        A refusal that came before anything was asked: 421 of a server that closes (RFC 5321 3.8), or one in the midst
+        of a mail.
+
+        Any other answer without a question raises Cut: were it taken for the answer to what comes next, a mail could
+        count as taken that was refused.
+        """
+        if not self.rest:
+            try:
+                self.sock.settimeout(0)
+                self.rest = self.sock.recv(LINE)
+            except OSError:  # nothing is there, or what is wrong shows at the next command
+                return None
+        if not self.rest:
+            return None
+        told = self.listen(patience)
+        if told.code < 400:
+            raise Cut(f"{self.where}: the server answers what it was not asked: {told}")
+        return told
 
     # --- what smtplib builds on -------------------------------------------------------------------------------------
 
@@ -72,7 +96,7 @@ class Wire(smtplib.SMTP):
             self.talk.server(line.decode("utf-8", "backslashreplace"))
             told.append(line[4:])
             if not line[:3].isdigit() or line[3:4] not in {b"-", b" ", b""}:
-                said = masked(printable(line), self.talk.secrets)[:80]
+                said = printable(mask(line.decode("utf-8", "backslashreplace")), 80)
                 raise Cut(f"{self.where}: the server does not speak SMTP: {said}")
             if line[3:4] != b"-":
                 return int(line[:3]), b"\n".join(told)
