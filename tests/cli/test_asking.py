@@ -29,7 +29,15 @@ HOSTILE = "a\x1b]0;pwned\x07\r\nforged\u202e\ud800"
 SAFE = r"a\x1b]0;pwned\x07\r\nforged\u202e\ud800"
 
 AGES = {"heard": 1.0, "connected": 1.0, "scanned": 1.0}
-FOLDER = {"account": "support", "folder": HOSTILE, "state": "live", "mails": 1, "trouble": HOSTILE, "age": AGES}
+FOLDER = {
+    "account": "support",
+    "folder": HOSTILE,
+    "state": "live",
+    "mails": 1,
+    "left_out": 0,
+    "trouble": HOSTILE,
+    "age": AGES,
+}
 JOB = {
     "id": 17,
     "kind": "job",
