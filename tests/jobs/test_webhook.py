@@ -174,7 +174,7 @@ STATED = {
     **dict.fromkeys(range(300, 400), Verdict.HOLD),
     **dict.fromkeys(range(400, 500), Verdict.NEVER),
     **dict.fromkeys((408, 425, 429, *range(500, 600)), Verdict.LATER),
-    410: Verdict.HOLD,
+    **dict.fromkeys((401, 403, 404, 405, 407, 410), Verdict.HOLD),
 }
 
 
@@ -290,6 +290,10 @@ def half(handler, _request):
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 
 
+def less_than_nothing(handler, _request):
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhalf")
+
+
 def endless(handler, _request):
     handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while not handler.server.over.is_set():
@@ -304,6 +308,7 @@ def endless(handler, _request):
         (nonsense, "it gave no whole answer: "),
         (hang_up, "it gave no whole answer: "),
         (half, "it gave no whole answer: IncompleteRead"),
+        (less_than_nothing, "it gave no whole answer: "),
     ],
 )
 def test_no_whole_answer_is_tried_later(server, hook, behaviour, reason):

@@ -182,7 +182,7 @@ class _Call(Thread):
                 return _read(response)
         except TimeoutError as error:
             raise CallFailed(f"no whole answer within {self._settings.timeout:g} s") from error
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, ValueError) as error:  # the last one: of a chunk with less than no bytes
             raise CallFailed(f"it gave no whole answer: {str(error) or type(error).__name__}") from error
 
     def _send(self, http: HTTPConnection) -> None:

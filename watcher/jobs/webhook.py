@@ -19,7 +19,18 @@ from watcher.version import __version__
 
 __all__ = ["judge", "run_webhook"]
 
-#: Of the 4xx, those that say nothing against the mail (RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4).
+#: Of the 4xx, those that are about us, the address or the key: the mail waits until that is mended (RFC 9110 15.5).
+OURS = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    }
+)
+
+#: Of the 4xx, those that may pass (RFC 9110 15.5.9, RFC 8470 5.2, RFC 6585 4).
 PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -58,6 +69,10 @@ def judge(answer: Answer, now: float) -> Ending:
         return Ending(Verdict.HOLD, moved, output)
     if status == HTTPStatus.GONE:
         return Ending(Verdict.HOLD, f"{reason}: it wants no more mail; take the handler out of its rules", output)
+    if status in OURS:
+        return Ending(
+            Verdict.HOLD, f"{reason}: look at its url, and at the secret or what else it is let in by", output
+        )
     if 400 <= status < 500 and status not in PASSING:
         return Ending(Verdict.NEVER, reason, output)
     return Ending(Verdict.LATER, reason, output, _delay(answer.retry_after, now))
