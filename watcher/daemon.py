@@ -75,6 +75,8 @@ def run(config: Config) -> None:
         chores = 0.0
         while not ending.wait(heart.rhythm):
             heart.beat(now := time.monotonic())
+            if house.ledger.waits:
+                continue
             alarm.flush_due(time.time())
             if now >= chores:
                 clear_away(house)

@@ -80,7 +80,7 @@ def allow_descriptors(accounts: int) -> None:
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     state = config.watcher.state
-    database = Database(state)
+    database = Database(state, ending.event)
     at_end.callback(database.close)
     ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
     spool = Spool(state)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from watcher.config.accounts import Account
 from watcher.config.handlers import HandlerSettings
 from watcher.config.standing import Standing
-from watcher.errors import Unreadable
+from watcher.errors import SpoolFull, Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import TRUST_NOBODY
@@ -20,6 +20,8 @@ from watcher.store.ledger import Ledger
 from watcher.store.spool import Spool
 
 __all__ = ["Unpacking"]
+
+NO_ROOM = 10.0  #: seconds between two tries on a full disk
 
 
 class Unpacking:
@@ -45,6 +47,8 @@ class Unpacking:
             message = self.take_apart(work)
         except Unreadable as error:
             return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
+        except SpoolFull as error:
+            return Outcome(Verdict.HOLD, str(error), delay=NO_ROOM)
         if is_alert(message, self.instance):
             return Outcome(Verdict.DONE, "an alert of our own: no rule is for it")
         body = ""
@@ -77,7 +81,7 @@ class Unpacking:
                 return ""
             try:
                 self.take_apart(work)
-            except Unreadable as error:
+            except (Unreadable, SpoolFull) as error:
                 return str(error)
             self.mended.add(work.mail)
             self.ledger.unpacked(work.mail)

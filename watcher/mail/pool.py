@@ -7,7 +7,7 @@ from threading import BoundedSemaphore, Lock
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from watcher.errors import Unreadable
+from watcher.errors import SpoolFull, Unreadable
 from watcher.limits import USUAL, Limits
 from watcher.mail.child import prepare, take_apart
 from watcher.mail.spawn import LeanContext
@@ -41,13 +41,13 @@ class UnpackPool:
     def unpack(self, folder: MailFolder, envelope: Envelope, policy: TrustPolicy = TRUST_NOBODY) -> Message:
         """
         Take the mail in `folder` apart in a child and wait for it; see `watcher.mail.unpack`. May be called from many
-        threads. Raises Unreadable: with `crashed` if the child died, or ran out of memory or time.
+        threads. Raises SpoolFull, and Unreadable: with `crashed` if the child died, or ran out of memory or time.
         """
         with self._turns:
             future = self._schedule(folder, envelope, policy)
             try:
                 return future.result(self._limits.seconds + _GRACE)
-            except Unreadable:
+            except (Unreadable, SpoolFull):
                 raise
             except TimeoutError as error:
                 future.cancel()  # type: ignore[no-untyped-call]

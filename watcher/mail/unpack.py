@@ -1,11 +1,12 @@
 """A mail folder with a raw mail in it becomes one with its texts, attachments and facts."""
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from watcher.errors import Unreadable
+from watcher.errors import SpoolFull, Unreadable
 from watcher.findings import Trust
 from watcher.limits import USUAL, Limits
 from watcher.mail.bodies import Bodies, Text, write_bodies
@@ -51,7 +52,7 @@ def unpack(
     """
     Take the raw mail of `folder` apart: (re)make body.txt, body.html, attachments/ and, last and at once,
     message.json. Repeating it gives the same. Raises Unreadable if the folder can't be read or written or memory is
-    out; whatever is wrong with the mail itself ends up in the defects of the Message.
+    out, SpoolFull if the disk is full; whatever is wrong with the mail itself ends up in the defects of the Message.
     """
     try:
         with OpenFolder(folder.path) as opened, opened.raw() as descriptor:
@@ -62,6 +63,8 @@ def unpack(
     except FileNotFoundError as error:
         raise Unreadable(f"{folder.path}: there is no {error.filename}") from error
     except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:  # the mail is not to blame
+            raise SpoolFull(f"{folder.path}: {error.strerror}") from error
         raise Unreadable(f"{folder.path}: {error.strerror}", crashed=True) from error
     except MemoryError as error:
         raise Unreadable(f"it needs more than {limits.memory} bytes of memory", crashed=True) from error

@@ -22,7 +22,9 @@ FIRST_ANSWERS = 60.0  #: seconds after which we are ready, though some account h
 class Moving(Protocol):
     """A part with a thread that looks up every now and then."""
 
-    moved_at: float  #: when it last did, in monotonic seconds
+    @property
+    def moved_at(self) -> float:
+        """When it last did, in monotonic seconds."""
 
 
 Parts = Mapping[str, Moving]

@@ -33,17 +33,17 @@ def unopened(path: Path, error: sqlite3.Error) -> WatcherError:
     code = code_of(error)
     if primary(code) == sqlite3.SQLITE_BUSY:
         return StateLocked(f"{path} is locked by another program: end that, nobody else may write to it")
-    if passing(error) or (code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR} and not has_room(path.parent)):
+    is_full = not has_room(os.statvfs(path.parent)) and code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR}
+    if passing(error) or is_full:
         return StorageFailed(f"{path} can't be opened, the disk is full: make room")
     if primary(code) == sqlite3.SQLITE_IOERR:
         return StorageFailed(f"{path} can't be opened: {error}")
     return DatabaseRefused(f"{path} can't be used ({error}): restore it from a backup; the files are kept as they are")
 
 
-def has_room(directory: Path) -> bool:
-    """Whether anything more may be written on this disk. Raises OSError."""
-    found = os.statvfs(directory)
-    return found.f_bavail > 0 and (found.f_files == 0 or found.f_favail > 0)
+def has_room(disk: os.statvfs_result) -> bool:
+    """Whether there is room for another byte and another file name; some file systems don't count names."""
+    return disk.f_bavail > 0 and (disk.f_files == 0 or disk.f_favail > 0)
 
 
 @contextmanager

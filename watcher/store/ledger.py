@@ -59,6 +59,11 @@ class Ledger:
         self.boot = boot
         self.machine = machine
 
+    @property
+    def waits(self) -> bool:
+        """Whether every change waits at the moment until the disk takes it."""
+        return bool(self.database.trouble)
+
     def recover(self, now: float, most: Callable[[Kind, str], int]) -> int:
         """
         At start: what an earlier run left half done goes back to waiting, its attempt counted; how many.

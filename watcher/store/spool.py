@@ -4,37 +4,24 @@ The spool: one folder per mail, named by its key. What is in it before the ledge
 Order of durability for a mail: its bytes, its folder, the spool's list of folders, then the ledger's transaction.
 """
 
-import errno
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from watcher.errors import SpoolFull, StorageFailed
 from watcher.model import MailFolder
 from watcher.store.database import sync
+from watcher.store.faults import has_room, storage
 from watcher.store.removal import discard
 
 __all__ = ["Draft", "Spool", "storage"]
 
 log = logging.getLogger(__name__)
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 HEADER_END = (b"\r\n\r\n", b"\n\n")
 HEADER_LIMIT = 1 << 20  #: bytes; a mail whose header is longer has its body digested from here on
-
-
-@contextmanager
-def storage(what: str) -> Iterator[None]:
-    """A failing disk ends the process: what a later fsync says about the same bytes proves nothing."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise SpoolFull(f"{what}: {os.strerror(error.errno)}") from error
-        raise StorageFailed(f"{what}: {os.strerror(error.errno or errno.EIO)}") from error
 
 
 class Draft:
@@ -49,7 +36,11 @@ class Draft:
         with storage(f"{folder.path}"):
             discard(folder.path)  # left by a fetch that was cut short
             folder.path.mkdir(mode=0o700)
-            self.file = folder.raw.open("xb")
+            try:
+                self.file = folder.raw.open("xb")
+            except OSError:
+                folder.path.rmdir()
+                raise
 
     def write(self, data: bytes) -> None:
         with storage(f"{self.folder.raw}"):
@@ -74,8 +65,9 @@ class Draft:
             self.folder.raw.chmod(0o400)
 
     def discard(self) -> None:
-        """Forget it: the fetch was cut short."""
-        self.file.close()
+        """Forget it: the fetch was cut short, or there is no room for it."""
+        with suppress(OSError):  # its last bytes can't be written? Nobody wants them
+            self.file.close()
         with storage(f"{self.folder.path}"):
             discard(self.folder.path)
 
@@ -105,9 +97,7 @@ class Spool:
         """Bytes that may still be written; 0 also when there is no room for another file name."""
         with storage(f"{self.path}"):
             room = os.statvfs(self.path)
-        if room.f_files and not room.f_favail:
-            return 0
-        return room.f_bavail * room.f_frsize
+        return room.f_bavail * room.f_frsize if has_room(room) else 0
 
     def remove(self, keys: Iterable[str]) -> list[Path]:
         """What can't be removed is told, returned, and tried again at the next start: nobody needs it any more."""
