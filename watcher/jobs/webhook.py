@@ -70,9 +70,7 @@ def judge(answer: Answer, now: float) -> Ending:
     if status == HTTPStatus.GONE:
         return Ending(Verdict.HOLD, f"{reason}: it wants no more mail; take the handler out of its rules", output)
     if status in OURS:
-        return Ending(
-            Verdict.HOLD, f"{reason}: look at its url, and at the secret or what else it is let in by", output
-        )
+        return Ending(Verdict.HOLD, f"{reason}: look at its url, and at what lets us in", output)
     if 400 <= status < 500 and status not in PASSING:
         return Ending(Verdict.NEVER, reason, output)
     return Ending(Verdict.LATER, reason, output, _delay(answer.retry_after, now))
