@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from watcher.errors import DatabaseRefused, SpoolFull, StorageFailed, WatcherError
 from watcher.store.faults import passing, storage, unopened
+from watcher.store.migrations import VERSION, format_of, known_migrations, migrate
 
 __all__ = ["Database", "Row"]
 
@@ -30,7 +31,6 @@ Change = Callable[[sqlite3.Connection], T]
 log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x494D5057  #: "IMPW"
-VERSION = 1  #: of the schema, in user_version
 BATCH = 256  #: changes that share one commit at most
 AGAIN = 1.0  #: seconds between two tries to write to a disk that is full
 #: Mistakes in one change; every other error of SQLite speaks of the disk or the file.
@@ -108,12 +108,27 @@ class Database:
             database.execute("PRAGMA temp_store = MEMORY")  # another disk, that of /tmp, is not to matter
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
+            self.bring_up(database)
             database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
             instance = database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0]
         except sqlite3.Error as error:
             raise unopened(self.path, error) from error
         self.keep_marker(instance)
         return database
+
+    def bring_up(self, database: sqlite3.Connection) -> None:
+        """An older ledger becomes one of this format. A copy of what it was stays, for who must go back."""
+        before = format_of(database)
+        if before == VERSION:
+            return
+        copy, fresh = self.path.with_name(f"{self.path.name}.format-{before}"), self.path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        database.execute("VACUUM INTO ?", (str(fresh),))
+        sync(fresh)
+        fresh.rename(copy)
+        sync(copy.parent)
+        migrate(database, known_migrations())
+        log.warning("%s was brought from format %d to %d; as it was it lies in %s", self.path, before, VERSION, copy)
 
     def keep_marker(self, instance: str) -> None:
         """The file that proves, should the database vanish, that there was one. An empty one is a crash's."""
@@ -200,11 +215,13 @@ class Database:
 
     def compact_now(self, future: Future[None]) -> None:
         try:
+            self.writer.execute("PRAGMA temp_store = FILE")  # its size may be beyond our memory
             self.writer.execute("VACUUM")
+            self.writer.execute("PRAGMA temp_store = MEMORY")
             (busy, _, _) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_FULL:  # it has undone what it began
-                future.set_exception(SpoolFull(f"{self.path}: no room to write it anew"))
+            if passing(error):
+                future.set_exception(SpoolFull(f"{self.path} can't be written anew: {passing(error)}"))
             else:
                 self.failure = error
                 future.set_exception(StorageFailed(f"{self.path}: {error}"))
@@ -279,9 +296,11 @@ def find_flaw(database: sqlite3.Connection) -> str:
     """Why this database may not be used, or ""; the long check only after an unclean end."""
     if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         return "is a database of another program: move it away"
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        return f"was written by a newer imap-watcher (format {version}): upgrade this one, or restore a backup"
+    if (version := format_of(database)) > VERSION:
+        return (
+            f"was written by a newer imap-watcher (format {version}, this one knows up to {VERSION}): install that one "
+            "again, or go back to the copy from before the upgrade, as docs/operating.md tells"
+        )
     if database.execute("SELECT value FROM meta WHERE name = 'clean'").fetchone()[0] == "1":
         return ""
     found = database.execute("PRAGMA quick_check(1)").fetchone()[0]

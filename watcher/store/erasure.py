@@ -92,7 +92,10 @@ class Erasure:
         return self.database.write(change)
 
     def scrub(self) -> None:
-        """No byte of what was forgotten stays in the files. Raises as `Database.compact` does."""
+        """No byte of what was forgotten stays in the files. Raises as `Database.compact` does, and OSError."""
+        path = self.database.path
+        for copy in path.parent.glob(f"{path.name}.format-*"):  # from before an upgrade: it knows it still
+            copy.unlink()
         self.database.compact()
 
 
