@@ -80,12 +80,14 @@ class Database:
             self.fill(fresh)
         except sqlite3.Error as error:
             raise unopened(fresh, error) from error
+        sync(fresh)
         fresh.rename(self.path)
         sync(self.path.parent)
 
     @staticmethod
     def fill(fresh: Path) -> None:
         database = connect(f"file:{fresh}?mode=rwc")
+        database.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
         schema = importlib.resources.files("watcher.store").joinpath("schema.sql").read_text("utf-8")
         database.executescript(schema)
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
