@@ -1,0 +1,118 @@
+"""
+The power is cut: what the store was told is durable is there afterwards. And this test can tell.
+
+The store works on an ext4 of its own in a file. A cut is a copy of that file while the store stands still: what it has
+written and not synced is in the memory of the kernel only, and not in the copy.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from threading import Thread
+
+import pytest
+
+from tests.system.bookkeeper import losses
+from tests.system.mutants import Mutant, with_bug
+from tests.system.waiting import until
+
+pytestmark = pytest.mark.system
+
+STORE = [sys.executable, "-m", "tests.system.bookkeeper"]
+ROOT = Path(__file__).parents[2]
+SIZE = 64 << 20  #: bytes of the disk
+ENDLESS = 1_000_000  #: mails
+
+MUTANTS = {
+    "commits not synced": Mutant("store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),
+    "mails not synced": Mutant("store/spool.py", "                sync(folder.raw)\n", ""),
+}
+
+
+@contextmanager
+def mounted(image, place):
+    """The disk in the file `image`, at the directory `place`; as after a crash, if it was not ended cleanly."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+class Worker:
+    """The store at work on a disk; a context manager."""
+
+    def __init__(self, state, package):
+        self.told = []
+        path = os.pathsep.join(map(str, filter(None, (package, ROOT))))
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.process = subprocess.Popen(
+            [*STORE, state, str(ENDLESS)], stdout=subprocess.PIPE, text=True, env=environment, cwd=state.parent
+        )
+        self.listener = Thread(target=self.listen)
+        self.listener.start()
+
+    def listen(self):
+        for line in self.process.stdout:
+            self.told.append(line.strip())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.process.kill()
+        self.process.wait()
+        self.listener.join()
+        self.process.stdout.close()
+
+    def advance(self, lines):
+        """Wait until it has told so many lines more."""
+        goal = len(self.told) + lines
+        until(lambda: len(self.told) >= goal or self.process.poll() is not None, 60, "the store to work")
+        assert self.process.poll() is None
+
+    @contextmanager
+    def standing_still(self):
+        """What it had told when it stopped."""
+        self.process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", 60, "it to stand still")
+        yield tuple(self.told)
+        self.process.send_signal(signal.SIGCONT)
+
+
+def cuts(directory, number, package=None):
+    """What is wrong after each of so many cuts."""
+    rnd = Random(number)
+    image, copy = directory / "disk", directory / "copy"
+    with image.open("wb") as file:
+        file.truncate(SIZE)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    with ExitStack() as stack:
+        disk = stack.enter_context(mounted(image, directory / "at-work"))
+        worker = stack.enter_context(Worker(disk / "state", package))
+        for _ in range(number):
+            worker.advance(rnd.randrange(1, 20))
+            with worker.standing_still() as told:
+                shutil.copyfile(image, copy)
+            with mounted(copy, directory / "after") as after:
+                yield losses(after / "state", told)
+
+
+@pytest.mark.parametrize("number", [pytest.param(8, id="8"), pytest.param(100, id="100", marks=pytest.mark.soak)])
+@pytest.mark.timeout(1200)
+def test_no_cut_loses_what_was_told(tmp_path, number):
+    for wrong in cuts(tmp_path, number):
+        assert wrong == []
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_store_that_does_not_sync_is_found_out(tmp_path, name):
+    package = with_bug(MUTANTS[name], tmp_path)
+    assert any(wrong for wrong in cuts(tmp_path, 20, package))
