@@ -27,7 +27,7 @@ from watcher.store.folders import Folders
 from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
-PATIENCE = 20.0  #: seconds
+PATIENCE = 60.0  #: seconds
 
 
 QUICK = Patience(done=1.0, idle_ended=0.5, first_wait=0.05, longest_wait=0.2, hold=0.05, fetch_again=0.1)

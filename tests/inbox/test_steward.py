@@ -56,6 +56,23 @@ def test_with_notify_one_link_serves_all_folders(server: ImapServer, room: Rooms
         here.wait(lambda: 99 in here.numbers())
 
 
+def test_a_server_that_has_stopped_to_tell_is_asked_again(server: ImapServer, room: Rooms) -> None:
+    """RFC 5465 5.8: it drops NOTIFY when too much happens, and says so once."""
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("start = 'all'", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        (session,) = server.sessions
+        session.watched.clear()
+        server.deliver(mail(1), "F3")
+        server.push(b"* OK [NOTIFICATIONOVERFLOW] too much\r\n")
+        here.wait_numbers(1)
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        server.deliver(mail(2), "F4")
+        here.wait_numbers(1, 2)
+        assert server.count("NOTIFY") == 2
+
+
 def test_mail_that_comes_while_its_folder_is_open_is_not_lost(server: ImapServer, room: Rooms) -> None:
     """NOTIFY is silent about the folder that is open, and between the search and its end nobody looks."""
     folders(server)
@@ -80,7 +97,7 @@ def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server:
     with room("start = 'all'\npoll = 0.3", folders=NAMES) as here:
         here.wait(lambda: all(pulse.scanned_at for pulse in here.pulses))
         budget = 8
-        assert len([session for session in server.sessions if session.user]) <= budget
+        assert links(server) <= budget
         for number, name in enumerate(NAMES):
             server.deliver(mail(number), name)
         here.wait_numbers(*range(len(NAMES)))
@@ -104,8 +121,12 @@ def test_folders_with_a_link_of_their_own_are_not_looked_after_twice(server: Ima
         assert [pulse.connects for pulse in here.pulses if pulse.state is State.LIVE] == [1, 1, 1]
 
 
+def links(server: ImapServer) -> int:
+    return sum(bool(session.user) for session in server.sessions)
+
+
 async def two_at_most(session: Session, asked: Command) -> None:
-    if sum(bool(other.user) for other in session.server.sessions) < 2:
+    if links(session.server) < 2:
         await session.honest(asked)
     else:
         session.no(asked, "[LIMIT] Maximum number of connections exceeded, try again in 1 s")
@@ -124,8 +145,8 @@ def test_where_the_server_bears_fewer_links_folders_give_theirs_up(
         here.wait(lambda: len(here.numbers()) == many)
         here.wait(lambda: not any(pulse.trouble for pulse in here.pulses))
         assert sorted(here.numbers()) == list(range(many))
-        assert any(pulse.state is State.POLLING for pulse in here.pulses)
-    assert "bears fewer connections than 5; these folders share one from now on" in caplog.text
+        here.wait(lambda: server.count("STATUS"), "folders that share a link")
+    assert "bears fewer connections than 5; these folders share one" in caplog.text
 
 
 def test_patterns_stand_for_what_is_there(server: ImapServer, room: Rooms) -> None:
@@ -153,3 +174,52 @@ def test_one_refused_folder_does_not_stop_the_others(server: ImapServer, room: R
         server.deliver(mail(2), "F0")
         here.wait_numbers(1, 2)
         assert states["Nowhere"].state is State.REFUSED
+
+
+@pytest.mark.parametrize("capabilities", [NOTIFY, ""], ids=["notify", "own links"])
+def test_folders_that_a_pattern_stands_for_come_and_go(server: ImapServer, room: Rooms, capabilities: str) -> None:
+    server.capabilities = capabilities or server.capabilities
+    server.folder("F0")
+    patience = dataclasses.replace(QUICK, look_for_folders=0.3)
+    with room("start = 'all'\npoll = 0.2\nrenew = 0.5", folders=("F*", "INBOX"), patience=patience) as here:
+        here.wait(lambda: [pulse.state for pulse in here.pulses] == [State.LIVE] * 2)
+        server.folder("F1")
+        server.deliver(mail(1), "F1")
+        here.wait_numbers(1)
+        for name in NAMES[2:]:
+            server.folder(name)
+            server.deliver(mail(int(name[1:])), name)
+        here.wait(lambda: len(here.numbers()) == len(NAMES) - 1)
+        for name in NAMES[1:]:
+            del server.folders[name]
+        server.cut()  # a session that has one of them open would show it for ever
+        here.wait(lambda: {pulse.folder for pulse in here.pulses} == {"F0", "INBOX"})
+        server.folder("F7").uidvalidity = 8
+        server.deliver(mail(77), "F7")
+        here.wait(lambda: 77 in here.numbers())
+
+
+def test_links_that_were_given_up_are_won_back(
+    server: ImapServer, room: Rooms, caplog: pytest.LogCaptureFixture
+) -> None:
+    folders(server)
+    server.on("AUTHENTICATE", two_at_most, times=None)
+    patience = dataclasses.replace(QUICK, easing=1.0, regain=1.0, look_for_folders=0.3)
+    with room("start = 'all'\npoll = 0.2\nrenew = 0.5", folders=NAMES[:3], patience=patience) as here:
+        here.wait(lambda: "these folders share one" in caplog.text)
+        server.script.pop("AUTHENTICATE")
+        here.wait(lambda: links(server) == 3)
+        here.wait(lambda: all(pulse.renewal for pulse in here.pulses), "a link of its own")
+        server.deliver(mail(1), "F2")
+        here.wait_numbers(1)
+
+
+def test_links_of_a_pattern_that_lived_are_made_anew_soon(server: ImapServer, room: Rooms) -> None:
+    """What is lost after a proven life is no reason to wait longer each time."""
+    server.capabilities = NOTIFY
+    patience = dataclasses.replace(QUICK, longest_wait=600.0, proven_life=0.0)
+    with room("start = 'all'", folders=("I*",), patience=patience) as here:
+        for _ in range(14):
+            here.wait(lambda: server.idling)
+            server.cut()
+            here.wait(lambda: not server.idling)

@@ -97,9 +97,15 @@ class Folders(Talk):
 
     def notify(self, folders: Sequence[str]) -> None:
         """From now on be told of mails that come to any of `folders` while none is open. Raises IdleRefused."""
+        self._wire.tidings.overflowed = False
         names = " ".join(folder_name(folder, FolderRefused) for folder in folders)
         with self._asking(IdleRefused, "NOTIFY"):
             self._ok(*self._wire.xatom("NOTIFY", f"SET (mailboxes ({names}) (MessageNew MessageExpunge))"))
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether too much happened, and the server has stopped to tell (RFC 5465 5.8): `notify` again."""
+        return self._wire.tidings.overflowed
 
     def touched(self) -> set[str]:
         """The folders that were told of since the last call."""

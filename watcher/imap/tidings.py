@@ -24,12 +24,24 @@ class Tidings:
     line passes here. `news` stays set until `clear`; a change that nobody looked for is not lost.
     """
 
-    __slots__ = ("alerts", "exists", "handled", "news", "reply", "status", "touched", "uidnext", "uidvalidity")
+    __slots__ = (
+        "alerts",
+        "exists",
+        "handled",
+        "news",
+        "overflowed",
+        "reply",
+        "status",
+        "touched",
+        "uidnext",
+        "uidvalidity",
+    )
 
     def __init__(self) -> None:
         self.reply: Reply | None = None  #: the last tagged reply or BYE
         self.alerts: tuple[str, ...] = ()  #: words that must be shown to the user (RFC 3501 7.1)
         self.touched: set[str] = set()  #: other folders that a STATUS line spoke of
+        self.overflowed = False  #: the server has stopped to tell of other folders (RFC 5465 5.8)
         self.status: dict[str, int] = {}  #: what the last of these lines said
         self.reset()
 
@@ -62,6 +74,9 @@ class Tidings:
             self.reply = last_words(line)
             if self.reply.status == "OK":  # other words are told with the error that they become
                 self._alert(self.reply)
+        elif line[:26].upper() == b"* OK [NOTIFICATIONOVERFLOW":
+            self.overflowed = self.news = True
+            return True
         elif b"[ALERT]" in line[:16].upper():
             self._alert(reply(line))
         elif line[:11].upper() == b"* VANISHED ":

@@ -23,6 +23,7 @@ class Patience:
     probe: float = 21600.0  #: between two looks over a fresh link at what the old one may hide; half to one and a half
     look_for_folders: float = 1800.0  #: between two looks at which folders the patterns stand for
     easing: float = 300.0  #: until a folder that is to give up its link has come to its next renewal
+    regain: float = 21600.0  #: after that, until one of these gets a link again; and between two of them
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
     describe_again: float = 3600.0  #: until a server is asked again to describe mails, after that broke the link
     fetch_again: float = 15.0  #: until a UID that brought no bytes is asked for again; doubles

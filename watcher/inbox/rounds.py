@@ -30,6 +30,7 @@ class Rounds:
         self.progress: dict[str, Progress] = {}
         self.uidnext: dict[str, int | None] = {}  #: as of the last look, before its search
         self.refusals: dict[str, int] = {}  #: of a folder, in a row
+        self.gone: set[str] = set()  #: folders that a pattern stood for, and that are not there any more
         self.parked: dict[str, float] = {}  #: refused folders, and until when (monotonic seconds)
 
     def go(self, posts: Mapping[str, Post], until: float, called: Callable[[], object]) -> Guest:
@@ -38,6 +39,9 @@ class Rounds:
         waiting: Collection[str] = posts
         pace = Pace()
         while time.monotonic() < until and not called():
+            if self.link.overflowed:
+                self.told_of = frozenset()
+                self.ask_to_be_told(posts)
             mails = sum(post.pulse.mails for post in posts.values())
             for name in [name for name in posts if name in waiting]:
                 yield from self.visit(posts[name])
@@ -55,6 +59,7 @@ class Rounds:
             self.link.notify(list(posts))
             self.told_of = frozenset(posts)
         except IdleRefused as error:
+            self.told_of = frozenset()
             log.warning("%s: %s; its folders are asked for in turn", next(iter(posts.values())), error)
 
     def rest(self, posts: list[Post], until: float) -> Guest:
@@ -86,6 +91,9 @@ class Rounds:
             self.progress[name] = yield from catch_up(self.link, progress, post)
             self.refusals.pop(name, None)
         except FolderRefused as error:
+            if name not in post.account.folders and name not in self.link.list_folders(name):
+                self.gone.add(name)
+                return
             self.refusals[name] = self.refusals.get(name, 0) + 1
             wait = tell([post], State.REFUSED, error, pause(error, self.refusals[name], 0.0, post.reception.patience))
             self.parked[name] = time.monotonic() + wait

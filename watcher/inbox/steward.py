@@ -9,10 +9,10 @@ from collections.abc import Callable
 from watcher.config.accounts import Account
 from watcher.imap.link import Link
 from watcher.inbox.enter import log_in
-from watcher.inbox.lounge import Guest
+from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.plan import share
 from watcher.inbox.post import Post, Reception
-from watcher.inbox.pulse import Pulse
+from watcher.inbox.pulse import Pulse, State
 from watcher.inbox.rounds import Rounds
 from watcher.inbox.watch import persist, watch
 
@@ -43,16 +43,16 @@ class Steward:
         self.reception = reception
         self.admit = admit
         self.pulses = pulses
-        self.lock = threading.Lock()  #: of the next four, which the guests of all its folders share
+        self.lock = threading.Lock()  #: of the next five, which the guests of all its folders share
+        self.bears = account.profile.links  #: connections, as far as we know
         self.own: list[str] = []  #: folders with a link of their own
         self.returned: list[str] = []  #: folders that have given theirs up
         self.eased_at = -math.inf  #: when that was, monotonic seconds
         self.present = True  #: it has a guest
-        self.posts: dict[str, Post] = {}  #: every folder found, by name
+        self.posts: dict[str, Post] = {}  #: every folder found, by name; a pattern while one looks what it stands for
         self.shared: dict[str, Post] = {}  #: those that the steward's own link serves
         self.serving: list[Post] = []  #: whose trouble it is when that link is lost
-        for name in account.folders:  # patterns too, until it is known what they stand for
-            self.serving.append(self.enlist(name))
+        self.serving += [self.enlist(name) for name in account.folders]
 
     def guest(self) -> Guest:
         return persist(self.serving, self.attend, self.crowded)
@@ -64,18 +64,28 @@ class Steward:
         return post
 
     def attend(self) -> Guest:
-        """One link, from login to loss; or until every folder has a link of its own and none can be added."""
+        """One link, from login to loss; or until every folder has a link of its own."""
         link = yield from log_in(self.serving)
         try:
             rounds = Rounds(link)
             while True:
-                self.assign(self.find(link), notify=link.can_notify and link.can_idle)
+                self.assign(self.find(link), rounds, notify=link.can_notify and link.can_idle)
                 if self.may_go():
                     return
                 until = time.monotonic() + self.reception.patience.look_for_folders
-                yield from rounds.go(self.shared, until, lambda: self.returned)
+                yield from rounds.go(self.shared, until, lambda: self.returned or rounds.gone)
         finally:
             link.close()
+
+    def come_back(self) -> Guest:
+        """The patterns may stand for more folders by and by, and somebody must look."""
+        yield Wait(time.monotonic() + self.reception.patience.look_for_folders)
+        with self.lock:
+            if self.present:
+                return
+            self.present = True
+            self.serving[:] = [self.enlist(name) for name in self.account.folders if PATTERN & set(name)]
+        self.admit(self.guest())
 
     def find(self, link: Link) -> list[str]:
         """The folders that are there now, in the order of the configuration."""
@@ -84,21 +94,52 @@ class Steward:
             names |= dict.fromkeys(sorted(link.list_folders(name)) if PATTERN & set(name) else [name])
         return list(names)
 
-    def assign(self, names: list[str], *, notify: bool) -> None:
-        """Folders that have a link of their own keep it; new ones come to the steward's once that is in use."""
+    def assign(self, names: list[str], rounds: Rounds, *, notify: bool) -> None:
+        """
+        Share the links among the folders that are there now. Those that have one of their own keep it; others get one
+        while the server bears more.
+        """
         for pattern in [name for name in self.posts if PATTERN & set(name)]:
-            self.pulses.remove(self.posts.pop(pattern).pulse)
+            self.strike(pattern)
+        rounds.gone.difference_update(names)
         with self.lock:
-            fresh = [name for name in names if name not in self.shared and name not in self.own]
-            if not self.shared and not self.own and not self.returned:
-                sharing = share(names, self.account.profile.links, notify=notify)
-                fresh, self.own = list(sharing.shared), list(sharing.own)
-                for name in sharing.own:
-                    self.admit(self.watcher(self.posts.get(name) or self.enlist(name)))
+            self.bear_more()
+            for name in [name for name in self.own if name not in names and self.is_refused(name)]:
+                self.own.remove(name)
+                rounds.gone.add(name)
+            sharing = share([*self.own, *(name for name in names if name not in self.own)], self.bears, notify=notify)
+            promoted = [name for name in sharing.own if name not in self.own]
+            self.own += promoted
             self.returned.clear()
-            for name in fresh:
-                self.shared[name] = self.posts.get(name) or self.enlist(name)
+            self.shared = {
+                name: self.posts.get(name) or self.enlist(name)
+                for name in dict.fromkeys([*self.shared, *names])
+                if name not in self.own and name not in rounds.gone
+            }
+        for name in promoted:
+            self.admit(self.watcher(self.posts.get(name) or self.enlist(name)))
+        for name in rounds.gone & self.posts.keys():
+            log.info("%s/%s is gone", self.account.name, name)
+            self.strike(name)
+        rounds.gone.clear()
         self.serving[:] = self.shared.values()
+
+    def strike(self, name: str) -> None:
+        """It is not, or not there any more."""
+        self.pulses.remove(self.posts.pop(name).pulse)
+
+    def is_refused(self, name: str) -> bool:
+        return self.posts[name].pulse.state is State.REFUSED
+
+    def bear_more(self) -> None:
+        """What the server bears may be more again: the links of another program are gone."""
+        if self.bears < self.account.profile.links and self.rested(self.reception.patience.regain):
+            self.bears += 1
+            self.eased_at = time.monotonic()
+
+    def rested(self, seconds: float) -> bool:
+        """Whether no folder has given its link up for so long."""
+        return time.monotonic() >= self.eased_at + seconds
 
     def watcher(self, post: Post) -> Guest:
         """The guest of a folder with a link of its own."""
@@ -106,10 +147,14 @@ class Steward:
         return watch(post, lambda: name in self.own, lambda: self.crowded(name))
 
     def may_go(self) -> bool:
-        """Whether nothing is left to share; then it is gone."""
+        """Whether nothing is left to share; then it is gone, and comes back only to look what is new."""
         with self.lock:
             self.present = bool(self.shared or self.returned)
-            return not self.present
+            if self.present:
+                return False
+        if any(PATTERN & set(name) for name in self.account.folders):
+            self.admit(self.come_back())
+        return True
 
     def crowded(self, name: str = "") -> bool:
         """
@@ -121,7 +166,7 @@ class Steward:
             leaving, staying = [], [other for other in self.own if other != name]
             if name in self.own:
                 leaving.append(name)
-            elif time.monotonic() < self.eased_at + self.reception.patience.easing:
+            elif not self.rested(self.reception.patience.easing):
                 return False  # those that leave have not all left
             if staying and not (leaving and self.present):
                 leaving.append(staying[-1])
@@ -129,13 +174,14 @@ class Steward:
                 return False
             self.eased_at = time.monotonic()
             self.own = [other for other in self.own if other not in leaving]
+            self.bears = len(self.own) + 2  # the steward's, and the one that is kept free
             self.returned += leaving
             if not self.present:
                 self.present = True
                 self.serving[:] = [self.posts[other] for other in leaving]
                 self.admit(self.guest())
         log.warning(
-            "%s: %s bears fewer connections than %d; these folders share one from now on, until the next start: %s",
+            "%s: %s bears fewer connections than %d; these folders share one for some hours: %s",
             self.account.name,
             self.account.host,
             self.account.profile.links,

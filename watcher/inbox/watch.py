@@ -52,11 +52,11 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest], crowded: Callable
     `crowded`: called each time the server says once more that it has too many connections of this user; whether that is
     the end.
     """
-    first = posts[0]
-    patience, access = first.reception.patience, first.reception.access
+    patience, access = posts[0].reception.patience, posts[0].reception.access
     backoff = delays(patience.first_wait, patience.longest_wait)
     refusals = turned_away = 0  #: in a row
     while True:
+        first = posts[0]  # of the steward's, which are others by and by
         before, mails = first.pulse.connects, sum(post.pulse.mails for post in posts)
         for post in posts:
             post.pulse.state = State.CONNECTING
