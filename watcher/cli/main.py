@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from watcher.cli import exits
+from watcher.cli.backup import backup, restore
 from watcher.cli.check import check
 from watcher.cli.conform import conform
 from watcher.cli.demo import demo
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 BEGIN: Sequence[Callable[..., None]] = (demo, init, check, doctor, login)
-OPERATE: Sequence[Callable[..., None]] = (run, status, tail, reload, pause, resume, replay, erase)
+OPERATE: Sequence[Callable[..., None]] = (run, status, tail, reload, pause, resume, replay, erase, backup, restore)
 AUTHOR: Sequence[Callable[..., None]] = (new_handler, try_handler, conform, record, unpack, send)
 for command in (*BEGIN, *OPERATE, *AUTHOR):
     app.command("try" if command is try_handler else None)(command)
