@@ -32,9 +32,9 @@ service auth {
 
 
 class Postfix:
-    """A context manager; `domain` is delivered to `dovecot`."""
+    """A context manager; what is for its `domains` is delivered to `dovecot`."""
 
-    domain = "example.com"
+    domains = "example.com, test.example"
 
     def __init__(self, dovecot: Dovecot) -> None:
         self.password = dovecot.password  #: of every user
@@ -63,7 +63,7 @@ mydestination =
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 alias_maps =
-virtual_mailbox_domains = {self.domain}
+virtual_mailbox_domains = {self.domains}
 virtual_transport = lmtp:unix:{run}/lmtp
 smtpd_tls_cert_file = {self.root}/server.pem
 smtpd_tls_key_file = {self.root}/server.pem

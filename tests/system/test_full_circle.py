@@ -3,6 +3,7 @@ The full circle on servers of the distribution: a mail is submitted to Postfix, 
 handled, and answered through Postfix again into the other mailbox.
 """
 
+import json
 import subprocess
 import sys
 
@@ -65,4 +66,14 @@ def test_sent_delivered_seen_handled_and_answered(dovecot, postfix, tmp_path, tl
         assert dovecot.password not in done.stdout
         assert ("STARTTLS" in done.stdout) == (tls == "starttls")
         daemon.until(lambda: len(dovecot.flags("bob")) > before, 60, "the answer in the other mailbox")
+        kept = dovecot.flags("alice")
+        legs = json.loads(daemon.command("doctor", "alice", "--circle", "--no-write", "--json"))[0]["findings"]
+        told = {leg["step"]: leg["text"] for leg in legs if leg["step"] in {"sent", "arrived", "handled"}}
+        assert told == {
+            "sent": "localhost has taken a mail to alice@test.example",
+            "arrived": "in INBOX, told by IDLE",
+            "handled": "handled by answer: done",
+        }
+        assert all(leg["took"] > 0 for leg in legs if leg["step"] in told)
+        assert dovecot.flags("alice").keys() == kept.keys(), "the mail of the trial is removed again"
         assert daemon.stop() == 0

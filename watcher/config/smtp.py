@@ -42,6 +42,7 @@ class KnownRelay:
     advice: str = ""
     rate: int = 0
     daily: int = 0
+    spf: str = ""
 
 
 @cache
@@ -122,6 +123,7 @@ class Relay:
     daily: int = 0  #: recipients within 24 hours, 0: no limit
     profile: Profile = dataclasses.field(default_factory=lambda: profile_for("nobody@localhost"))  #: whose words
     advice: str = ""  #: what to tell when the login is refused, "" if the profile says it
+    spf: str = ""  #: what the SPF record of a sender's domain is to include, "" if nothing is known
 
 
 def relays_of(sections: Mapping[str, SmtpSettings], accounts: Mapping[str, Account]) -> dict[str, Relay]:
@@ -182,6 +184,7 @@ def _settled(given: SmtpSettings, account: Account | None) -> Relay:
         daily=given.daily or (known.daily if known else 0),
         profile=profile,
         advice=known.advice if known else "",
+        spf=known.spf if known else "",
     )
 
 

@@ -62,6 +62,7 @@ class Session:
         self.patience = patience
         self.wire: Wire  #: since `open`
         self.opened = False
+        self.name = ""  #: as the server calls itself in its greeting
         self.secret: Secret | None = None  #: that was shown
         self.ended = False  #: by `abort`
         self.closed = False
@@ -104,7 +105,9 @@ class Session:
 
     def greet(self) -> None:
         """Greeting, EHLO, STARTTLS, login."""
-        self.check(Step.GREETING, self.wire.listen(self.patience.greeting))
+        greeting = self.wire.listen(self.patience.greeting)
+        self.check(Step.GREETING, greeting)
+        self.name = greeting.text.partition(" ")[0]
         self.hello()
         if self.relay.tls == "starttls":
             self.start_tls()

@@ -36,6 +36,8 @@ class Trials:
 
     folder: str  #: to put a mail into, made and removed again; "" to change nothing on the server
     timeout: float  #: seconds for each step
+    sending: bool = False  #: how it sends is looked at as well
+    circle: bool = False  #: a mail is sent to the account itself
 
 
 def examine(account: Account, state: Path, trials: Trials) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import Any
 
 import dns.exception
@@ -37,6 +38,18 @@ class DnsResolver:
             Service(record.priority, record.weight, record.port, str(record.target))
             for record in self._ask(name, "SRV")
         ]
+
+    def texts(self, name: str) -> list[str]:
+        """The TXT records of `name`, each put together of its pieces. Raises NamesUnavailable."""
+        return [b"".join(record.strings).decode("utf-8", "replace") for record in self._ask(name, "TXT")]
+
+    def addresses(self, name: str) -> list[str]:
+        """The addresses of `name`, of both kinds. Raises NamesUnavailable."""
+        return [record.address for kind in ("A", "AAAA") for record in self._ask(name, kind)]
+
+    def pointers(self, address: str) -> list[str]:
+        """The names that an address has. Raises NamesUnavailable."""
+        return [str(record.target).rstrip(".") for record in self._ask(ip_address(address).reverse_pointer, "PTR")]
 
     def _ask(self, name: str, kind: str) -> list[Any]:
         left = max(0.0, self._until - time.monotonic())
