@@ -108,7 +108,7 @@ def open_after(house: House) -> Stage:
         workers=CHANGERS,
         lot=lambda _: Lot(CHANGES, one_folder=True),
         lane=lambda work: work.place.account,
-        limit=lambda _: 1,
+        limit=lambda account: 0 if house.pauses.has("account", account) else 1,
         rest=after.rest,
         ended=house.metrics.ended,
         on_failure=house.ending.fail,

@@ -62,6 +62,21 @@ def test_a_paused_handler_keeps_its_mail_waiting(daemon, server):
     daemon.until(lambda: statuses(daemon) == {"done"}, 60, "its run")
 
 
+def test_nothing_is_changed_in_a_paused_account(daemon, server):
+    daemon.command("pause", "note")
+    server.deliver("bob", mail(4).raw)
+    daemon.until(lambda: "waiting" in statuses(daemon), 60, "the mail")
+    daemon.command("pause", "bob")
+    logins = server.log().count("Login: user=<bob>")
+    daemon.command("resume", "note")
+    daemon.until(lambda: statuses(daemon) == {"done"}, 60, "its run")
+    server.deliver("alice", mail(5).raw)
+    daemon.until(lambda: "\\Seen" in server.flags("alice")[max(server.flags("alice"))], 60, "the other's after-action")
+    assert server.log().count("Login: user=<bob>") == logins
+    daemon.command("resume", "bob")
+    daemon.until(lambda: "\\Seen" in server.flags("bob")[max(server.flags("bob"))], 60, "the after-action")
+
+
 @pytest.mark.parametrize("arguments", [("pause", "nobody"), ("pause", "alice", "--handler")])
 def test_what_is_not_there_can_not_be_paused(daemon, arguments):
     with pytest.raises(subprocess.CalledProcessError) as refused:
