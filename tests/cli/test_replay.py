@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.cli.inside import run_inside
+from watcher.cli.replay import described, since_when
 from watcher.cursor import Anchor, Arrival
 from watcher.model import Kind, Outcome, Place, Plan, Step, Verdict
 from watcher.retry import RetryPolicy, decide
@@ -128,3 +129,17 @@ def test_a_time_that_is_none(home, since):
     done = run(home, "--since", since, "--dry-run")
     assert done.returncode == 2
     assert "6h, 2d or 2026-11-20" in done.stderr.replace("\n", " ").replace("│", "")
+
+
+@pytest.mark.parametrize(
+    "facts", ["[]", '{"from": 7, "subject": "x"}', "7", "[" * 100_000, '{"from": [], "subject": null}']
+)
+def test_facts_that_a_handler_has_spoilt(tmp_path, facts):
+    (tmp_path / "spool" / "k").mkdir(parents=True)
+    (tmp_path / "spool" / "k" / "message.json").write_text(facts)
+    names = ("id", "name", "account", "folder", "uid", "received", "reason", "key")
+    assert described(tmp_path, dict.fromkeys(names, 0) | {"key": "k"}).sender == ""
+
+
+def test_a_time_of_another_zone():
+    assert since_when("2026-11-20T02:00+02:00", 0.0) == since_when("2026-11-20", 0.0)

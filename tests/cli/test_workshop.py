@@ -274,3 +274,18 @@ def test_pages_as_read(run, config):
         command.name or command.callback.__name__.replace("_", "-")
         for command in [*app.registered_commands, *app.registered_groups]
     }
+
+
+def test_what_is_no_mail_is_told_in_one_line(run, config):
+    script(config, "#!/bin/sh\nexit 0\n")
+    for mail in ("/dev/zero", "/proc/self/mem", str(config.parent), str(config / "within")):
+        done = run("try", "book", mail)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), (mail, done.stderr)
+
+
+def test_variables_that_none_can_have_are_told(run, config):
+    script(config, "#!/bin/sh\nexit 0\n")
+    for given in ("X", "WATCHER_KEY=1", "ü=1", "=1"):
+        done = run("conform", "book", "--env", given)
+        assert done.returncode == 2, given
+        assert "Traceback" not in done.stderr

@@ -77,9 +77,15 @@ def with_variables(settings: HandlerSettings, given: list[str]) -> HandlerSettin
     """The settings with further variables. Raises BadParameter."""
     pairs = [pair.partition("=") for pair in given]
     for name, sign, _ in pairs:
-        if not (sign and name.isidentifier()):
+        if not sign:
             raise typer.BadParameter(f"--env {name}: is written NAME=VALUE")
-    return replace(settings, env={**settings.env, **{name: value for name, _, value in pairs}})
+    try:
+        return replace(settings, env={**settings.env, **{name: value for name, _, value in pairs}})
+    except ValueError as error:
+        names = ", ".join(name for name, _, _ in pairs)
+        raise typer.BadParameter(
+            f"--env {names}: a name has letters, digits and '_', and does not begin with WATCHER_"
+        ) from error
 
 
 def checks(root: Path, handlers: Path, name: str, settings: HandlerSettings) -> Iterator[Check]:

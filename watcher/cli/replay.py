@@ -103,9 +103,11 @@ def since_when(text: str, now: float) -> float:
     if not text:
         return 0.0
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+        day = datetime.fromisoformat(text)
     except ValueError:
         pass
+    else:
+        return (day if day.tzinfo else day.replace(tzinfo=UTC)).timestamp()
     try:
         return now - parse_duration(text)
     except ValueError as error:
@@ -130,8 +132,15 @@ def described(state: Path, entry: dict[str, Any]) -> Piece:
     folder = MailFolder(state / "spool" / entry["key"])
     try:
         facts = json.loads(folder.facts.read_bytes())
-    except (OSError, ValueError):
-        facts = {"from": [], "subject": ""}
+    except (OSError, ValueError, RecursionError):
+        facts = None
+    match facts:  # a handler may have spoilt it
+        case {"from": [{"address": str(sender)}, *_], "subject": str(subject)}:
+            pass
+        case {"subject": str(subject)}:
+            sender = ""
+        case _:
+            sender = subject = ""
     return Piece(
         entry["id"],
         entry["name"],
@@ -139,8 +148,8 @@ def described(state: Path, entry: dict[str, Any]) -> Piece:
         entry["folder"],
         entry["uid"],
         datetime.fromtimestamp(entry["received"], UTC).isoformat(timespec="seconds"),
-        facts["from"][0]["address"] if facts["from"] else "",
-        facts["subject"],
+        sender,
+        subject,
         entry["reason"],
     )
 

@@ -1,6 +1,8 @@
 """`imap-watcher try`: one handler on one mail, as the daemon would run it."""
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -142,12 +144,16 @@ def opened(mail: str) -> Iterator[IO[bytes]]:
     with ExitStack() as stack:
         try:
             if mail == "-":
+                if sys.stdin is None:
+                    raise WatcherError("there is no standard input to read the mail from")
                 source: IO[bytes] = sys.stdin.buffer
             else:
                 path = Path(mail) if mail else files(__package__) / "sample.eml"
                 source = stack.enter_context(path.open("rb"))
         except OSError as error:
             raise WatcherError(f"{mail}: {error.strerror}") from error
+        if mail != "-" and stat.S_ISCHR(os.fstat(source.fileno()).st_mode):
+            raise WatcherError(f"{mail}: is no file")  # and may have no end
         yield source
 
 

@@ -78,14 +78,17 @@ def bench(kept: Path | None) -> Iterator[Path]:
 
 
 def lay_out(root: Path, raw: IO[bytes], name: str, config: Config | None, account: str) -> Bench:
-    """Take the mail `raw` apart below `root`, for a run of the handler `name`. Raises Unreadable."""
+    """Take the mail `raw` apart below `root`, for a run of the handler `name`. Raises WatcherError, Unreadable."""
     key = uuid.uuid4().hex  # another one each time: a handler may remember what it has done
     folder = MailFolder(root / "spool" / key)
     folder.path.mkdir(mode=0o700, parents=True)
-    with folder.raw.open("xb") as copy:
-        shutil.copyfileobj(raw, copy)
-    with folder.raw.open("rb") as copy:
-        digest = file_digest(copy, "sha256").hexdigest()
+    try:
+        with folder.raw.open("xb+") as copy:
+            shutil.copyfileobj(raw, copy)
+            copy.seek(0)
+            digest = file_digest(copy, "sha256").hexdigest()
+    except OSError as error:
+        raise WatcherError(f"the mail can't be copied to {root}: {error.strerror}") from error
     place, received = Place(account or NOBODY, "INBOX", 1, 1), datetime.now(UTC)
     judging = next((one for one in config.accounts if one.name == account), None) if config else None
     pool = UnpackPool(1, config.limits if config else USUAL)
