@@ -1,9 +1,15 @@
 """The doors of the hosts: in order, a few at once, one alone where nobody answers, and no host takes all the room."""
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from watcher.config.providers.causes import Cause
+from watcher.errors import Loss, MailboxLost
 from watcher.inbox.door import AT_ONCE, LONGEST_WAIT, Door, Hall, Turn
+from watcher.inbox.enter import inside
 
 
 def door(*, open_already: bool = True, room: int = 100) -> Door:
@@ -85,6 +91,15 @@ def test_when_it_answers_all_come_in_again() -> None:
     assert granted(turns) == [0]
     here.leave(turns[0], 6.0, reached=True)
     assert granted(turns) == list(range(AT_ONCE + 1))
+
+
+@pytest.mark.parametrize(("cause", "closed"), [(Cause.QUOTA, False), (Cause.BUSY, False), (Cause.UNAVAILABLE, True)])
+def test_what_is_wrong_with_one_mailbox_keeps_nobody_else_out(cause: Cause, closed: bool) -> None:
+    here = door()
+    for _ in range(5):
+        with pytest.raises(MailboxLost), inside(here, here.knock(time.monotonic())):
+            raise MailboxLost("not now", Loss.SAID, cause=cause)
+    assert here.knock(time.monotonic()).granted is not closed
 
 
 def test_a_guest_that_goes_gives_its_turn_back() -> None:

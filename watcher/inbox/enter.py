@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
+from watcher.config.providers.causes import Cause
 from watcher.errors import (
     FolderRefused,
     LoginHeld,
@@ -22,11 +23,12 @@ from watcher.inbox.intake import Progress
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 
-__all__ = ["enter_now", "log_in", "probe"]
+__all__ = ["enter_now", "inside", "log_in", "probe"]
 
 log = logging.getLogger(__name__)
 
 AT_THE_DOOR = 5.0  #: seconds that a thread waits for its turn
+OF_ONE = frozenset({Cause.QUOTA, Cause.BUSY})  #: troubles of one mailbox, which say nothing of the others at the host
 
 
 def log_in(posts: Sequence[Post]) -> Generator[Wait, bool, Link]:
@@ -72,8 +74,8 @@ def inside(door: Door, turn: Turn) -> Iterator[None]:
     try:
         yield
         reached = True
-    except MailboxLost:
-        reached = False
+    except MailboxLost as error:
+        reached = error.cause in OF_ONE
         raise
     except (LoginHeld, LoginNeeded):
         raise  # the host was not asked
