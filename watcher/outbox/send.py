@@ -1,7 +1,6 @@
 """One connection to a relay (RFC 5321, 6409, 8314): inside TLS, logged in, used for any number of mails."""
 
 import base64
-import binascii
 import contextlib
 import ipaddress
 import socket
@@ -15,9 +14,10 @@ from watcher.config.smtp import Relay
 from watcher.errors import ServerUntrusted, WatcherError
 from watcher.imap.dial import Endpoint, dial
 from watcher.imap.identity import Identity
-from watcher.imap.sasl import Credential, Exchange, Proof, exchange, mechanisms
+from watcher.imap.sasl import Credential, Proof, mechanisms
 from watcher.imap.signals import printable
 from watcher.imap.tls import context, secure
+from watcher.outbox.login import decoded, login_by
 from watcher.outbox.parcel import Parcel, is_ascii, stuffed
 from watcher.outbox.signals import Remedy, Reply, Signal, Step, Trouble, meaning
 from watcher.outbox.talk import Talk
@@ -150,7 +150,7 @@ class Session:
             raise
 
     def prove(self, name: str, credential: Credential) -> None:
-        way = exchange(name, credential) if name != "LOGIN" else LoginSteps(credential)
+        way = login_by(name, credential)
         first = b"" if name == "LOGIN" else way.answer(b"")
         inline = bool(first) and len(first) * 4 // 3 < INLINE
         told = self.say(f"AUTH {name} {self.encoded(first)}" if inline else f"AUTH {name}", self.patience.command)
@@ -255,13 +255,10 @@ class Session:
 
     def alive(self) -> bool:
         """Whether the server still answers; what was begun is forgotten."""
-        if self.amid:
-            return False
         try:
-            self.command(Step.MAIL, "RSET")
+            return not self.amid and self.command(Step.MAIL, "RSET").good
         except (Cut, Refused):
             return False
-        return True
 
     def resume(self, talk: Talk) -> None:
         """Take down what follows in another dialogue."""
@@ -272,10 +269,9 @@ class Session:
     def abort(self) -> None:
         """Cut it, from another thread; what is under way on it breaks off."""
         self.ended = True
-        if not self.opened:
-            return
-        with contextlib.suppress(OSError):
-            self.wire.sock.shutdown(socket.SHUT_RDWR)
+        if self.opened:
+            with contextlib.suppress(OSError):
+                self.wire.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """With a goodbye for which nobody waits long. Safe to call twice."""
@@ -289,23 +285,6 @@ class Session:
             pass
         finally:
             self.wire.close()
-
-
-class LoginSteps(Exchange):
-    """User, then password, each when asked for: older than any standard, and all that some relays take."""
-
-    def __init__(self, credential: Credential) -> None:
-        self._answers = iter((credential.user.encode(), credential.secret.reveal().encode()))
-
-    def answer(self, challenge: bytes) -> bytes:  # noqa: ARG002 "Username:", in whatever language
-        return next(self._answers, b"*")
-
-
-def decoded(challenge: str) -> bytes:
-    try:
-        return base64.b64decode(challenge)
-    except (binascii.Error, ValueError):
-        return challenge.encode()
 
 
 def literal(sock: socket.socket) -> str:
