@@ -26,6 +26,7 @@ from watcher.retry import RetryPolicy
 from watcher.rules.sieve import Sieve
 from watcher.service.ending import Ending
 from watcher.service.heart import Heart, Parts
+from watcher.service.life import Life
 from watcher.service.systemd import ServiceManager
 from watcher.stage import Stage
 from watcher.store.lock import hold_state
@@ -72,7 +73,7 @@ def run(config: Config) -> None:
 
         alarm = open_alarm(house, sending)
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
-        chores = 0.0
+        life, chores = Life(accounts.pulses, time.monotonic()), 0.0
         while not ending.wait(heart.rhythm):
             heart.beat(now := time.monotonic())
             if house.ledger.waits:
@@ -80,6 +81,7 @@ def run(config: Config) -> None:
             alarm.flush_due(time.time())
             if now >= chores:
                 clear_away(house)
+                life.look(now)
                 chores = now + CHORES
         log.info("stopping: %s", ending.reason)
         manager.stopping(house.config.watcher.stop_timeout + FAREWELL, f"stopping: {ending.reason}")

@@ -66,7 +66,9 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
 
 def _line(folder: Mapping[str, Any]) -> str:
     trouble = f"  {folder['trouble']}" if folder["trouble"] else ""
-    return f"{_name(folder)}: {folder['state']}, {_heard(folder)}, {_mails(folder)}{trouble}"
+    silent = f", NOT WATCHED: {folder['silence']}" if folder["silence"] else ""
+    facts = ", ".join(filter(None, (folder["state"], _heard(folder), _looked(folder), _mails(folder), _newest(folder))))
+    return f"{_name(folder)}: {facts}{silent}{trouble}"
 
 
 def screen(told: Mapping[str, Any], height: int) -> Group:
@@ -79,11 +81,14 @@ def screen(told: Mapping[str, Any], height: int) -> Group:
     table.add_column("state", no_wrap=True)
     table.add_column("server", no_wrap=True)
     table.add_column("mails", no_wrap=True, justify="right")
+    table.add_column("newest", no_wrap=True, justify="right")
     table.add_column("trouble", no_wrap=True, ratio=4)
     for folder in shown:
         state = Text(folder["state"], STYLES.get(folder["state"], "green"))
-        trouble = Text(printable(folder["trouble"], 300))
-        table.add_row(Text(printable(_name(folder), 100)), state, _heard(folder), _mails(folder), trouble)
+        trouble = Text(printable(folder["silence"] or folder["trouble"], 300))
+        newest = folder["newest"]
+        age = _time(newest["age"]) if newest else ""
+        table.add_row(Text(printable(_name(folder), 100)), state, _heard(folder), _mails(folder), age, trouble)
     if rest:
         table.add_row(Text(f"and {len(rest)} more: {_counts(Counter(folder['state'] for folder in rest))}", "dim"))
     head = Text(f"{len(folders)} folders: {_counts(Counter(folder['state'] for folder in folders))}", "bold")
@@ -105,7 +110,28 @@ def _name(folder: Mapping[str, Any]) -> str:
 
 def _heard(folder: Mapping[str, Any]) -> str:
     age = folder["age"]["heard"]
-    return "never heard" if age is None else f"heard {age:.0f} s ago"
+    return "never heard" if age is None else f"heard {_time(age)} ago"
+
+
+def _looked(folder: Mapping[str, Any]) -> str:
+    age = folder["age"]["scanned"]
+    return "" if age is None else f"looked through {_time(age)} ago"
+
+
+def _newest(folder: Mapping[str, Any]) -> str:
+    newest = folder["newest"]
+    if newest is None:
+        return ""
+    handled = "" if newest["lag"] is None else f", handled within {_time(newest['lag'])}"
+    return f"the newest {_time(newest['age'])} old{handled}"
+
+
+def _time(seconds: float) -> str:
+    """As a person says it: two figures are enough."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
 
 
 def _mails(folder: Mapping[str, Any]) -> str:

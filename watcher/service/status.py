@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from watcher.config.standing import Standing
 from watcher.inbox.pulse import Pulse
-from watcher.store.desk import Desk
+from watcher.service.life import silence
+from watcher.store.desk import Desk, Newest
 
 __all__ = ["Status"]
 
@@ -25,12 +26,20 @@ class Status:
         self.desk = desk
         self.pulses = pulses
         self.handlers = handlers
+        self.born = time.monotonic()
 
     def tell(self) -> object:
         """All of it."""
-        now = time.monotonic()
+        now, newest = time.monotonic(), self.desk.newest()
         return {
-            "folders": [_folder(pulse, now) for pulse in self.pulses()],
+            "folders": [
+                {
+                    **_folder(pulse, now),
+                    "silence": silence(pulse, self.born, now),
+                    "newest": _newest(newest.get((pulse.account, pulse.folder))),
+                }
+                for pulse in self.pulses()
+            ],
             "work": self.desk.counts(),
             **self.troubles(),
         }
@@ -43,7 +52,15 @@ class Status:
         }
 
 
-def _folder(pulse: Pulse, now: float) -> object:
+def _newest(newest: Newest | None) -> object:
+    """Its age and how long it took until it was handled, in seconds."""
+    if newest is None:
+        return None
+    lag = None if newest.lag is None else round(max(0.0, newest.lag), 1)
+    return {"age": round(max(0.0, time.time() - newest.received), 1), "lag": lag}
+
+
+def _folder(pulse: Pulse, now: float) -> dict[str, object]:
     """Ages are seconds since then; null means never."""
     moments = {"connected": pulse.connected_at, "heard": pulse.heard_at, "scanned": pulse.scanned_at}
     return {

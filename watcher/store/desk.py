@@ -12,13 +12,20 @@ from watcher.model import Kind, Status
 from watcher.store.database import Database
 from watcher.store.moves import REPLAY, add, clear_way, give_turn, move, settle, wake_next
 
-__all__ = ["Attempt", "Desk", "Entry", "NotPossible"]
+__all__ = ["Attempt", "Desk", "Entry", "Newest", "NotPossible"]
 
 ENTRY = """
     work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.crashes,
     work.reason, work.changed_at, work.output, mail.key, mail.account, folder.name AS folder, mail.uid,
     mail.message_id, mail.size, mail.received, mail.spooled
     FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
+"""
+#: A mail that was there already when its folder was first watched has waited for us since then only.
+NEWEST = """
+    SELECT folder.account, folder.name AS folder, mail.received,
+    (SELECT max(changed_at) FROM work WHERE work.mail = mail.id AND kind = 'job' AND status = 'done')
+        - max(mail.received, ifnull(folder.started_at, 0)) AS lag
+    FROM folder JOIN mail ON mail.id = (SELECT id FROM mail WHERE folder = folder.id ORDER BY received DESC LIMIT 1)
 """
 ROOM = 500  #: mails cleared away in one transaction
 
@@ -63,6 +70,14 @@ class Attempt:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The mail of a folder that was received last."""
+
+    received: float  #: INTERNALDATE, seconds since 1970
+    lag: float | None  #: seconds from then until its last handler had succeeded; None: none has, or it is cleared away
+
+
 class Desk:
     """Verbs of the operator."""
 
@@ -105,6 +120,11 @@ class Desk:
         for row in self.database.read("SELECT kind, status, count(*) AS n FROM work GROUP BY kind, status"):
             found.setdefault(row["kind"], {})[row["status"]] = row["n"]
         return found
+
+    def newest(self) -> dict[tuple[str, str], Newest]:
+        """The newest mail that is known of each account and folder."""
+        rows = self.database.read(NEWEST)
+        return {(row["account"], row["folder"]): Newest(row["received"], row["lag"]) for row in rows}
 
     def retry(self, work: int, now: float) -> None:
         """Bring dead work back as if it had never been tried; what waits for a time is due now. Raises NotPossible."""
