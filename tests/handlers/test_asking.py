@@ -106,6 +106,8 @@ def test_unsubscribe(shop, secure, letter):
     [
         ("http://localhost:PORT/x", {}, "no one-click way over https"),
         ("https://localhost:PORT/x", {"List_Unsubscribe_Post": None}, "no one-click way over https"),
+        ("https://localhost:99999/x", {}, "no address"),
+        ("https://[localhost/x", {}, "no address"),
         ("https://localhost:PORT/x", {"verified": False}, "its sender is"),
         (
             "https://localhost:PORT/x",
