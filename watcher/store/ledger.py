@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Row
-from watcher.store.moves import REPLAY, clear_way, enqueue, follow_job, move, settle
+from watcher.store.moves import REPLAY, clear_way, enqueue, follow_job, go_on, move, settle
 from watcher.store.outgoing import TWICE, follow_send, post
 
 __all__ = ["Lane", "Ledger"]
@@ -78,14 +78,17 @@ class Ledger:
                 doubtful = row["kind"] == Kind.SEND and row["crashes"] > 1
                 if doubtful or row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
                     reason = f"gave up after {row['attempts']} attempts: the daemon ended while it ran, each time"
+                    status, due = Status.DEAD, None
                     reason = TWICE if doubtful else reason
-                    move(db, row["id"], Status.DEAD, now, reason=reason)
-                    if row["kind"] == Kind.UNPACK:
-                        clear_way(db, row["mail"], now)
-                    settle(db, row["mail"], now)
-                    continue
-                due = now + interrupted_delay(row["attempts"])
-                move(db, row["id"], Status.WAITING, now, due=due, reason="interrupted: the daemon ended while it ran")
+                else:
+                    status, due = Status.WAITING, now + interrupted_delay(row["attempts"])
+                    reason = "interrupted: the daemon ended while it ran"
+                move(db, row["id"], status, now, due=due, reason=reason)
+                if row["kind"] == Kind.JOB:
+                    go_on(db, row["id"], status, now)
+                if row["kind"] == Kind.UNPACK:
+                    clear_way(db, row["mail"], now)
+                settle(db, row["mail"], now)
             return len(halves)
 
         return self.database.write(change)

@@ -13,7 +13,7 @@ import sqlite3
 from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verb, Verdict, Work
 from watcher.store.database import Row
 
-__all__ = ["REPLAY", "add", "clear_way", "enqueue", "follow_job", "give_turn", "move", "settle", "wake_next"]
+__all__ = ["REPLAY", "add", "clear_way", "enqueue", "follow_job", "give_turn", "go_on", "move", "settle", "wake_next"]
 
 #: Flags first: a mail that was moved away can't be flagged any more. And who moves it wants it kept.
 RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
@@ -118,10 +118,15 @@ def follow_job(db: sqlite3.Connection, work: Work, outcome: Outcome, status: Sta
         for other in later_steps(db, work.id):
             move(db, other, Status.SKIPPED, now, reason=f"{work.name} ended the chain")
     else:
-        wake_next(db, work.id, now)
+        go_on(db, work.id, status, now)
+
+
+def go_on(db: sqlite3.Connection, work: int, status: Status, now: float) -> None:
+    """An attempt of a handler is over, whoever ended it: the next one of its chain may start, on_dead if it is dead."""
+    wake_next(db, work, now)
     if status is Status.DEAD:
-        (chain,) = db.execute("SELECT chain FROM work WHERE id = ?", (work.id,)).fetchone()
-        release(db, work.mail, ON_DEAD + chain, now)
+        mail, chain = db.execute("SELECT mail, chain FROM work WHERE id = ?", (work,)).fetchone()
+        release(db, mail, ON_DEAD + chain, now)
 
 
 def later_steps(db: sqlite3.Connection, work: int) -> list[int]:
