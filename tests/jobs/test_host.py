@@ -262,3 +262,37 @@ def test_a_reason_without_end_is_cut(room):
     outcome = room.run("book")
     assert outcome.verdict is Verdict.NEVER
     assert outcome.reason.startswith("xxx")
+
+
+FORKS = """
+import os
+def handle(message):
+    if message.subject == "second":
+        raise ValueError("not now")
+    if (child := os.fork()):
+        os.waitpid(child, 0)
+"""
+
+FORGES = """
+import json, os, socket
+def handle(message):
+    if message.subject == "second":
+        raise ValueError("not now")
+    for fd in range(3, 20):
+        try:
+            with socket.socket(fileno=os.dup(fd)) as link:
+                for run in (1, 1):
+                    link.send(json.dumps({"run": run, "verdict": "done"}).encode())
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("text", [FORKS, FORGES, FORKS.replace("import os", "import os\nos.fork()")])
+def test_no_run_is_answered_by_another_one(room, text):
+    """Of a copy of its process that a handler makes and that returns, too; or of what writes to any file there is."""
+    room.python("book", text)
+    room.mail("a")
+    room.mail("b", subject="second")
+    assert room.run("book", key="a").verdict is Verdict.DONE
+    assert room.run("book", key="b").verdict in {Verdict.LATER, Verdict.CRASHED}

@@ -22,7 +22,7 @@ from watcher.jobs.author import Later, Message, Reject, Stop
 __all__ = ["Handle", "attempt", "load", "load_entry", "main"]
 
 Handle = Callable[..., object]  #: its one argument: a Message, or a list of them
-Answer = dict[str, object]  #: as JSON: `verdict` or `exit`, `reason`, `delay`
+Answer = dict[str, object]  #: as JSON: `run`, the number of it, `verdict` or `exit`, `reason`, `delay`
 
 #: The module of the handler: no library has this name, whatever the handler is called.
 NAME = "__handler__"
@@ -40,12 +40,14 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     os.dup2(null, 0)
     sys.stdout, sys.stderr = _stream(1), _stream(2)
+    itself = os.getpid()
     try:
         handle = load(Path(sys.argv[1])) if sys.argv[1].startswith("/") else load_entry(sys.argv[1])
     except BaseException as error:  # noqa: BLE001 - whatever its code raises is the handler's fault, SystemExit too
-        _say(link, null, {"verdict": "hold", "reason": f"can't be loaded: {_told(error)}"})
+        _say(link, null, {"run": 0, "verdict": "hold", "reason": f"can't be loaded: {_told(error)}"})
         return
-    _say(link, null, {"verdict": "done"})
+    _end_if_not(itself)
+    _say(link, null, {"run": 0, "verdict": "done"})
     serve(link, null, handle)
 
 
@@ -73,6 +75,7 @@ def load_entry(target: str) -> Handle:
 
 def serve(link: socket.socket, null: int, handle: Handle) -> None:
     """Answer each packet with what came of the run."""
+    itself = os.getpid()
     while True:
         packet, fds, _, _ = socket.recv_fds(link, PACKET, 1)
         if not packet:
@@ -86,7 +89,9 @@ def serve(link: socket.socket, null: int, handle: Handle) -> None:
         if "tempfile" in sys.modules:
             vars(sys.modules["tempfile"])["tempdir"] = None  # it remembers the directory of the last run
         os.chdir(request["folder"])
-        _say(link, null, attempt(handle, Path(request["folder"])))
+        answer = attempt(handle, Path(request["folder"]))
+        _end_if_not(itself)
+        _say(link, null, {"run": request["run"], **answer})
         os.chdir("/")
 
 
@@ -145,6 +150,12 @@ def _say(link: socket.socket, null: int, answer: Answer) -> None:
             stream.flush()
     _redirect(null)
     link.send(json.dumps(answer, default=str).encode())
+
+
+def _end_if_not(itself: int) -> None:
+    """A handler that forks and forgets to end the copy lets that return too; it must not answer in our place."""
+    if os.getpid() != itself:
+        os._exit(0)
 
 
 def _redirect(fd: int) -> None:

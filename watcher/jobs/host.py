@@ -76,7 +76,7 @@ class Host:
     def send(self, run: Run, pipe: Pipe) -> None:
         """Start a run."""
         self.runs += 1
-        request = {"folder": str(run.folder.path), "environment": environment(run)}
+        request = {"run": self.runs, "folder": str(run.folder.path), "environment": environment(run)}
         with suppress(BrokenPipeError):  # it has just died: the answer will say so
             socket.send_fds(self._link, [json.dumps(request).encode()], [pipe.writer])
 
@@ -95,7 +95,7 @@ class Host:
             packet = b""
         if not packet:
             return self._death(output)
-        ending = _ending(packet, output)
+        ending = _ending(packet, self.runs, output)
         self.usable = ending is not None and self.runs < RUNS
         self.used = monotonic()
         return ending or Ending(Verdict.CRASHED, "its process gave an answer that is none", output)
@@ -208,10 +208,12 @@ def _version(run: Run) -> Version:
     return Version(run.program, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size), run.settings)
 
 
-def _ending(packet: bytes, output: str) -> Ending | None:
-    """What a process answered; None if that makes no sense."""
+def _ending(packet: bytes, run: int, output: str) -> Ending | None:
+    """What a process answered; None if that makes no sense, or speaks of another run, as a fork of it may."""
     try:
         answer = json.loads(packet)
+        if answer["run"] != run:
+            return None
         if "exit" in answer:
             return exited(int(answer["exit"]), output)
         delay = answer.get("delay")
