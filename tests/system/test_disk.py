@@ -1,0 +1,186 @@
+"""
+The disk is full, or fails, at any moment: nothing is lost, nothing is done twice, and a full one is outlived.
+
+The store alone, under strace, shows it for each of its calls; the daemon shows it on a disk of its own that fills up.
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from shutil import copytree, rmtree
+
+import pytest
+
+from tests.system.bookkeeper import FAILED, losses
+from tests.system.daemon import Daemon, Watched
+from tests.system.dovecot import Dovecot
+from tests.system.handler_log import shell_handler
+from tests.system.mails import mail
+from tests.system.waiting import until
+
+pytestmark = pytest.mark.system
+
+MAILS = 24
+STORE = [sys.executable, "-m", "tests.system.bookkeeper"]
+ROOT = Path(__file__).parents[2]
+
+
+# --- the store, at each of its calls --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Life:
+    """How one run of the bookkeeper ended."""
+
+    code: int
+    told: tuple[str, ...]  #: what it was told is durable
+    complaint: str
+    hit: bool  #: the fault was injected
+
+
+def keep(state, calls="", fault=""):
+    """One life of the bookkeeper; at the n-th of its `calls` it meets the `fault`."""
+    trace = state.parent / "trace"
+    command = [*STORE, state, str(MAILS)]
+    trace.unlink(missing_ok=True)
+    if fault:
+        inject = ["-e", f"trace={calls}", "-e", f"inject={calls}:{fault}"]
+        command = ["strace", "-f", "-qq", "-o", trace, *inject, *command]
+    state.mkdir(mode=0o700, exist_ok=True)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    hit = trace.exists() and "(INJECTED)" in trace.read_text()
+    return Life(done.returncode, tuple(done.stdout.splitlines()), done.stderr, hit)
+
+
+def goes_on(state, life):
+    """What is there was told, and the next life brings all to its end."""
+    if (state / "ledger.db").exists():
+        assert losses(state, life.told) == []
+    again = keep(state)
+    assert again.code == 0, again.complaint
+    everything = [f"{what} {number}" for what in ("received", "answered") for number in range(1, MAILS + 1)]
+    assert losses(state, everything) == []
+    assert not set(life.told) & set(again.told), "done again"
+
+
+@pytest.fixture(params=["new", "used"])
+def begun(request, tmp_path):
+    """A state directory that is not there yet, or that a kill has left with some mails."""
+    state = tmp_path / "begun"
+    if request.param == "used":
+        assert keep(state, "writev", "signal=KILL:when=8").code < 0
+    return state
+
+
+def copy_of(begun, name):
+    state = begun.parent / name / "state"
+    state.parent.mkdir()
+    if begun.exists():
+        copytree(begun, state)
+    return state
+
+
+def reduced(most, *few):
+    """Every n in a soak, a few in every run."""
+    return [
+        pytest.param(few, id="some"),
+        pytest.param([n for n in range(1, most + 1) if n not in few], id="all", marks=pytest.mark.soak),
+    ]
+
+
+@pytest.mark.parametrize("numbers", reduced(50, 2, 9))
+@pytest.mark.timeout(1800)
+def test_a_failed_sync_ends_it_at_once(begun, numbers):
+    """The next sync might confirm what this one has lost."""
+    for n in numbers:
+        state = copy_of(begun, f"{n}")
+        life = keep(state, "fsync,fdatasync", f"error=EIO:when={n}")
+        assert life.hit, n
+        assert life.code == FAILED, (n, life)
+        assert life.complaint.count("\n") <= 2, life.complaint
+        goes_on(state, life)
+
+
+@pytest.mark.parametrize("numbers", reduced(200, 4, 40))
+@pytest.mark.timeout(3600)
+def test_it_outlives_a_full_disk_at_any_write(begun, numbers):
+    for n in numbers:
+        state = copy_of(begun, f"{n}")
+        life = keep(state, "write,pwrite64,mkdir", f"error=ENOSPC:when={n}")
+        assert life.code == 0 or (life.code == FAILED and not life.told), (n, life)
+        goes_on(state, life)
+
+
+# --- the daemon, on a small disk of its own -------------------------------------------------------------------------
+
+GATED = "while [ ! -e {gate} ]; do sleep 0.05; done"
+
+
+def said(daemon):
+    """How often it has complained."""
+    return sum(daemon.log().count(words) for words in ("can't be written, the disk is full", "nothing is received: "))
+
+
+@contextmanager
+def small_disk(place):
+    place.mkdir()
+    options = "size=24m,nr_inodes=600,mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def take_bytes(ballast):
+    """All that are left."""
+    with (ballast / "bytes").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def take_names(ballast):
+    """All that are left."""
+    with suppress(OSError):
+        for number in count():
+            (ballast / f"{number}").touch()
+
+
+@pytest.mark.parametrize("take", [take_bytes, take_names])
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_daemon_on_a_full_disk_waits_loudly_and_goes_on_alone(tmp_path, take, killed):
+    gate, log = tmp_path / "gate", tmp_path / "handlers.log"
+    handlers = {"gated": shell_handler("gated", log, GATED.format(gate=gate))}
+    settings = 'disk_floor = "1M"\nlog = "info"\n'
+    with (
+        small_disk(tmp_path / "state") as disk,
+        Dovecot() as server,
+        Daemon(tmp_path, server, [Watched("alice")], handlers=handlers, settings=settings) as daemon,
+    ):
+        server.deliver("alice", mail(0).raw)
+        daemon.until(daemon.events, 60, "the first run")
+        ballast = disk / "ballast"
+        ballast.mkdir()
+        take(ballast)
+        server.deliver_many(("alice", "INBOX", mail(case).raw) for case in range(1, 8))
+        gate.touch()
+        daemon.until(lambda: said(daemon), 60, "words about the full disk")
+        daemon.until(lambda: len(daemon.events()) == 2, 60, "the end of the first run")
+        if killed:
+            daemon.kill()
+            daemon.start()
+            until(lambda: not daemon.is_running() or said(daemon) > 1, 60, "an end, or words about the full disk")
+            if not daemon.is_running():
+                assert daemon.log().splitlines()[-1].endswith("the disk is full: make room")
+                rmtree(ballast)
+                daemon.start()
+        if ballast.exists():
+            rmtree(ballast)
+        jobs = daemon.settled(range(8), within=60)
+        assert daemon.verdict(range(8), jobs, daemon.unseen()) == []
+        assert daemon.is_running()
