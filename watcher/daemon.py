@@ -18,6 +18,7 @@ from watcher.lanes import Lot
 from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.outbox.alarm import Alarm
+from watcher.outbox.fallback import Fallback
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.scribe import Scribe, Us
 from watcher.outside import open_control, open_pages, open_reload
@@ -72,6 +73,7 @@ def run(config: Config) -> None:
         open_pages(house, accounts, heart)
 
         alarm = open_alarm(house, sending)
+        fallback = Fallback(lambda: house.standing.config.alerts, house.spool, house.outgoing)
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         life, chores = Life(accounts.pulses, time.monotonic()), 0.0
         while not ending.wait(heart.rhythm):
@@ -79,6 +81,7 @@ def run(config: Config) -> None:
             if house.ledger.waits:
                 continue
             alarm.flush_due(time.time())
+            fallback.flush_due(time.time())
             if now >= chores:
                 clear_away(house)
                 life.look(now)

@@ -19,7 +19,7 @@ from watcher.config.secret import (
 )
 from watcher.config.shape import alternatives, has_control, resolve
 
-__all__ = ["ClientSecret", "Password", "Token", "parse_secret"]
+__all__ = ["Channel", "ClientSecret", "Password", "Token", "parse_secret"]
 
 _ALLOWED = 'allowed is "the {}" or one of {{ command = "…" }}, {{ file }}, {{ env }}, {{ credential }}, {{ keyring }}'
 
@@ -88,3 +88,4 @@ def _parser(what: str) -> PlainValidator:
 Password = Annotated[SecretSource, _parser("password")]
 Token = Annotated[SecretSource, _parser("token")]
 ClientSecret = Annotated[SecretSource, _parser("client secret")]
+Channel = Annotated[SecretSource, _parser("channel")]

@@ -65,6 +65,31 @@ class Outgoing:
 
         self.database.write(change)
 
+    def stuck(self, author: str, before: float) -> list[str]:
+        """Keys of letters of `author` that were posted before then and still have not been sent, or never will be."""
+        rows = self.database.read(
+            "SELECT DISTINCT mail.key FROM letter JOIN mail ON mail.id = letter.mail JOIN work ON work.mail = mail.id "
+            "WHERE letter.author = ? AND letter.posted_at < ? AND mail.spooled AND work.kind = 'send' "
+            "AND work.status IN ('dead', 'waiting') ORDER BY mail.id",
+            (author, before),
+        )
+        return [row[0] for row in rows]
+
+    def replace(self, key: str, reason: str, now: float) -> None:
+        """What is not sent of this letter goes another way: it is not sent any more."""
+
+        def change(db: sqlite3.Connection) -> None:
+            rows = db.execute(
+                "SELECT work.id, work.mail FROM work JOIN mail ON mail.id = work.mail "
+                "WHERE mail.key = ? AND work.kind = 'send' AND work.status IN ('waiting', 'dead')",
+                (key,),
+            ).fetchall()
+            for row in rows:
+                move(db, row["id"], Status.SKIPPED, now, reason=reason)
+                settle(db, row["mail"], now)
+
+        self.database.write(change)
+
     def taken_since(self, relay: str, since: float) -> int:
         """For how many recipients a relay has taken mail since a time."""
         rows = self.database.read(
