@@ -20,22 +20,29 @@ command -v microsocks >/dev/null || missing="$missing microsocks"
 command -v tinyproxy >/dev/null || missing="$missing tinyproxy"
 command -v haproxy >/dev/null || missing="$missing haproxy"
 command -v bwrap >/dev/null || missing="$missing bubblewrap"
+command -v groff >/dev/null || missing="$missing groff-base"
 command -v nft >/dev/null || missing="$missing nftables"
+# For the service on a systemd of its own, with the Python that it would have.
+command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
+command -v dbus-daemon >/dev/null || missing="$missing dbus"
+/usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 command -v ip >/dev/null && command -v ss >/dev/null || missing="$missing iproute2"
 for tool in procmail maildrop perl; do
     command -v "$tool" >/dev/null || missing="$missing $tool"
 done
-# systemd-python, of the extra `systemd`, is built on the spot.
-if ! python -c 'import systemd' 2>/dev/null; then
+# systemd-python, of the extra `systemd`, is built on the spot: for us, and where the service is installed for the test.
+if [ "$(id -u)" = 0 ] || ! python -c 'import systemd' 2>/dev/null; then
     command -v cc >/dev/null || missing="$missing gcc libc6-dev"
     command -v pkg-config >/dev/null || missing="$missing pkg-config"
     [ -e /usr/include/systemd/sd-daemon.h ] || missing="$missing libsystemd-dev"
-    headers=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-    [ -e "$headers/Python.h" ] || missing="$missing python3-dev"
+    for each in python /usr/bin/python3; do
+        headers=$($each -c 'import sysconfig; print(sysconfig.get_path("include"))')
+        [ -e "$headers/Python.h" ] || missing="$missing python3-dev"
+    done
 fi
 command -v node >/dev/null || missing="$missing nodejs"
 command -v pdftotext >/dev/null || missing="$missing poppler-utils"
-[ "$(id -u)" = 0 ] || echo "Handlers as a user of their own are tested only when root runs this." >&2
+[ "$(id -u)" = 0 ] || echo "Handlers as a user of their own, and the service on a systemd, are tested only when root runs this." >&2
 extras() {
     python -c 'import systemd' 2>/dev/null || python -m pip install --quiet --disable-pip-version-check --editable '.[systemd]'
 }

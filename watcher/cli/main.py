@@ -19,6 +19,7 @@ from watcher.cli.handlers import handlers
 from watcher.cli.init import init
 from watcher.cli.jobs import jobs
 from watcher.cli.login import login
+from watcher.cli.man import man
 from watcher.cli.new_handler import new_handler
 from watcher.cli.outbox import outbox
 from watcher.cli.pause import pause, resume
@@ -48,7 +49,7 @@ app = typer.Typer(
 )
 BEGIN: Sequence[Callable[..., None]] = (demo, init, check, doctor, login)
 OPERATE: Sequence[Callable[..., None]] = (run, status, tail, reload, pause, resume, replay, erase, backup, restore)
-AUTHOR: Sequence[Callable[..., None]] = (new_handler, try_handler, conform, record, unpack, send)
+AUTHOR: Sequence[Callable[..., None]] = (new_handler, try_handler, conform, record, unpack, send, man)
 for command in (*BEGIN, *OPERATE, *AUTHOR):
     app.command("try" if command is try_handler else None)(command)
 app.add_typer(jobs, name="jobs")
