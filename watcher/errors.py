@@ -107,7 +107,7 @@ class FolderRefused(Setback):
 
 
 class IdleRefused(Setback):
-    """The server lists IDLE and refuses it here; the link itself is fine: poll instead."""
+    """The server lists IDLE, NOTIFY or COMPRESS and refuses it here; the link itself is fine: go on without."""
 
 
 class ActionRefused(Setback):

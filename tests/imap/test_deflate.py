@@ -65,7 +65,9 @@ def test_what_comes_in_one_breath_with_the_answer_is_compressed_already(server, 
     assert link.alerts() == ("soon",)
 
 
-@pytest.mark.parametrize("answer", [b"{tag} NO [COMPRESSIONACTIVE] no\r\n", b"{tag} NO not now\r\n"])
+@pytest.mark.parametrize(
+    "answer", [b"{tag} NO [COMPRESSIONACTIVE] no\r\n", b"{tag} NO not now\r\n", b"{tag} BAD what?\r\n"]
+)
 def test_refused_it_goes_on_without(server, squeezed, answer):
     uid = server.deliver(b"Subject: one\r\n\r\n")
     assert squeezed(answer).search(1) == [uid]

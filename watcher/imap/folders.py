@@ -99,8 +99,12 @@ class Folders(Talk):
         """From now on be told of mails that come to any of `folders` while none is open. Raises IdleRefused."""
         self._wire.tidings.overflowed = False
         names = " ".join(folder_name(folder, FolderRefused) for folder in folders)
-        with self._asking(IdleRefused, "NOTIFY"):
-            self._ok(*self._wire.xatom("NOTIFY", f"SET (mailboxes ({names}) (MessageNew MessageExpunge))"))
+        try:
+            with self._asking(IdleRefused, "NOTIFY"):
+                self._ok(*self._wire.xatom("NOTIFY", f"SET (mailboxes ({names}) (MessageNew MessageExpunge))"))
+        except IdleRefused:
+            self.capabilities -= {"NOTIFY"}
+            raise
 
     @property
     def overflowed(self) -> bool:

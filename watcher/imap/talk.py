@@ -91,10 +91,10 @@ class Talk:
     def compress(self) -> bool:
         """Has both sides compress what they say from now on (RFC 4978); False if the server does not want to."""
         try:
-            with self._asking(ActionRefused):
+            with self._asking(IdleRefused):
                 self._ok(*self._wire.xatom("COMPRESS", "DEFLATE"))
                 self._wire.compress()
-        except ActionRefused:
+        except IdleRefused:
             return False
         return True
 
@@ -224,7 +224,8 @@ class Talk:
             raise
         except FOREIGN as error:
             told = self._wire.tidings.reply
-            if refused and told and told.status == "NO" and type(error) is self._wire.error:
+            refusing = ("NO", "BAD") if refused is IdleRefused else ("NO",)  # what is listed and not understood, too
+            if refused and told and told.status in refusing and type(error) is self._wire.error:
                 signal = self._meaning(told, phase)
                 if not signal.passes:
                     words = ": ".join(filter(None, (about, self._wire.host, worded(told, signal))))
