@@ -93,13 +93,14 @@ def reduced(most, *few):
     ]
 
 
-@pytest.mark.parametrize("numbers", reduced(50, 2, 9))
+@pytest.mark.parametrize("call", ["fsync", "fdatasync"])  # of the spool, and of SQLite
+@pytest.mark.parametrize("numbers", reduced(50, 3, 12))
 @pytest.mark.timeout(1800)
-def test_a_failed_sync_ends_it_at_once(begun, numbers):
+def test_a_failed_sync_ends_it_at_once(begun, call, numbers):
     """The next sync might confirm what this one has lost."""
     for n in numbers:
         state = copy_of(begun, f"{n}")
-        life = keep(state, "fsync,fdatasync", f"error=EIO:when={n}")
+        life = keep(state, call, f"error=EIO:when={n}")
         assert life.hit, n
         assert life.code == FAILED, (n, life)
         assert life.complaint.count("\n") <= 2, life.complaint
