@@ -16,7 +16,7 @@ check: $(VENV)/installed
 	ruff format --check .
 	mypy
 	lint-imports --no-cache
-	python -m pytest -q tests/test_house.py
+	python -m pytest -q tests/test_house.py tests/deploy
 
 bench: $(VENV)/installed
 	sh tests/prepare.sh

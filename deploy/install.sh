@@ -95,6 +95,7 @@ make_environment() {
                 "apt-get install gcc pkg-config libsystemd-dev python3-dev" >&2
         fail "pip could not install $source; nothing has changed"
     fi
+    "$release/bin/$NAME" --version >/dev/null || fail "what pip installed does not run; nothing has changed"
 }
 
 put_files() {
@@ -142,8 +143,8 @@ begin() {
 
 uninstall() {
     systemctl disable --quiet --now "$NAME.service" 2>/dev/null || true
-    for unit in $(systemctl list-unit-files --no-legend "$NAME@*.service" | cut -d ' ' -f 1); do
-        [ "$unit" = "$NAME@.service" ] || systemctl disable --quiet "$unit"
+    for link in /etc/systemd/system/*/"$NAME"@?*.service; do
+        [ ! -L "$link" ] || systemctl disable --quiet "${link##*/}"
     done
     systemctl stop "$NAME@*.service"
     rm -rf "$HOME_OF_ALL" "$COMMAND" "$LIB/systemd/system/$NAME.service" "$LIB/systemd/system/$NAME@.service" \
@@ -164,7 +165,7 @@ uninstall() {
         "$SHARE/bash-completion" "$SHARE/zsh/site-functions" "$SHARE/zsh" "$SHARE/fish/vendor_completions.d" \
         "$SHARE/fish" 2>/dev/null || true
     systemctl daemon-reload
-    systemctl reset-failed "$NAME.service" 2>/dev/null || true
+    systemctl reset-failed "$NAME.service" "$NAME@*.service" 2>/dev/null || true
     for directory in /etc/$NAME /var/lib/$NAME; do
         [ ! -e $directory ] || echo "Left as it was, for root only: $directory"
     done
