@@ -72,8 +72,8 @@ def run(config: Config) -> None:
         open_control(house, accounts, dispatcher, reload, *stages.values())
         open_pages(house, accounts, heart)
 
-        alarm = open_alarm(house, sending)
         fallback = Fallback(lambda: house.standing.config.alerts, house.spool, house.outgoing)
+        alarm = open_alarm(house, sending, fallback)
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         life, chores = Life(accounts.pulses, time.monotonic()), 0.0
         while not ending.wait(heart.rhythm):
@@ -147,7 +147,7 @@ def open_sending(house: House) -> Stage:
     return stage
 
 
-def open_alarm(house: House, sending: Stage) -> Alarm:
+def open_alarm(house: House, sending: Stage, fallback: Fallback) -> Alarm:
     """Errors in the log to mail, if that is wanted."""
 
     def post(posting: Posting) -> None:
@@ -155,7 +155,8 @@ def open_alarm(house: House, sending: Stage) -> Alarm:
         sending.bell.ring()
 
     standing = house.standing
-    alarm = Alarm(lambda: standing.config.alerts, standing.relay, house.spool, house.outgoing.instance, post)
+    settings, instance = (lambda: standing.config.alerts), house.outgoing.instance
+    alarm = Alarm(settings, standing.relay, house.spool, instance, post, otherwise=fallback.add)
     logging.getLogger("watcher").addHandler(alarm)
     house.at_end.callback(logging.getLogger("watcher").removeHandler, alarm)
     return alarm

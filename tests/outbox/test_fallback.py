@@ -116,6 +116,19 @@ def test_what_can_not_work_is_told_with_its_cure(tmp_path, monkeypatch, caplog, 
     watch.books.database.close()
 
 
+def test_what_can_not_even_become_a_mail_is_told(tmp_path, watch, server):
+    settings, add = watch.fallback.settings, watch.fallback.add
+    alarm = Alarm(settings, lambda _: None, Spool(tmp_path), "state-1", pytest.fail, otherwise=add)
+    alarm.emit(logging.makeLogRecord({"name": "watcher.x", "msg": "no room", "levelno": logging.ERROR}))
+    alarm.flush_due(1000.0)
+    server.answers = [Reply(500)]
+    watch.flush(1000.0)
+    watch.flush(1000.0 + AGAIN)
+    assert ["no room" in request.body.decode() for request in server.requests[:2]] == [True, True]
+    watch.flush(1000.0 + 3 * AGAIN)
+    assert sum("no room" in request.body.decode() for request in server.requests) == 2
+
+
 def test_without_a_channel_mail_is_waited_for(tmp_path):
     watch = Watch(tmp_path, "")
     watch.flush(2000.0)

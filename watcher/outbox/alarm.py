@@ -39,14 +39,20 @@ class Alarm(logging.Handler):
         spool: Spool,
         instance: str,
         post: Callable[[Posting], None],
+        *,
+        otherwise: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
-        """`post` enters a letter in the ledger; `instance` names it."""
+        """
+        `post` enters a letter in the ledger; `instance` names it. `otherwise` gets subject and text of what can't be
+        written down there, as when the disk is full.
+        """
         super().__init__(logging.ERROR)
         self.settings = settings
         self.relay = relay
         self.spool = spool
         self.instance = instance
         self.post = post
+        self.otherwise = otherwise
         self.pending: deque[str] = deque(maxlen=KEPT)
         self.missed = 0
         self.sent_at = 0.0
@@ -70,26 +76,29 @@ class Alarm(logging.Handler):
             lines, missed = list(self.pending), self.missed
             self.pending.clear()
             self.missed, self.sent_at = 0, now
+        more = f" and {len(lines) + missed - 1} more" if len(lines) + missed > 1 else ""
+        subject = f"imap-watcher: {lines[0][:120]}{more}"
+        head = [f"({missed} earlier ones are left out)"] if missed else []
+        text = "\n".join([*head, *lines]) + "\n"
         try:
-            self.send(settings, lines, missed)
-        except SpoolFull as error:  # next time, perhaps
+            self.send(settings, subject, text)
+        except (MailRefused, SpoolFull) as error:
             log.error("no alert can be sent: %s", error)  # noqa: TRY400 no bug
-            with self.guard:
-                self.pending.extendleft(reversed(lines[: KEPT - len(self.pending)]))
-        except MailRefused as error:
-            log.error("no alert can be sent: %s", error)  # noqa: TRY400 no bug
+            if settings.fallback:
+                self.otherwise(subject, text)
+            elif isinstance(error, SpoolFull):  # next time, perhaps
+                with self.guard:
+                    self.pending.extendleft(reversed(lines[: KEPT - len(self.pending)]))
 
-    def send(self, settings: AlertSettings, lines: list[str], missed: int) -> None:
+    def send(self, settings: AlertSettings, subject: str, text: str) -> None:
         relay = self.relay(settings.smtp)
         if relay is None or relay.sender is None:
             raise MailRefused(f"there is no [smtp.{settings.smtp}] with a sender")
-        more = f" and {len(lines) + missed - 1} more" if len(lines) + missed > 1 else ""
-        head = [f"({missed} earlier ones are left out)"] if missed else []
         letter = Letter(
             sender=relay.sender,
             to=tuple(Address("", address) for address in settings.to),
-            subject=f"imap-watcher: {lines[0][:120]}{more}",
-            text="\n".join([*head, *lines]) + "\n",
+            subject=subject,
+            text=text,
             automatic="auto-generated",
         )
         people = tuple(map(normal, settings.to))

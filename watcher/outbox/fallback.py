@@ -5,6 +5,7 @@ Once it is told there, its mail is not sent any more, so that nobody is told of 
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from email import message_from_bytes
 from email.policy import SMTP
@@ -20,6 +21,7 @@ from watcher.store.spool import Spool
 __all__ = ["Fallback"]
 
 PATIENCE = 120.0  #: seconds that a relay has for an alert
+MOST = 20  #: words kept that are no mail
 AGAIN = 300.0  #: seconds until the channel is tried once more
 TOLD = "told by the fallback of [alerts] in its place"
 
@@ -31,15 +33,21 @@ class Fallback:
         self.settings = settings
         self.spool = spool
         self.outgoing = outgoing
+        self.homeless: deque[tuple[str, str]] = deque(maxlen=MOST)
         self.due = 0.0
         self.thread: threading.Thread | None = None
+
+    def add(self, title: str, text: str) -> None:
+        """Words that could not even become a mail."""
+        self.homeless.append((title, text))
 
     def flush_due(self, now: float) -> None:
         """Begin to tell what is stuck, if there is anything and nothing is being told."""
         settings = self.settings()
         if settings is None or settings.fallback is None or now < self.due or (self.thread and self.thread.is_alive()):
             return
-        if stuck := self.outgoing.stuck(ALERT, now - PATIENCE):
+        stuck = self.outgoing.stuck(ALERT, now - PATIENCE)
+        if stuck or self.homeless:
             self.due = now + AGAIN
             self.thread = threading.Thread(
                 target=self.tell, args=(settings.fallback, stuck, now), name="fallback", daemon=True
@@ -47,12 +55,14 @@ class Fallback:
             self.thread.start()
 
     def tell(self, channel: SecretSource, stuck: list[str], now: float) -> None:
-        """The alerts of these keys. What goes wrong is only logged: there is nobody left to tell."""
-        for key in stuck:
-            try:
+        """All there is, and the alerts of these keys. What goes wrong is only logged: there is nobody left to tell."""
+        try:
+            while self.homeless:
+                tell(channel.fetch(), *self.homeless[0])
+                self.homeless.popleft()
+            for key in stuck:
                 mail = message_from_bytes(self.spool.folder(key).raw.read_bytes(), policy=SMTP)
                 tell(channel.fetch(), str(mail["Subject"]), mail.get_content())
-            except (WatcherError, OSError) as error:
-                log.error("an alert can't be told by the fallback either: %s", error)
-                return
-            self.outgoing.replace(key, TOLD, now)
+                self.outgoing.replace(key, TOLD, now)
+        except (WatcherError, OSError) as error:
+            log.error("an alert can't be told by the fallback either: %s", error)
