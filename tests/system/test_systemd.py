@@ -352,6 +352,29 @@ def test_instances_live_side_by_side(service):
     assert service.show("ActiveState") == "active"
 
 
+def test_a_user_may_have_one_of_its_own(service):
+    machine, home = service.machine, "/home/carol"
+    machine.run("useradd", "--create-home", "carol")
+    number = machine.says("id", "-u", "carol").strip()
+    text = service.configuration("bob").replace("credential =", "file =")
+    machine.write(f"{home}/.config/imap-watcher/config.toml", text)
+    machine.write(f"{home}/.config/imap-watcher/mail", service.server.password, 0o600)
+    shutil.copy(service.server.ca_file, machine.files / home[1:] / ".config/imap-watcher/ca.pem")
+    machine.run("chown", "-R", "carol:", home)
+    machine.run("systemctl", "start", f"user@{number}.service")
+
+    def control(*words: str) -> str:
+        return machine.says("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user", *words, user="carol")
+
+    control("enable", "--now", "imap-watcher")
+    control("reload", "imap-watcher")
+    assert control("show", "--value", "-p", "ActiveState", "imap-watcher") == "active\n"
+    control("disable", "--now", "imap-watcher")
+    assert control("show", "--value", "-p", "Result", "imap-watcher") == "success\n"
+    machine.run("systemctl", "stop", f"user@{number}.service")
+    machine.run("userdel", "--remove", "carol")
+
+
 def test_uninstalled_it_leaves_what_is_the_users(service, before):
     service.machine.run("sh", INSTALL, "--uninstall")
     left = {path for path in set(service.machine.changed()) - before if not same_here(service.machine, path)}

@@ -60,7 +60,8 @@ def start_log(level: str, form: str = "text") -> None:
     else:
         handler.setFormatter(OneLine("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("imapclient").setLevel(logging.WARNING)  # it tells the dialogue, which is not for a log
+    for library in ("imapclient", "watchdog"):  # they tell the dialogue, and each time that a file is read
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def set_level(level: str) -> None:
