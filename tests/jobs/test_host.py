@@ -296,3 +296,15 @@ def test_no_run_is_answered_by_another_one(room, text):
     room.mail("b", subject="second")
     assert room.run("book", key="a").verdict is Verdict.DONE
     assert room.run("book", key="b").verdict in {Verdict.LATER, Verdict.CRASHED}
+
+
+@pytest.mark.parametrize(
+    "packet",
+    ["1" + "0" * 400, '{"run": 1, "verdict": "later", "delay": 1%s}' % ("0" * 400), "[" * 100_000, "[1]", "{}", "null"],
+)
+def test_an_answer_that_is_none_hurts_nobody(room, packet):
+    room.python(
+        "book",
+        f"import os, socket\ndef handle(message):\n    socket.socket(fileno=os.dup(3)).send({packet!r}.encode())",
+    )
+    assert room.run("book").verdict in {Verdict.CRASHED, Verdict.DONE}

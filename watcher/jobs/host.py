@@ -34,7 +34,7 @@ PACKET = 200 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class Basis:
     """What a warm process was started from; when this changes, another one is started."""
 
     program: Program
@@ -45,9 +45,9 @@ class Version:
 class Host:
     """One warm process."""
 
-    def __init__(self, run: Run, version: Version, tag: str, pipe: Pipe) -> None:
+    def __init__(self, run: Run, basis: Basis, tag: str, pipe: Pipe) -> None:
         """Start it; what it prints while it loads the handler goes to `pipe`. Raises CannotStart."""
-        self.version = version
+        self.basis = basis
         self.tag = tag
         self.runs = 0
         self.used = monotonic()
@@ -82,7 +82,7 @@ class Host:
 
     def answer(self, pipe: Pipe, stop: int) -> Ending:
         """Wait for what came of loading or of a run. Whatever is no answer makes the process unusable."""
-        settings = self.version.settings
+        settings = self.basis.settings
         pipe.handed_over()
         end = follow(self._child, pipe, self._link.fileno(), settings, stop)
         output = pipe.capture.text()
@@ -165,12 +165,12 @@ class Hosts:
 
     def _take(self, run: Run) -> Host | None:
         """A process that is warm for just this; those that have had their day are ended on the way."""
-        version = _version(run)
+        basis = _basis(run)
         while True:
             with self._lock:
                 waiting = self._idle[run.work.name]
                 host = waiting.pop() if waiting else None
-            if host is None or (host.version == version and host.alive()):
+            if host is None or (host.basis == basis and host.alive()):
                 return host
             self._end(host)
 
@@ -179,7 +179,7 @@ class Hosts:
         tag = self._strays.born()
         try:
             with output_pipe() as pipe:
-                host = Host(run, _version(run), tag, pipe)
+                host = Host(run, _basis(run), tag, pipe)
                 loading = host.answer(pipe, stop)
         except BaseException:
             self._strays.gone(tag)
@@ -201,11 +201,11 @@ class Hosts:
         self._strays.gone(host.tag)
 
 
-def _version(run: Run) -> Version:
+def _basis(run: Run) -> Basis:
     if run.program.file is None:
-        return Version(run.program, (), run.settings)
+        return Basis(run.program, (), run.settings)
     found = run.program.file.stat()
-    return Version(run.program, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size), run.settings)
+    return Basis(run.program, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size), run.settings)
 
 
 def _ending(packet: bytes, run: int, output: str) -> Ending | None:
@@ -219,5 +219,5 @@ def _ending(packet: bytes, run: int, output: str) -> Ending | None:
         delay = answer.get("delay")
         seconds = None if delay is None or not isfinite(delay) else float(delay)
         return Ending(Verdict(answer["verdict"]), one_line(str(answer.get("reason", ""))), output, seconds)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):  # it may be anything
         return None
