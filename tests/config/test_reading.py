@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.config.conftest import ACCOUNT, File
-from watcher.config import Account, Config, HandlerSettings, PlainSource, Secret, Start, WatcherSettings, find, load
+from watcher.config import (
+    Account,
+    Config,
+    HandlerSettings,
+    PlainSource,
+    Secret,
+    Start,
+    WatcherSettings,
+    find,
+    load,
+    load_place,
+)
 from watcher.config.patterns import Pattern
 from watcher.config.reading import exposures
 from watcher.config.secret import CommandSource, CredentialSource, EnvironmentSource, FileSource, KeyringSource
@@ -42,6 +53,15 @@ def test_the_least(file):
     assert config.handler("any") == HandlerSettings()
     assert config.watcher.handlers == file.handlers
     assert config.watcher.socket == config.watcher.state / "control.sock"
+
+
+def test_where_the_daemon_is_can_be_read_whatever_is_wrong_elsewhere(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("[account.a]\nnonsense = 1\n[watcher]\nstate = 'here'\n")
+    assert load_place(path).watcher.socket == tmp_path / "here" / "control.sock"
+    path.write_text("[watcher]\nstate = 'here'\nsockte = 'there'\n")
+    with pytest.raises(ConfigError, match=r"config.toml:3: watcher.sockte: is unknown; did you mean 'socket'"):
+        load_place(path)
 
 
 def test_everything(file):

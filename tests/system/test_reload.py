@@ -139,6 +139,8 @@ def test_accounts_rules_and_settings_change_and_other_links_live_on(server, tmp_
             daemon.command("reload")
         assert refused.value.returncode == 78
         assert "nonsense" in refused.value.stderr
+        assert "not in force: " in daemon.command("status")
+        assert "nonsense" in daemon.command("status")
 
         replace(daemon.config, first.replace("[[rule]]", "[[rule]]\nwhen = { subject = 'never' }"))
         assert "all is in force" in daemon.command("reload")

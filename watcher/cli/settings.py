@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from watcher.config import find, load
+from watcher.config import find, load, load_place
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.service.control import PATIENCE, ask
@@ -19,13 +19,19 @@ from watcher.store.erasure import Erasure
 from watcher.store.lock import hold_state
 from watcher.store.spool import Spool
 
-__all__ = ["ask_daemon", "ask_state", "load_settings"]
+__all__ = ["ask_daemon", "ask_state", "find_daemon", "load_settings"]
 
 
 def load_settings(context: typer.Context) -> Config:
     """The configuration that the command line names. Raises ConfigError."""
     given: Path | None = context.obj
     return load(find(given))
+
+
+def find_daemon(context: typer.Context) -> Config:
+    """Of that configuration only where its daemon is: it can be asked while the rest is broken. Raises ConfigError."""
+    given: Path | None = context.obj
+    return load_place(find(given))
 
 
 def ask_daemon(config: Config, request: Mapping[str, Any]) -> Any:

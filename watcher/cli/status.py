@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from watcher.cli.settings import ask_daemon, load_settings
+from watcher.cli.settings import ask_daemon, find_daemon
 from watcher.cli.terminal import say
 from watcher.config.settings import Config
 from watcher.imap.signals import printable
@@ -33,7 +33,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Show each watched folder: its state, when the server last answered, and what work waits."""
-    config = load_settings(context)
+    config = find_daemon(context)
     if watch and not sys.stdout.isatty():
         raise typer.BadParameter("--watch needs a terminal; for scripts there is --json")
     told = ask_daemon(config, {"verb": "status"})

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from watcher.cli.completion import account_names, handler_names
-from watcher.cli.settings import ask_daemon, load_settings
+from watcher.cli.settings import ask_daemon, find_daemon
 from watcher.cli.terminal import say
 
 __all__ = ["tail"]
@@ -26,7 +26,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show events as they come: mails, runs of handlers, links lost and found. Ends with Ctrl-C."""
-    config = load_settings(context)
+    config = find_daemon(context)
     wanted = {name: value for name, value in (("account", account), ("handler", handler)) if value}
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # also where another program reads it
     with suppress(KeyboardInterrupt):

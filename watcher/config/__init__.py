@@ -3,7 +3,7 @@
 from watcher.config.accounts import Account, Start
 from watcher.config.handlers import HandlerSettings, find_handler
 from watcher.config.patterns import Pattern
-from watcher.config.reading import find, load
+from watcher.config.reading import find, load, load_place
 from watcher.config.rules import Condition, Rule
 from watcher.config.secret import PlainSource, Secret, SecretSource
 from watcher.config.settings import Config, WatcherSettings
@@ -25,4 +25,5 @@ __all__ = [
     "find",
     "find_handler",
     "load",
+    "load_place",
 ]

@@ -16,14 +16,15 @@ from watcher.config.files import read_regular
 from watcher.config.handlers import HandlerSettings
 from watcher.config.problems import Problem, Source, problems_of
 from watcher.config.proofs import clients_of, plain_secrets, proofs_of, with_token
-from watcher.config.settings import Config, Document, default_file
+from watcher.config.settings import Config, Document, WatcherSettings, default_file
 from watcher.config.shape import NAME_KEY
 from watcher.config.smtp import relay_problems, relays_of
 from watcher.errors import ConfigError
 
-__all__ = ["exposures", "find", "load"]
+__all__ = ["exposures", "find", "load", "load_place"]
 
 _DOCUMENT = TypeAdapter(Document)
+_PLACE = TypeAdapter(WatcherSettings)
 
 
 def find(given: Path | None) -> Path:
@@ -73,6 +74,20 @@ def load(path: Path, *, strict: bool = False) -> Config:
         path=path,
         warnings=tuple(source.lines(warnings)),
     )
+
+
+def load_place(path: Path) -> Config:
+    """
+    Only the section `[watcher]`, whatever is wrong with the others: a daemon that runs with what stood there before can
+    be asked how it is. Raises ConfigError.
+    """
+    text, _ = _read(path)
+    table = _parse(Source(path, text)).get("watcher", {})
+    try:
+        settings = _PLACE.validate_python(table, context=path.absolute().parent, by_alias=True, by_name=False)
+    except ValidationError:
+        return load(path)  # which tells all that is wrong
+    return Config(accounts=(), rules=(), handlers={}, watcher=settings, path=path)
 
 
 def _read(path: Path) -> tuple[str, os.stat_result]:
