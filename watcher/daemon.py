@@ -25,6 +25,7 @@ from watcher.outside import open_control, open_pages, open_reload
 from watcher.posting import Posting
 from watcher.retry import RetryPolicy
 from watcher.rules.sieve import Sieve
+from watcher.service.clock import ClockWatch
 from watcher.service.ending import Ending
 from watcher.service.heart import Heart, Parts
 from watcher.service.life import Life
@@ -75,11 +76,14 @@ def run(config: Config) -> None:
         fallback = Fallback(lambda: house.standing.config.alerts, house.spool, house.outgoing)
         alarm = open_alarm(house, sending, fallback)
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
-        life, chores = Life(accounts.pulses, time.monotonic()), 0.0
+        life, clock, chores = Life(accounts.pulses, time.monotonic()), ClockWatch(), 0.0
         while not ending.wait(heart.rhythm):
             heart.beat(now := time.monotonic())
             if house.ledger.waits:
                 continue
+            if jump := clock.jump():
+                log.warning("the clock was set by %+.0f s: what waits goes on waiting as long as before", jump)
+                house.ledger.clock_set(jump)
             alarm.flush_due(time.time())
             fallback.flush_due(time.time())
             if now >= chores:

@@ -91,6 +91,29 @@ def test_recovery_puts_back_what_ran_and_counts_the_attempt(books: Books) -> Non
     assert books.claim(Kind.UNPACK, 31.0).attempt == 2
 
 
+YEAR = 365 * 86400.0
+
+
+@pytest.mark.parametrize("by", [3600.0, -7200.0, 10 * YEAR, -10 * YEAR])
+def test_what_waits_waits_as_long_whatever_the_clock_is_set_to(books: Books, by: float) -> None:
+    now = 20 * YEAR
+    books.route(TWO)
+    books.end(books.claim(Kind.JOB, now), LATER, now)
+    books.end(books.claim(Kind.JOB, now), NEVER, now)
+    books.ledger.clock_set(by)
+    assert books.claim_all(Kind.JOB, now + by + 29.0) == []
+    (again,) = books.claim_all(Kind.JOB, now + by + 31.0)
+    assert books.end(again, LATER, now + by + 31.0).status == "waiting", "given up for an age it does not have"
+    assert books.desk.clear(now + by - 1.0, now + by - 1.0) == []
+
+
+def test_what_waits_is_not_put_off_by_a_clock_set_back_while_no_daemon_ran(books: Books) -> None:
+    books.route(Plan((Step("one", "r"),)))
+    books.end(books.claim(Kind.JOB, 10 * YEAR), LATER, 10 * YEAR)
+    books.ledger.recover(1000.0, lambda *_: 12)
+    assert [lane.due for lane in books.ledger.lanes(Kind.JOB)] == [1030.0]
+
+
 def test_parts_written_before_the_machine_went_down_are_not_trusted(books: Books) -> None:
     books.route(Plan((Step("one", "a"), Step("two", "b"))))
     assert books.claim(Kind.JOB).unpacked

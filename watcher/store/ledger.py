@@ -74,6 +74,10 @@ class Ledger:
         def change(db: sqlite3.Connection) -> int:
             query = "SELECT * FROM work WHERE status = 'running' AND boot <> ?"
             halves = db.execute(query, (self.boot,)).fetchall()
+            waiting = "status = 'waiting' AND due IS NOT NULL AND changed_at > :now"  # the clock was set back since
+            db.execute(
+                f"UPDATE work SET due = :now + due - changed_at, changed_at = :now WHERE {waiting}", {"now": now}
+            )
             for row in halves:
                 doubtful = row["kind"] == Kind.SEND and row["crashes"] > 1
                 if doubtful or row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
@@ -92,6 +96,20 @@ class Ledger:
             return len(halves)
 
         return self.database.write(change)
+
+    def clock_set(self, by: float) -> None:
+        """The clock was set by so many seconds, back if negative: all that waits for a time waits as long as before."""
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(
+                "UPDATE work SET due = due + :by, first_at = first_at + :by, changed_at = changed_at + :by "
+                "WHERE status IN ('waiting', 'running')",
+                {"by": by},
+            )
+            db.execute("UPDATE place SET due = due + ? WHERE due IS NOT NULL", (by,))
+            db.execute("UPDATE mail SET settled_at = settled_at + ? WHERE spooled = 1", (by,))
+
+        self.database.write(change)
 
     def lanes(self, kind: Kind) -> list[Lane]:
         """In which lanes work of a kind waits for a time, what is due first in front."""
