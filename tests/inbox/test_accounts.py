@@ -62,3 +62,26 @@ def test_in_the_midst_of(server: ImapServer, room: Rooms, command: str, caplog: 
         here.accounts.begin(here.account)
         here.wait_numbers(1)
         here.wait(lambda: here.pulse.state is State.LIVE)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_login_that_ends_too_late_is_that_of_another(server: ImapServer, room: Rooms, refused: bool) -> None:
+    """The account that follows, perhaps at another host, is not held up by it, and its folders are not looked at."""
+    asked_for, go_on = threading.Event(), threading.Event()
+
+    async def held(session: Session, asked: Command) -> None:
+        asked_for.set()
+        await asyncio.to_thread(go_on.wait, 20)
+        if refused:
+            session.no(asked, "[AUTHENTICATIONFAILED] no")
+        else:
+            await session.honest(asked)
+
+    server.on("AUTHENTICATE", held)
+    with room() as here:
+        here.wait(asked_for.is_set)
+        here.accounts.end("me")
+        here.accounts.begin(here.account)
+        go_on.set()
+        here.wait_idle()
+        assert server.count("EXAMINE") == 1

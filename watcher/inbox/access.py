@@ -6,14 +6,14 @@ tried twice and not by each of them. Servers lock accounts for less.
 import threading
 import time
 import weakref
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from watcher.config.accounts import Account
 from watcher.config.providers.causes import REMEDIES, Cause, Remedy
 from watcher.config.secret import Secret
-from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, SecretUnavailable, ServerUntrusted
+from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, MailboxLost, SecretUnavailable, ServerUntrusted
 from watcher.imap.link import Link
 from watcher.inbox.patience import Patience
 
@@ -57,6 +57,7 @@ class Access:
         self._lock = threading.Lock()
         self._refusals: dict[str, Refusal] = {}  # by account
         self._ways: dict[str, str] = {}  # by account
+        self._lives: Counter[str] = Counter()  # by account: how often it was forgotten
         self._links: defaultdict[str, weakref.WeakSet[Link]] = defaultdict(weakref.WeakSet)  # by account
 
     def open(self, account: Account) -> Link:
@@ -65,19 +66,25 @@ class Access:
 
         Raises MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused; LoginHeld without having asked the server.
         """
+        life = self._lives[account.name]
         secret, began = self._secret(account), time.monotonic()
         self._take_turn(account.name, secret, began)
         try:
             link = self._dial(account, secret, self._ways.get(account.name, ""))
         except LoginRefused as error:
+            if self._lives[account.name] != life:
+                raise MailboxLost(f"{account.name} was let go while we logged in") from error
             if self._note(account.name, secret, error, began) == 1 and _cause(error) is Cause.TOKEN:
                 account.secret.reject(secret)
             raise
         with self._lock:
-            self._refusals.pop(account.name, None)
-            self._ways[account.name] = link.mechanism
-            self._links[account.name].add(link)
-        return link
+            if self._lives[account.name] == life:
+                self._refusals.pop(account.name, None)
+                self._ways[account.name] = link.mechanism
+                self._links[account.name].add(link)
+                return link
+        link.close()
+        raise MailboxLost(f"{account.name} was let go while we logged in")
 
     def abort(self) -> None:
         """Cut all links, so that nobody who is busy with one holds up the end."""
@@ -89,6 +96,7 @@ class Access:
     def forget(self, name: str) -> None:
         """The account is gone or another one now: cut its links, and hold nothing against it any more."""
         with self._lock:
+            self._lives[name] += 1
             links = list(self._links.pop(name, ()))
             self._refusals.pop(name, None)
             self._ways.pop(name, None)
