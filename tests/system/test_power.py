@@ -116,3 +116,32 @@ def test_no_cut_loses_what_was_told(tmp_path, number):
 def test_a_store_that_does_not_sync_is_found_out(tmp_path, name):
     package = with_bug(MUTANTS[name], tmp_path)
     assert any(wrong for wrong in cuts(tmp_path, 20, package))
+
+
+# --- kill -9 --------------------------------------------------------------------------------------------------------
+
+CALLS = ("pwrite64", "fdatasync", "fsync", "mkdir", "write", "chmod", "writev", "openat")
+
+
+def kills(state, number):
+    """What is wrong after each of so many kills at a random call, each in the life that the last one has begun."""
+    rnd, told = Random(number), []
+    for _ in range(number):
+        call, nth = rnd.choice(CALLS), round(10 ** rnd.uniform(0, 2))
+        inject = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+        inject += ["-e", f"inject={call}:signal=KILL:when={nth + (400 if call == 'openat' else 0)}"]
+        life = subprocess.run(
+            [*inject, *STORE, state, str(ENDLESS)], stdout=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+        assert life.returncode == -signal.SIGKILL
+        again = set(told) & set(life.stdout.splitlines())
+        told += life.stdout.splitlines()
+        yield [*losses(state, told), *(f"{line}: told twice" for line in again)] if told else []
+
+
+@pytest.mark.parametrize("number", [pytest.param(10, id="10"), pytest.param(1000, id="1000", marks=pytest.mark.soak)])
+@pytest.mark.timeout(3600)
+def test_no_kill_loses_or_doubles_what_was_told(tmp_path, number):
+    (tmp_path / "state").mkdir(mode=0o700)
+    for wrong in kills(tmp_path / "state", number):
+        assert wrong == []
