@@ -347,6 +347,27 @@ def test_after_a_clock_jump_every_link_is_renewed(
         assert here.pulse.connects == 1
 
 
+@pytest.mark.parametrize("slept", [True, False])
+def test_a_link_that_was_lost_in_sleep_teaches_nothing_of_the_path(
+    server: ImapServer, room: Rooms, monkeypatch: pytest.MonkeyPatch, slept: bool
+) -> None:
+    async def dead(session, asked):
+        session.send("+ go on\r\n")
+        await session.reader.read()
+
+    server.on("IDLE", dead)
+    with room("" if slept else "renew = 1") as here:
+        here.wait(lambda: here.pulse.state is State.LIVE)
+        real = time.time
+        if slept:
+            monkeypatch.setattr("watcher.inbox.lounge.time.time", lambda: real() + 3600.0)
+            server.push(b"* OK Still here\r\n")
+        here.wait_idle()
+        assert here.pulse.connects == 2
+        deaths = here.accounts.reception.paths.renewal(here.account.path).deaths
+        assert len(deaths) == (0 if slept else 1)
+
+
 def test_a_mail_that_is_gone_before_it_is_fetched_is_passed_over(server: ImapServer, room: Rooms) -> None:
     for number in (1, 2):
         server.deliver(mail(number))

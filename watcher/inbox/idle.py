@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from watcher.errors import IdleRefused, Loss, MailboxLost
 from watcher.imap.link import Link
-from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.lounge import CLOCK_JUMP, Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 
@@ -38,7 +38,7 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
 def idle(link: Link, posts: Sequence[Post]) -> Guest:
     """One IDLE, from its start to the answer to DONE. The waiting for that answer is parked too."""
     path, patience = posts[0], posts[0].reception.patience.done
-    began, asked = time.monotonic(), 0.0
+    began, asked, offset = time.monotonic(), 0.0, time.time() - time.monotonic()
     interval = path.renewal()
     renewal = began + interval * random.uniform(EARLIEST, 1.0)
     for post in posts:
@@ -55,7 +55,9 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
             yield Wait(deadline(asked + patience), link)
     except MailboxLost as error:
         silence = (asked or time.monotonic()) - max(began, link.heard_at)
-        path.died(Loss.SILENT if asked else error.how, silence)
+        slept = abs(time.time() - time.monotonic() - offset) > CLOCK_JUMP
+        if not slept:  # then it would say nothing of the path
+            path.died(Loss.SILENT if asked else error.how, silence)
         raise
     path.survived()
     heard(link, posts)

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from watcher.imap.link import Link
 from watcher.inbox.door import Turn
 
-__all__ = ["Guest", "Lounge", "Party", "Wait"]
+__all__ = ["CLOCK_JUMP", "Guest", "Lounge", "Party", "Wait"]
 
 
 LONGEST_SLEEP = 30.0  #: seconds after which the selector looks at the clock, whatever it waits for
