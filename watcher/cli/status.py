@@ -24,6 +24,7 @@ __all__ = ["status"]
 PACE = 1.0  #: seconds between two looks
 #: Styles of states; those with one come first, worst on top.
 STYLES = {"refused": "bold red", "waiting": "red", "connecting": "yellow", "held": "yellow", "paused": "blue"}
+NAME = 30  #: characters of a folder's name that are shown in any case
 FRAME = 8  #: lines of the screen that are no folders
 
 
@@ -66,7 +67,7 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
 
 def _line(folder: Mapping[str, Any]) -> str:
     trouble = f"  {folder['trouble']}" if folder["trouble"] else ""
-    silent = f", NOT WATCHED: {folder['silence']}" if folder["silence"] else ""
+    silent = f", NOT WATCHED: {folder['silence']}" if folder.get("silence") else ""
     facts = ", ".join(filter(None, (folder["state"], _heard(folder), _looked(folder), _mails(folder), _newest(folder))))
     return f"{_name(folder)}: {facts}{silent}{trouble}"
 
@@ -77,31 +78,38 @@ def screen(told: Mapping[str, Any], height: int) -> Group:
     room = max(3, height - FRAME - len(told["work"]) - len(told["handlers"]))
     shown, rest = (folders, ()) if len(folders) <= room else (folders[: room - 1], folders[room - 1 :])
     table = Table(box=None, pad_edge=False, expand=True)
-    table.add_column("folder", no_wrap=True, ratio=3)
-    table.add_column("state", no_wrap=True)
-    table.add_column("server", no_wrap=True)
-    table.add_column("mails", no_wrap=True, justify="right")
-    table.add_column("newest", no_wrap=True, justify="right")
-    table.add_column("trouble", no_wrap=True, ratio=4)
+    table.add_column("folder", no_wrap=True, min_width=min(NAME, max((len(_name(one)) for one in shown), default=0)))
+    for name in ("state", "heard", "mails", "newest"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "state" else "right")
+    table.add_column("trouble", no_wrap=True, ratio=1)
     for folder in shown:
-        state = Text(folder["state"], STYLES.get(folder["state"], "green"))
-        trouble = Text(printable(folder["silence"] or folder["trouble"], 300))
-        newest = folder["newest"]
-        age = _time(newest["age"]) if newest else ""
-        table.add_row(Text(printable(_name(folder), 100)), state, _heard(folder), _mails(folder), age, trouble)
-    if rest:
-        table.add_row(Text(f"and {len(rest)} more: {_counts(Counter(folder['state'] for folder in rest))}", "dim"))
+        table.add_row(*_cells(folder))
+    states = Counter(folder["state"] for folder in rest)
+    more = [Text(f"and {len(rest)} more: {_counts(states)}", "dim")] if rest else []
     head = Text(f"{len(folders)} folders: {_counts(Counter(folder['state'] for folder in folders))}", "bold")
     work = [Text(f"{kind}: {_counts(states)}") for kind, states in told["work"].items()]
     refused = [Text(printable(f"not in force: {line}", 300), "red") for line in told["configuration"]["refused"]]
     broken = [Text(printable(f"handler {name}: {why}", 300), "red") for name, why in told["handlers"].items()]
-    return Group(head, "", *refused, *broken, table, "", *work, Text("Ctrl-C ends this", "dim"))
+    return Group(head, "", *refused, *broken, table, *more, "", *work, Text("Ctrl-C ends this", "dim"))
+
+
+def _cells(folder: Mapping[str, Any]) -> Sequence[Text]:
+    """One row of the table; of an age it needs the figure alone."""
+    heard, newest = folder["age"]["heard"], folder.get("newest")
+    return (
+        Text(printable(_name(folder), 100)),
+        Text(folder["state"], STYLES.get(folder["state"], "green")),
+        Text("never" if heard is None else _time(heard)),
+        Text(f"{folder['mails']}" + (f"+{folder['left_out']}" if folder["left_out"] else "")),
+        Text(_time(newest["age"]) if newest else ""),
+        Text(printable(folder.get("silence") or folder["trouble"], 300)),
+    )
 
 
 def _weight(folder: Mapping[str, Any]) -> tuple[int, int]:
     order = list(STYLES)
-    state = folder["state"]
-    return order.index(state) if state in order else len(order), -folder["mails"]
+    calm = -1 if folder.get("silence") else len(order)
+    return order.index(folder["state"]) if folder["state"] in order else calm, -folder["mails"]
 
 
 def _name(folder: Mapping[str, Any]) -> str:
@@ -119,7 +127,7 @@ def _looked(folder: Mapping[str, Any]) -> str:
 
 
 def _newest(folder: Mapping[str, Any]) -> str:
-    newest = folder["newest"]
+    newest = folder.get("newest")
     if newest is None:
         return ""
     handled = "" if newest["lag"] is None else f", handled within {_time(newest['lag'])}"
