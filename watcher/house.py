@@ -128,6 +128,7 @@ def clear_away(house: House) -> None:
     while keys := house.desk.clear(now - settings.keep_done, now - settings.keep_dead):
         house.spool.remove(keys)
         log.info("cleared away %d finished mails", len(keys))
+    house.ledger.keep_reserve()
 
 
 def open_link(account: Account, secret: Secret, way: str) -> Link:

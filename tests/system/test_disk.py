@@ -7,7 +7,7 @@ The store alone, under strace, shows it for each of its calls; the daemon shows 
 import os
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.system.dovecot import Dovecot
 from tests.system.handler_log import shell_handler
 from tests.system.mails import mail
 from tests.system.waiting import until
+from watcher.store.database import Database
 
 pytestmark = pytest.mark.system
 
@@ -128,9 +129,9 @@ def said(daemon):
 
 
 @contextmanager
-def small_disk(place):
+def small_disk(place, size="24m"):
     place.mkdir()
-    options = "size=24m,nr_inodes=600,mode=700"
+    options = f"size={size},nr_inodes=600,mode=700"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
     try:
         yield place
@@ -150,6 +151,19 @@ def take_names(ballast):
     with suppress(OSError):
         for number in count():
             (ballast / f"{number}").touch()
+
+
+def test_what_has_begun_is_written_down_from_what_was_kept_back(tmp_path):
+    with small_disk(tmp_path / "state", "48m") as disk, closing(Database(disk)) as database:
+        database.reserve.keep_back()
+        take_bytes(disk)
+        database.submit(lambda db: db.execute("INSERT INTO meta VALUES ('much', ?)", ("x" * 1_000_000,))).result(30)
+        assert not database.reserve.path.exists()
+        database.reserve.keep_back()
+        assert not database.reserve.path.exists(), "there is not much room yet"
+        (disk / "bytes").unlink()
+        database.reserve.keep_back()
+        assert database.reserve.path.stat().st_size > 1_000_000
 
 
 @pytest.mark.parametrize("take", [take_bytes, take_names])

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from watcher.errors import DatabaseRefused, SpoolFull, StorageFailed, WatcherError
-from watcher.store.faults import passing, storage, unopened
+from watcher.store.faults import FULL, passing, storage, unopened
 from watcher.store.migrations import VERSION, format_of, known_migrations, migrate
+from watcher.store.reserve import Reserve
 
 __all__ = ["Database", "Row"]
 
@@ -53,6 +54,7 @@ class Database:
         self.marker = state / "instance"
         self.ending = ending or threading.Event()
         self.failure: BaseException | None = None
+        self.reserve = Reserve(state)
         self.trouble = ""  #: why nothing can be written at the moment
         with storage(f"{self.path}"):
             if not self.path.exists():
@@ -283,6 +285,9 @@ class Database:
 
     def wait_for_room(self, trouble: str) -> None:
         """What waits is done again from the start: nobody was told of it, and SQLite has taken back its traces."""
+        if trouble == FULL and self.reserve.give_up():
+            log.error("%s can't be written, %s: what was kept back for that is used now", self.path, trouble)
+            return
         if not self.trouble:
             log.error("%s can't be written, %s: all waits, and goes on by itself once it can", self.path, trouble)
         self.trouble = trouble

@@ -9,15 +9,17 @@ from pathlib import Path
 
 from watcher.errors import DatabaseRefused, SpoolFull, StateLocked, StorageFailed, WatcherError
 
-__all__ = ["has_room", "passing", "storage", "unopened"]
+__all__ = ["FULL", "has_room", "passing", "storage", "unopened"]
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+FULL = "the disk is full"
 
 #: Nothing has changed, as SQLite has undone what did not fit, and another try may succeed. What a sync says is not
 #: among these: that one may have lost what the next one would confirm.
 PASSING = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_IOERR_SHMSIZE: "the disk is full",
+    sqlite3.SQLITE_FULL: FULL,
+    sqlite3.SQLITE_IOERR_SHMSIZE: FULL,
     sqlite3.SQLITE_BUSY: "another program has locked it",
 }
 

@@ -64,6 +64,10 @@ class Ledger:
         """Whether every change waits at the moment until the disk takes it."""
         return bool(self.database.trouble)
 
+    def keep_reserve(self) -> None:
+        """Keep some room back for a full disk, as soon as there is plenty again."""
+        self.database.reserve.keep_back()
+
     def recover(self, now: float, most: Callable[[Kind, str], int]) -> int:
         """
         At start: what an earlier run left half done goes back to waiting, its attempt counted; how many.
