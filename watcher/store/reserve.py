@@ -20,11 +20,11 @@ class Reserve:
         disk = os.statvfs(self.path.parent)
         if self.path.exists() or disk.f_bavail * disk.f_frsize < 4 * SIZE:
             return
-        with self.path.open("wb") as file:
-            try:
+        try:
+            with self.path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, SIZE)
-            except OSError:  # somebody else was quicker
-                self.path.unlink()
+        except OSError:  # somebody else was quicker, or there is no room for names: next time
+            self.give_up()
 
     def give_up(self) -> bool:
         """Let it go; whether there was any."""
