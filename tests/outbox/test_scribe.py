@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.outbox.conftest import ORDINARY, Room
+from tests.store.conftest import Books
 from watcher.config.handlers import HandlerSettings
 from watcher.config.patterns import Pattern
 from watcher.errors import MailRefused
-from watcher.outbox.guard import CAPS
+from watcher.outbox.guard import caps
+from watcher.store.outgoing import Outgoing
 from watcher.wishes import Request, Sending
 
 REPLY = Request(Sending.REPLY, text="Thanks")
@@ -35,7 +37,7 @@ def test_a_reply_goes_into_the_thread(room):
         ("bob@example.org",),
         "bob@example.org",
     )
-    assert posting.caps == CAPS
+    assert posting.caps == caps(1)
     assert mail["Message-ID"] == posting.message_id
 
 
@@ -191,3 +193,54 @@ def test_two_daemons_that_answer_each_other_stop_after_one_reply(tmp_path):
     ours, theirs = Room(tmp_path / "a", instance="one"), Room(tmp_path / "b", instance="two")
     (posting,) = ours.write(REPLY).postings
     assert theirs.write(REPLY, raw=ours.sent(posting)).postings == ()
+
+
+def test_two_daemons_that_forward_to_each_other_stop_when_a_mail_comes_round(room, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = Room(tmp_path / "other", instance="state-2")
+    room.settings = other.settings = ANYBODY
+    forward = Request(Sending.FORWARD, to=("next@example.net",))
+    raw, sent = ORDINARY, 0
+    for number in range(10):
+        one = (room, other)[number % 2]
+        postings = one.write(forward, raw=raw, key=f"m{number}").postings
+        if not postings:
+            break
+        raw, sent = b"Return-Path: <x@example.net>\r\n" + one.sent(postings[0]), sent + 1
+    assert sent == 2
+
+
+def test_what_strangers_write_into_the_trail_is_not_passed_on(room):
+    marks = b"".join(b"X-Imap-Watcher: " + mark + b"\r\n" for mark in (b"state-9; alert", b"a b", b"\xff", b"x" * 999))
+    (posting,) = room.write(REPLY, raw=marks + b"X-Imap-Watcher: s\r\n" * 50 + ORDINARY).postings
+    assert read(room, posting).get_all("X-Imap-Watcher") == ["state-1", "state-9", "s"]
+
+
+def stripped(sent, author):
+    """As a bot answers that keeps nothing by which it could be known for one."""
+    subject = message_from_bytes(sent, policy=policy.default)["Subject"]
+    return f"From: {author}\r\nTo: support@example.com\r\nSubject: {subject}\r\n\r\nI am away\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("authors", "settings", "most"),
+    [
+        (lambda _: "bot@example.org", HandlerSettings(), 1),
+        (lambda _: "bot@example.org", HandlerSettings(replies_per_sender=3), 3),
+        (lambda number: f"bot-{number}@example.org", HandlerSettings(), 20),
+    ],
+    ids=["same", "allowed more", "another each time"],
+)
+def test_a_bot_that_strips_all_fields_is_answered_up_to_the_cap(tmp_path, authors, settings, most):
+    room = Room(tmp_path, settings)
+    books = Books(tmp_path)
+    outgoing = Outgoing(books.database)
+    raw = ORDINARY.replace(b"bob@example.org", authors(0).encode())
+    for number in range(30):
+        (posting,) = room.write(REPLY, raw=raw, key=f"m{number}").postings
+        outgoing.post(posting, 1000.0 + number)
+        if books.desk.entries(kind="send", limit=1)[0].status == "skipped":
+            break
+        raw = stripped(room.sent(posting), authors(number + 1))
+    assert books.desk.counts()["send"] == {"waiting": most, "skipped": 1}
+    books.database.close()

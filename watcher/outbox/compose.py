@@ -58,6 +58,7 @@ class Letter:
     enclosures: tuple[Enclosure, ...] = ()
     in_reply_to: str = ""  #: Message-ID with brackets
     references: tuple[str, ...] = ()  #: the same, the oldest first
+    trail: tuple[str, ...] = ()  #: names of the ledgers of other daemons that it has come through
     automatic: str = ""  #: Auto-Submitted (RFC 3834 5): "auto-replied", "auto-generated"; "" if a person wrote it
 
 
@@ -115,6 +116,7 @@ def header(letter: Letter, stamp: Stamp) -> list[tuple[str, str]]:
         # Exchange heeds this and not RFC 3834; an answer by a machine is to be answered by none.
         ("X-Auto-Response-Suppress", "All" if letter.automatic else ""),
         (LOOP, stamp.loop),
+        *((LOOP, name) for name in letter.trail),
     ]
     return [(name, value) for name, value in rows if value or name == "Subject"]
 

@@ -11,16 +11,12 @@ from watcher.outbox.compose import LOOP
 from watcher.outbox.fields import AddressRefused, normal
 from watcher.posting import Cap
 
-__all__ = ["CAPS", "answer_to", "objection", "own"]
+__all__ = ["answer_to", "caps", "objection", "own", "trail"]
 
 HOPS = 50  #: Received fields of a mail that is going in a circle; RFC 5321 6.3 says 100
 
-#: For who strips the fields by which machines know each other: kept in the ledger, so they outlive a restart.
-CAPS = (
-    Cap(1, 86400.0, peer=True, author=True),
-    Cap(20, 3600.0, author=True),
-    Cap(100, 86400.0),
-)
+LEDGER = re.compile(r"[0-9A-Za-z-]{1,64}")
+TRAIL = 20  #: daemons that a mail has come through
 
 #: Local parts behind which nobody reads (RFC 3834 2, RFC 2142).
 NOBODY = re.compile(
@@ -30,10 +26,29 @@ NOBODY = re.compile(
 )
 
 
+def caps(per_sender: int) -> tuple[Cap, ...]:
+    """For who strips the fields by which machines know each other: kept in the ledger, so they outlive a restart."""
+    return (
+        Cap(per_sender, 86400.0, peer=True, author=True),
+        Cap(20, 3600.0, author=True),
+        Cap(100, 86400.0),
+    )
+
+
+def marks(message: Message) -> list[str]:
+    """The ledgers whose daemons have sent this mail, or what it came of."""
+    return [value.split(";")[0].strip() for name, value in message.headers if name.lower() == LOOP.lower()]
+
+
+def trail(message: Message) -> tuple[str, ...]:
+    """What a mail that comes of this one tells of them, so that each of them knows its own again."""
+    return tuple(dict.fromkeys(filter(LEDGER.fullmatch, marks(message))))[:TRAIL]
+
+
 def own(message: Message, instance: str) -> str:
     """Why a mail makes no other mail at all: it is ours, or goes in a circle. "" if neither."""
-    if any(name.lower() == LOOP.lower() and value.split(";")[0].strip() == instance for name, value in message.headers):
-        return "it was sent by this very daemon"
+    if instance in marks(message):
+        return "it was sent by this very daemon, or came of such a mail"
     if sum(name.lower() == "received" for name, _ in message.headers) > HOPS:
         return f"it has passed more than {HOPS} servers: it goes in a circle"
     return ""

@@ -6,7 +6,7 @@ What is in the spool before the ledger knows of it is rubbish, and is swept away
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from watcher.mail.facts import from_json
 from watcher.model import Address, Work, identity
 from watcher.outbox.compose import Letter, LetterRefused, Stamp, compose
 from watcher.outbox.fields import normal
-from watcher.outbox.guard import CAPS, answer_to, objection, own
+from watcher.outbox.guard import answer_to, caps, objection, own, trail
 from watcher.outbox.letters import Source, forward, new_mail, recipients, reply
 from watcher.posting import Posting
 from watcher.store.spool import Spool
@@ -82,6 +82,7 @@ class Scribe:
                 letter, answers = forward(request, source, sender), ""
             case Sending.SEND:
                 letter, answers = new_mail(request, source, sender), ""
+        letter = replace(letter, trail=trail(message))
         people = tuple(recipients(request, letter))
         if request.action is not Sending.REPLY:
             check_recipients(people, settings, work.name)
@@ -90,7 +91,7 @@ class Scribe:
             identity("letter", work.key, work.name, number),
             letter,
             people,
-            Envelope(relay.name, work.name, self.us.instance, answers),
+            Envelope(relay.name, work.name, self.us.instance, answers, settings.replies_per_sender),
         )
 
 
@@ -124,6 +125,7 @@ class Envelope:
     author: str  #: the handler, or what else had it sent
     instance: str  #: name of the ledger
     answers: str = ""  #: address that it answers by itself
+    most: int = 1  #: such answers of the same author to the same address within a day
 
 
 def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], envelope: Envelope) -> Posting:
@@ -154,5 +156,5 @@ def store(  # noqa: PLR0917 - called from here and for a mail that was built by 
         digest=sha256(mail).hexdigest(),
         size=len(mail),
         answers=envelope.answers,
-        caps=CAPS if envelope.answers else (),
+        caps=caps(envelope.most) if envelope.answers else (),
     )
