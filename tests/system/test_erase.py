@@ -29,6 +29,7 @@ with open(os.environ["WATCHER_ACTIONS"], "w") as actions:
 #: Tell what they fail on: one for now and on four mails, one for good.
 LATER = "#!/bin/sh\ngrep -q 'body, 2*[07]' body.txt || exit 0\ncat body.txt >&2\nexit 75\n"
 DEAD = "#!/bin/sh\ncat message.eml\ncat body.txt >&2\nexit 100\n"
+KEEPS = '#!/bin/sh\ncp message.eml "$WATCHER_STATE/mine"\n'
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +150,13 @@ def test_a_mail_that_is_worked_on_is_waited_for(server, tmp_path):
 
 
 def test_it_works_without_a_daemon(server, tmp_path):
-    with Daemon(tmp_path, server, [Watched("carol")], handlers={"tell": "#!/bin/sh\ncat message.eml\n"}) as daemon:
+    with Daemon(tmp_path, server, [Watched("carol")], handlers={"tell": KEEPS}) as daemon:
         server.deliver("carol", mail(1, ADDRESS, IDENTITY, "canary"))
         daemon.until(lambda: statuses(daemon)["done"], 60, "the run")
         daemon.kill()
-        assert daemon.command("erase", "--sender", ADDRESS, "--yes").endswith("1 found, 1 erased\n")
+        told = daemon.command("erase", "--sender", ADDRESS, "--yes")
+        kept = daemon.state / "handler-state" / "tell" / "mine"
+        assert told.endswith(f"a handler keeps it still: {kept}\n1 found, 1 erased\n")
+        kept.unlink()
         assert not remains(daemon.state)
         assert daemon.command("erase", "--sender", ADDRESS, "--yes") == "0 found, nothing was changed\n"

@@ -1,11 +1,12 @@
 """`imap-watcher erase`: forget mails, for good."""
 
 import json
+import re
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,8 @@ PATIENCE = 3600.0  #: seconds: a ledger of many gigabytes is written anew
 BUSY = 120.0  #: seconds that jobs on these mails are waited for
 PACE = 0.5  #: seconds between two questions whether they have ended
 SENDERS = frozenset({"from", "sender", "reply-to"})  #: fields by which a mail is somebody's (RFC 5322 3.6.2)
+PIECE = 1 << 20  #: bytes of a file that are looked at together
+LONGEST = 1000  #: bytes of an address or a Message-ID (RFC 5322 2.1.1)
 MANY = 1000  #: mails from which on the search is shown
 
 
@@ -66,10 +69,13 @@ def erase(
         if not Person(agrees=yes or not traces).confirm(f"Erase {len(traces)} mails for good?"):
             raise WatcherError("nothing was erased")
         erased = erase_when_idle(config, target)
+    kept = holding(config.watcher.state / "handler-state", sender or message_id.strip("<>"))
     if as_json:
-        print(json.dumps({"found": traces, "erased": erased}, indent=2))
-    else:
-        say(f"{len(traces)} found, {f'{erased} erased' if erased else 'nothing was changed'}")
+        print(json.dumps({"found": traces, "erased": erased, "kept_by_handlers": list(map(str, kept))}, indent=2))
+        return
+    for path in kept:
+        say(f"a handler keeps it still: {path}")
+    say(f"{len(traces)} found, {f'{erased} erased' if erased else 'nothing was changed'}")
 
 
 def bracketed(message_id: str) -> str:
@@ -109,6 +115,28 @@ def senders(folder: MailFolder) -> set[str]:
     header, _ = read_header(raw, 0, raw.size, USUAL, Defects(USUAL.defects))
     values = [field.value for field in header.fields if field.name.lower() in SENDERS]
     return {person.address.lower() for value in values for person in lenient_addresses(value, None)}
+
+
+def holding(directory: Path, word: str) -> list[Path]:
+    """The files of handlers in which the word stands as it is; these are their authors' to clear."""
+    pattern = re.compile(re.escape(word.encode()), re.IGNORECASE)
+    found = []
+    for path in sorted(directory.rglob("*")):
+        with suppress(OSError):  # it is gone, or belongs to a user that handlers run as
+            if not path.is_symlink() and path.is_file() and holds(path, pattern):
+                found.append(path)
+    return found
+
+
+def holds(path: Path, pattern: re.Pattern[bytes]) -> bool:
+    """Whether it stands in a file, which may be large."""
+    with path.open("rb") as file:
+        before = b""
+        while piece := file.read(PIECE):
+            if pattern.search(before + piece):
+                return True
+            before = piece[-LONGEST:]
+    return False
 
 
 def line_of(trace: Mapping[str, Any]) -> str:
