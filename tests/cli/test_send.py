@@ -1,4 +1,4 @@
-"""`send` and `outbox` as a person or a script uses them: real processes, a scripted relay."""
+"""`send` and `outbox` as a person or a script uses them, with a scripted relay; one of them in a process of its own."""
 
 import json
 import subprocess
@@ -7,9 +7,16 @@ from email import message_from_bytes, policy
 
 import pytest
 
+from tests.cli.inside import Done, run_inside
 from tests.fakes.smtp_server import SmtpServer
 
 CANARY = "canary-Pa55wort!"
+
+
+def run_outside(*arguments, stdin):
+    command = [sys.executable, "-m", "watcher", *arguments]
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=60, check=False)
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture
@@ -32,19 +39,13 @@ def run(tmp_path, server):
     )
     config.chmod(0o600)
 
-    def command(*words, stdin=b"", code=0):
-        done = subprocess.run(
-            [sys.executable, "-m", "watcher", "--config", config, *words],
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        told = (done.stdout + done.stderr).decode()
+    def command(*words, stdin=b"", code=0, inside=run_inside):
+        done = inside("--config", str(config), *words, stdin=stdin)
+        told = done.stdout + done.stderr
         assert done.returncode == code, told
         assert CANARY not in told
         assert "Traceback" not in told
-        return done.stdout.decode() if code == 0 else told
+        return done.stdout if code == 0 else told
 
     return command
 
@@ -70,7 +71,7 @@ def test_a_mail_of_options_goes_out_and_is_on_record(run, server, tmp_path):
 
 def test_a_ready_mail_comes_from_standard_input(run, server):
     eml = b"From: Ann <ann@example.com>\nTo: bob@example.org\nBcc: eve@example.net\nSubject: Hi\n\n.\nline\n"
-    run("send", stdin=eml)
+    run("send", stdin=eml, inside=run_outside)
     (mail,) = server.mails
     assert mail.recipients == ("bob@example.org", "eve@example.net")
     assert b"Bcc" not in mail.data

@@ -1,7 +1,7 @@
 """A mail comes in from a real server, a handler answers, and the answer goes out, whenever the daemon is killed."""
 
+import random
 import re
-import time
 from collections import Counter
 
 import pytest
@@ -21,10 +21,19 @@ with open(os.environ["WATCHER_ACTIONS"], "w") as actions:
     actions.write(json.dumps(new) + "\\n")
 """
 
+TWO = """#!/usr/bin/env python3
+import json, os
+mail = json.load(open("message.json"))
+with open(os.environ["WATCHER_ACTIONS"], "w") as actions:
+    for to in ("desk@example.net", "copy@example.net"):
+        new = {"action": "send", "to": to, "subject": mail["subject"], "text": "New"}
+        actions.write(json.dumps(new) + "\\n")
+"""
+
 
 @pytest.fixture(scope="module")
 def server():
-    with Dovecot(users=("alice", "bob", "carol")) as running:
+    with Dovecot(users=("alice", "bob", "carol", "dave", "erin")) as running:
         yield running
 
 
@@ -80,23 +89,37 @@ def test_a_dead_letter_is_told_by_mail(server, tmp_path):
 
 
 def test_killed_at_any_moment_each_mail_goes_out_and_a_second_copy_is_the_same(server, tmp_path):
+    kill_again_and_again(server, tmp_path, "bob", kills=6)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_killed_at_a_hundred_moments_nothing_is_lost(server, tmp_path):
+    kill_again_and_again(server, tmp_path, "dave", kills=100)
+
+
+def kill_again_and_again(server, tmp_path, user, *, kills):
+    """Two new mails for each mail; the daemon dies at a random moment after the first that was taken."""
+    dice = random.Random(kills)
+    letters = 6 * kills
     with SmtpServer() as relay:
-        daemon = Daemon(tmp_path, server, [Watched("bob")], handlers={"echo": ECHO}, settings=settings(relay, "bob"))
+        daemon = Daemon(tmp_path, server, [Watched(user)], handlers={"echo": TWO}, settings=settings(relay, user))
         daemon.environment["RELAY"] = relay.password
         with daemon:
-            server.deliver_many(("bob", "INBOX", mail(number, f"p{number}@example.org")) for number in range(15))
-            for moment in range(6):
+            server.deliver_many((user, "INBOX", mail(number, f"p{number}@example.org")) for number in range(3 * kills))
+            for _ in range(kills):
                 seen = len(relay.mails)
-                daemon.until(lambda seen=seen: len(relay.mails) > seen or len(relay.mails) >= 30, 60, "another one")
-                time.sleep(moment / 100)
+                daemon.until(lambda seen=seen: len(relay.mails) > seen or seen >= letters, 120, "another one")
+                daemon.ends_within(dice.random() / 10)
                 daemon.kill()
                 daemon.start()
-            daemon.until(lambda: len({identity(one) for one in relay.mails}) == 30, 120, "all of them")
+            daemon.until(lambda: len({identity(one) for one in relay.mails}) == letters, 900, "all of them")
+            daemon.until(daemon.is_live, 60, "a link that idles")
             assert daemon.stop() == 0
     copies = Counter(identity(one) for one in relay.mails)
-    assert len(copies) == 30
+    assert len(copies) == letters
     assert max(copies.values()) <= 2
-    assert copies.total() - 30 <= 6
+    assert copies.total() - letters <= kills
 
 
 def identity(taken):
