@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-__all__ = ["CHECKOUT", "Machine"]
+__all__ = ["CHECKOUT", "Machine", "can_boot"]
 
 #: Where this checkout is found there.
 CHECKOUT = Path("/srv/checkout")
@@ -110,7 +110,7 @@ class Machine:
     def run(self, *command: str, user: str = "root", check: bool = True) -> subprocess.CompletedProcess[str]:
         """What comes of a command there; CalledProcessError with what it printed if it fails and `check` is on."""
         with self.start(*command, user=user, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            output, complaint = process.communicate(timeout=240)
+            output, complaint = process.communicate(timeout=500)
         done = subprocess.CompletedProcess(command, process.returncode, output, complaint)
         if check and done.returncode:
             error = subprocess.CalledProcessError(done.returncode, command, output, complaint)
@@ -139,6 +139,11 @@ class Machine:
         """Each file and directory that differs from this machine, or is gone."""
         for path in sorted(self.changes.rglob("*")):
             yield f"/{path.relative_to(self.changes)}"
+
+
+def can_boot() -> bool:
+    """Whether we may do what it takes; a container within a container may not."""
+    return subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode == 0
 
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

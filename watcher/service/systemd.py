@@ -70,7 +70,15 @@ class JournalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         told = {name.upper(): str(value) for name, value in self.fields_of(record).items()}
         weight = PRIORITIES.get(record.levelno, 6)
-        journal.send(self.format(record), PRIORITY=weight, SYSLOG_IDENTIFIER="imap-watcher", **told)
+        journal.send(
+            self.format(record),
+            CODE_FILE=record.pathname,
+            CODE_LINE=record.lineno,
+            CODE_FUNC=record.funcName,
+            PRIORITY=weight,
+            SYSLOG_IDENTIFIER="imap-watcher",
+            **told,
+        )
 
 
 def writes_to_journal() -> bool:
