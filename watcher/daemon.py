@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused
-from watcher.house import ACTING, House, allow_descriptors, clear_away, open_house, recover
+from watcher.house import ACTING, House, allow_descriptors, clear_away, keep_memory_private, open_house, recover
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
 from watcher.inbox.enter import enter_now
@@ -56,6 +56,7 @@ def run(config: Config) -> None:
     """
     manager, ending = ServiceManager(), Ending()
     allow_descriptors(len(config.accounts))
+    keep_memory_private()
     with hold_state(config.watcher.state), ending.signals(), ExitStack() as at_end:
         house = open_house(config, ending, at_end)
         recover(house)

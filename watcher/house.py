@@ -1,6 +1,8 @@
 """The house: what every stage stands on, opened before the first of them and closed after the last."""
 
+import ctypes
 import logging
+import os
 import resource
 import time
 import uuid
@@ -32,11 +34,21 @@ from watcher.store.pauses import Pauses
 from watcher.store.spool import Spool
 from watcher.unpacking import Unpacking
 
-__all__ = ["ACTING", "House", "allow_descriptors", "clear_away", "open_house", "open_link", "recover"]
+__all__ = [
+    "ACTING",
+    "House",
+    "allow_descriptors",
+    "clear_away",
+    "keep_memory_private",
+    "open_house",
+    "open_link",
+    "recover",
+]
 
 log = logging.getLogger(__name__)
 
 KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
+PR_SET_DUMPABLE = 4  #: prctl(2)
 SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)  #: of after-actions
 
@@ -76,6 +88,13 @@ def allow_descriptors(accounts: int) -> None:
             "%d accounts may need more than the %d open files allowed; see LimitNOFILE or ulimit -n", accounts, hard
         )
     log.debug("open files: %d allowed, %d before", hard, soft)
+
+
+def keep_memory_private() -> None:
+    """What we know (passwords, mail) is in no core file, and no other process of our user, a handler say, reads it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
+        log.warning("the memory of this process can't be closed to others: %s", os.strerror(ctypes.get_errno()))
 
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
