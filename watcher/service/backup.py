@@ -19,7 +19,7 @@ from typing import IO
 
 from watcher.errors import WatcherError
 from watcher.store.copies import LedgerCopy, copy_ledger
-from watcher.store.database import sync
+from watcher.store.opening import sync
 from watcher.store.spool import Spool
 
 __all__ = ["About", "Backup", "back_up"]

@@ -12,8 +12,8 @@ from typing import IO
 from watcher.errors import WatcherError
 from watcher.service.backup import ABOUT, FORM, LEDGER, About, told
 from watcher.store.copies import LedgerCopy
-from watcher.store.database import sync
 from watcher.store.lock import hold_state
+from watcher.store.opening import sync
 from watcher.store.removal import discard
 from watcher.store.spool import Spool
 

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from watcher.store.database import connect, find_flaw, sync
 from watcher.store.faults import unopened
+from watcher.store.opening import connect, find_flaw, sync
 
 __all__ = ["LedgerCopy", "copy_ledger"]
 

@@ -5,22 +5,19 @@ Contains no business logic. Exactly one connection ever writes, since SQLite bef
 with two (sqlite.org/wal.html, "The WAL-reset bug").
 """
 
-import importlib.resources
 import logging
-import os
 import queue
 import sqlite3
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from watcher.errors import DatabaseRefused, SpoolFull, StorageFailed, WatcherError
-from watcher.store.faults import FULL, passing, storage, unopened
-from watcher.store.migrations import VERSION, format_of, known_migrations, migrate
+from watcher.errors import SpoolFull, StorageFailed, WatcherError
+from watcher.store.faults import FULL, passing, storage
+from watcher.store.opening import connect, open_ledger
 from watcher.store.reserve import Reserve
 
 __all__ = ["Database", "Row"]
@@ -31,7 +28,6 @@ Change = Callable[[sqlite3.Connection], T]
 
 log = logging.getLogger(__name__)
 
-APPLICATION_ID = 0x494D5057  #: "IMPW"
 BATCH = 256  #: changes that share one commit at most
 AGAIN = 1.0  #: seconds between two tries to write to a disk that is full
 #: Mistakes in one change; every other error of SQLite speaks of the disk or the file.
@@ -51,103 +47,18 @@ class Database:
 
     def __init__(self, state: Path, ending: threading.Event | None = None) -> None:
         self.path = state / "ledger.db"
-        self.marker = state / "instance"
         self.ending = ending or threading.Event()
         self.failure: BaseException | None = None
         self.reserve = Reserve(state)
         self.trouble = ""  #: why nothing can be written at the moment
         with storage(f"{self.path}"):
-            if not self.path.exists():
-                self.create()
-            self.writer = self.open_checked()
+            self.writer = open_ledger(self.path)
         self.reader = connect(f"file:{self.path}?mode=ro")
         self.read_lock = threading.Lock()
         self.changes: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
         self.compactions: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self.commit_loop, name="ledger", daemon=True)
         self.thread.start()
-
-    # --- opening ----------------------------------------------------------------------------------------------------
-
-    def create(self) -> None:
-        """Make the database under another name first, so that a crash leaves none or a whole one."""
-        if self.marker.exists():
-            raise DatabaseRefused(
-                f"{self.path} is missing, but this state directory was in use: restore it from a backup, "
-                f"or remove {self.marker} to begin anew (mail may then be handled again)"
-            )
-        fresh = self.path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        try:
-            self.fill(fresh)
-        except sqlite3.Error as error:
-            raise unopened(fresh, error) from error
-        sync(fresh)
-        fresh.rename(self.path)
-        sync(self.path.parent)
-
-    @staticmethod
-    def fill(fresh: Path) -> None:
-        database = connect(f"file:{fresh}?mode=rwc")
-        database.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
-        schema = importlib.resources.files("watcher.store").joinpath("schema.sql").read_text("utf-8")
-        database.executescript(schema)
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
-        rows = [("instance", str(uuid.uuid4())), ("clean", "1")]
-        database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-        database.close()
-
-    def open_checked(self) -> sqlite3.Connection:
-        if self.path.stat().st_size == 0:
-            raise DatabaseRefused(
-                f"{self.path} is empty: restore it from a backup (without it all mail would run again)"
-            )
-        try:
-            with closing(connect(f"file:{self.path}?mode=ro")) as database:  # so that what is refused stays as it is
-                flaw = find_flaw(database)
-            if flaw:
-                raise DatabaseRefused(f"{self.path} {flaw}")
-            database = connect(f"file:{self.path}?mode=rw")
-            database.execute("PRAGMA temp_store = MEMORY")  # another disk, that of /tmp, is not to matter
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            self.bring_up(database)
-            database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
-            instance = database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0]
-        except sqlite3.Error as error:
-            raise unopened(self.path, error) from error
-        self.keep_marker(instance)
-        return database
-
-    def bring_up(self, database: sqlite3.Connection) -> None:
-        """An older ledger becomes one of this format. A copy of what it was stays, for who must go back."""
-        before = format_of(database)
-        if before == VERSION:
-            return
-        copy, fresh = self.path.with_name(f"{self.path.name}.format-{before}"), self.path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        database.execute("VACUUM INTO ?", (str(fresh),))
-        sync(fresh)
-        fresh.rename(copy)
-        sync(copy.parent)
-        migrate(database, known_migrations())
-        log.warning("%s was brought from format %d to %d; as it was it lies in %s", self.path, before, VERSION, copy)
-
-    def keep_marker(self, instance: str) -> None:
-        """The file that proves, should the database vanish, that there was one. An empty one is a crash's."""
-        found = self.marker.read_text("ascii", "replace").strip() if self.marker.exists() else ""
-        if not found:
-            fresh = self.marker.with_suffix(".new")
-            fresh.write_text(instance + "\n", "ascii")
-            sync(fresh)
-            fresh.rename(self.marker)
-            sync(self.marker.parent)
-        elif found != instance:
-            raise DatabaseRefused(
-                f"{self.path} does not belong to this state directory ({self.marker} names another one): "
-                f"put the right one back, or remove {self.marker} if the change is wanted"
-            )
 
     # --- use --------------------------------------------------------------------------------------------------------
 
@@ -297,34 +208,3 @@ class Database:
         if self.trouble:
             log.warning("%s can be written again: all goes on", self.path)
         self.trouble = ""
-
-
-def find_flaw(database: sqlite3.Connection) -> str:
-    """Why this database may not be used, or ""; the long check only after an unclean end."""
-    if database.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        return "is a database of another program: move it away"
-    if (version := format_of(database)) > VERSION:
-        return (
-            f"was written by a newer imap-watcher (format {version}, this one knows up to {VERSION}): install that one "
-            "again, or go back to the copy from before the upgrade, as docs/operating.md tells"
-        )
-    if database.execute("SELECT value FROM meta WHERE name = 'clean'").fetchone()[0] == "1":
-        return ""
-    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    return "" if found == "ok" else f"is damaged ({found}): restore it from a backup; the files are kept as they are"
-
-
-def connect(uri: str) -> sqlite3.Connection:
-    database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
-    database.row_factory = sqlite3.Row
-    database.execute("PRAGMA foreign_keys = ON")
-    return database
-
-
-def sync(path: Path) -> None:
-    """Make a file, or the names in a directory, durable. Raises OSError, which must not be retried."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from watcher.model import MailFolder
-from watcher.store.database import sync
 from watcher.store.faults import has_room, storage
+from watcher.store.opening import sync
 from watcher.store.removal import discard
 
 __all__ = ["Draft", "Spool", "storage"]
