@@ -22,7 +22,7 @@ OnlyHandler = Annotated[bool, typer.Option("--handler", help="The handler, if an
 
 def pause(context: typer.Context, name: Name, account: OnlyAccount = False, handler: OnlyHandler = False) -> None:
     """
-    Leave an account unwatched, or a handler's mail waiting, until `resume`; also over restarts.
+    Leave an account unwatched and unchanged, or a handler's mail waiting, until `resume`; also over restarts.
 
     Nothing is missed: an account catches up when it is resumed, and a handler gets what has come meanwhile.
     """
