@@ -29,7 +29,7 @@ SIZE = 64 << 20  #: bytes of the disk
 ENDLESS = 1_000_000  #: mails
 
 MUTANTS = {
-    "commits not synced": Mutant("store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),
+    "commits not synced": Mutant("store/opening.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),
     "mails not synced": Mutant("store/spool.py", "                sync(folder.raw)\n", ""),
 }
 
@@ -101,8 +101,9 @@ def cuts(directory, number, package=None):
             worker.advance(rnd.randrange(1, 20))
             with worker.standing_still() as told:
                 shutil.copyfile(image, copy)
-            with mounted(copy, directory / "after") as after:
-                yield losses(after / "state", told)
+                with mounted(copy, directory / "after") as after:
+                    wrong = losses(after / "state", told)
+            yield wrong
 
 
 @pytest.mark.parametrize("number", [pytest.param(8, id="8"), pytest.param(100, id="100", marks=pytest.mark.soak)])
