@@ -10,6 +10,7 @@ from itertools import groupby
 
 from watcher.config.oauth.issuer import issuers
 from watcher.config.providers import Cause, Login, Profile, Quirk, Server, profiles
+from watcher.config.smtp import known_relays
 
 __all__ = ["page"]
 
@@ -32,6 +33,30 @@ This page is made from the files in `watcher/config/providers/profiles/`, which 
 provider or mend an entry, change a file there and run `python -m tests.config.providers_page > docs/providers.md`.
 """
 
+SENDING = """
+## Sending
+
+An account sends through its provider's SMTP server above, by the same login: what is said there of app passwords,
+authorization codes and consent holds for both. Try it with `imap-watcher send --to ADDRESS --text Hello`; add `--trace`
+to see the dialogue, and `imap-watcher doctor --sending --circle` for the whole way, with what receivers look up of you.
+Mailbox providers allow few mails: Gmail about 500 recipients a day, QQ Mail and NetEase fewer; set `daily` and `rate`
+in `[smtp.NAME]` ([configuration.md](configuration.md#smtpname)) to stay below. For more there are relays, chosen with
+`relay`:
+
+```toml
+[smtp.bulk]
+relay = "sendgrid"
+from = "Example Shop <shop@example.com>"
+password = { file = "sendgrid-key" }
+```
+
+The domain of `from` must be verified with the relay, and its DNS must let the relay send: the SPF record as below, and
+the DKIM records that the relay shows.
+
+| Relay | `relay` | Server | Login | SPF | Limit of a new account |
+|---|---|---|---|---|---|
+"""
+
 LOGINS = {
     Login.PASSWORD: "your own password",
     Login.APP_PASSWORD: "an app password",
@@ -51,7 +76,22 @@ SHOWN = 12
 def page() -> str:
     """The whole page."""
     grouped = groupby(profiles(), key=lambda profile: profile.name)
-    return TOP + "".join("\n" + "\n".join(section(list(sites))) + "\n" for _, sites in grouped)
+    whole = "".join("\n" + "\n".join(section(list(sites))) + "\n" for _, sites in grouped)
+    return TOP + whole + SENDING + "\n".join(relay_rows()) + "\n"
+
+
+def relay_rows() -> Iterator[str]:
+    """The services that only send, and what each wants."""
+    for name, relay in known_relays().items():
+        way = {"implicit": "", "starttls": " STARTTLS", "none": " without TLS"}[relay.tls]
+        limits = [
+            f"{relay.rate} mails a minute" * bool(relay.rate),
+            f"{relay.daily} recipients a day" * bool(relay.daily),
+        ]
+        known = ", ".join(filter(None, limits)) or "none is known"
+        spf = f"`include:{relay.spf}`" if relay.spf else ""
+        server = f"`{relay.host}` {relay.port}{way}"
+        yield f"| {relay.title} | `{name}` | {server} | {capital(relay.advice)}. | {spf} | {known} |"
 
 
 def section(sites: list[Profile]) -> Iterator[str]:

@@ -116,8 +116,9 @@ def test_the_page_says_first_what_to_do(file):
     for profile in profiles():
         section = text.split(f"\n## {profile.title}\n\n", 1)[1]
         assert section.startswith(f"1. {profile.steps[0]}\n")
-    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    assert file.load("", account=example).accounts[0].host == "imap.gmail.com"
+    example, relay = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    config = file.load("", account=example + relay)
+    assert (config.accounts[0].host, config.relays["bulk"].host) == ("imap.gmail.com", "smtp.sendgrid.net")
 
 
 # --- by the address ---------------------------------------------------------------------------------------------------

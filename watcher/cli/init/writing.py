@@ -46,4 +46,5 @@ def next_commands(path: Path, *, login: str = "") -> str:
 Now:
 {consent if login else ""}  {program} doctor    # step by step, with a mail of its own and its push
   {program} run       # then send yourself a mail: handlers/hello runs on it
+  {program} send --to ADDRESS --text Hello    # by the same login; with --trace you see what the server says
 """
