@@ -108,21 +108,13 @@ put_files() {
     for directory in $DROP_INS; do
         [ ! "$sandbox" ] && [ ! -e "$directory/sandbox.conf" ] || put "$from/sandbox.conf" "$directory/sandbox.conf"
     done
-    [ ! -e "$release/share/man/man1/$NAME.1" ] || put "$release/share/man/man1/$NAME.1" "$SHARE/man/man1/$NAME.1"
-    completion bash "$SHARE/bash-completion/completions/$NAME"
-    completion zsh "$SHARE/zsh/site-functions/_$NAME"
-    completion fish "$SHARE/fish/vendor_completions.d/$NAME.fish"
+    "$COMMAND" man --to "$SHARE" >/dev/null # the manual page, and completion for bash, zsh and fish
     systemd-sysusers "$NAME.conf"
     systemd-tmpfiles --create "$NAME.conf"
 }
 
 put() {
     install -D -m 644 "$1" "$2"
-}
-
-completion() {
-    mkdir -p "$(dirname "$2")"
-    env "_IMAP_WATCHER_COMPLETE=source_$1" "$COMMAND" >"$2"
 }
 
 begin() {
