@@ -186,6 +186,7 @@ def test_the_daemon_on_a_full_disk_waits_loudly_and_goes_on_alone(tmp_path, take
         gate.touch()
         daemon.until(lambda: said(daemon), 60, "words about the full disk")
         daemon.until(lambda: len(daemon.events()) == 2, 60, "the end of the first run")
+        assert daemon.ask("status")["ledger"] == ("the disk is full" if take is take_bytes else "")
         if killed:
             daemon.kill()
             daemon.start()

@@ -60,6 +60,7 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
     """All of it, a line each."""
     lines = [_line(folder) for folder in told["folders"]]
     lines += [f"{kind}: {_counts(states)}" for kind, states in told["work"].items()]
+    lines += [f"the ledger can't be written, all waits: {told['ledger']}"] if told.get("ledger") else []
     lines += [f"not in force: {problem}" for problem in told.get("configuration", {}).get("refused", ())]
     lines += [f"handler {name}: {trouble}" for name, trouble in told.get("handlers", {}).items()]
     return lines
@@ -88,9 +89,10 @@ def screen(told: Mapping[str, Any], height: int) -> Group:
     more = [Text(f"and {len(rest)} more: {_counts(states)}", "dim")] if rest else []
     head = Text(f"{len(folders)} folders: {_counts(Counter(folder['state'] for folder in folders))}", "bold")
     work = [Text(f"{kind}: {_counts(states)}") for kind, states in told["work"].items()]
+    stuck = [Text(f"the ledger can't be written, all waits: {told['ledger']}", "red")] if told.get("ledger") else []
     refused = [Text(printable(f"not in force: {line}", 300), "red") for line in told["configuration"]["refused"]]
     broken = [Text(printable(f"handler {name}: {why}", 300), "red") for name, why in told["handlers"].items()]
-    return Group(head, "", *refused, *broken, table, *more, "", *work, Text("Ctrl-C ends this", "dim"))
+    return Group(head, "", *stuck, *refused, *broken, table, *more, "", *work, Text("Ctrl-C ends this", "dim"))
 
 
 def _cells(folder: Mapping[str, Any]) -> Sequence[Text]:

@@ -41,6 +41,7 @@ class Status:
                 for pulse in self.pulses()
             ],
             "work": self.desk.counts(),
+            "ledger": self.desk.trouble,
             **self.troubles(),
         }
 

@@ -84,6 +84,11 @@ class Desk:
     def __init__(self, database: Database) -> None:
         self.database = database
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written down at the moment, so that all waits; or ""."""
+        return self.database.trouble
+
     def entries(
         self,
         *,
