@@ -21,7 +21,10 @@ from tests.system.dovecot import Dovecot
 from tests.system.handler_log import shell_handler
 from tests.system.mails import mail
 from tests.system.waiting import until
+from watcher.errors import SpoolFull
+from watcher.outbox.scribe import Envelope, store
 from watcher.store.database import Database
+from watcher.store.spool import Spool
 
 pytestmark = pytest.mark.system
 
@@ -164,6 +167,17 @@ def test_what_has_begun_is_written_down_from_what_was_kept_back(tmp_path):
         (disk / "bytes").unlink()
         database.reserve.keep_back()
         assert database.reserve.path.stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize("take", [take_bytes, take_names])
+@pytest.mark.parametrize("size", [100, 100_000])  # fails when it is closed, and before
+def test_a_letter_without_room_leaves_nothing_behind(tmp_path, take, size):
+    with small_disk(tmp_path / "state") as disk:
+        spool = Spool(disk)
+        take(disk)
+        with pytest.raises(SpoolFull):
+            store(spool, "k", bytes(size), "<1@x>", "us@example.org", ("a@example.org",), Envelope("r", "h", "i"))
+        assert list(spool.path.iterdir()) == []
 
 
 @pytest.mark.parametrize("take", [take_bytes, take_names])
