@@ -2,7 +2,9 @@
 
 import pytest
 
+from watcher.cli.login import token_of
 from watcher.config.smtp import known_relays
+from watcher.errors import ConfigError, LoginNeeded
 from watcher.model import Address
 
 ACCOUNT = '[account.a]\naddress = "ann@gmail.com"\npassword = "x y"\n'
@@ -71,3 +73,34 @@ def test_the_password_of_a_relay_is_not_for_others_to_read(file):
         '[smtp.a]\npassword = "p"\n', account=ACCOUNT.replace('"x y"', '{ env = "P" }'), mode=0o640
     )
     assert "smtp.a.password: others may read it" in problem
+
+
+CLIENT = '[oauth.google]\nclient_id = "own"\n'
+
+
+@pytest.mark.parametrize(
+    "oauth", ['oauth = "google"', '[smtp.b.oauth]\nprovider = "google"\nclient_id = "own"'], ids=["name", "table"]
+)
+def test_a_relay_may_have_a_consent_of_its_own(file, oauth):
+    text = f'{CLIENT}[smtp.b]\nhost = "smtp.gmail.com"\nuser = "other@gmail.com"\n{oauth}\n'
+    config = file.load(text, account=ACCOUNT)
+    made = config.relays["b"]
+    assert (made.token, made.source.account, made.source.user) == (True, "smtp.b", "other@gmail.com")
+    assert made.source.client.client_id == "own"
+    with pytest.raises(LoginNeeded, match=r"imap-watcher login smtp\.b"):
+        made.source.fetch()
+    assert token_of(config, "smtp.b") is made.source
+    assert not config.relays["a"].token
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('user = "u"\noauth = "nobody"', "names no section"),
+        ('user = "u"\noauth = "google"\npassword = "p"', "stands beside oauth"),
+        ('oauth = "google"', "nobody to log in"),
+    ],
+)
+def test_a_consent_that_can_not_be_meant(file, text, problem):
+    with pytest.raises(ConfigError, match=problem):
+        file.load(f'{CLIENT}[smtp.b]\nhost = "h.example"\n{text}\n', account=ACCOUNT)

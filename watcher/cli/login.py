@@ -17,14 +17,18 @@ from watcher.config.oauth.grant import Tokens
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 
-__all__ = ["login"]
+__all__ = ["login", "token_of"]
 
 
 def login(
     context: typer.Context,
     account: Annotated[
         str,
-        typer.Argument(help="NAME of an account with `oauth`.", metavar="ACCOUNT", autocompletion=account_names),
+        typer.Argument(
+            help="NAME of an account with `oauth`, or smtp.NAME of a relay.",
+            metavar="ACCOUNT",
+            autocompletion=account_names,
+        ),
     ],
     device: Annotated[bool, typer.Option("--device", help="By a code to be entered on another device.")] = False,
     port: Annotated[
@@ -32,18 +36,22 @@ def login(
     ] = 0,
 ) -> None:
     """Sign in to a mailbox with OAuth2. The running daemon takes up the new tokens by itself."""
-    token = _token_of(load_settings(context), account)
+    token = token_of(load_settings(context), account)
     token.accept(_by_device(token) if device else _by_browser(token, port))
     print(f"Done. The tokens of account {account} are in {token.file.path}; they are kept fresh from now on.")
 
 
-def _token_of(config: Config, name: str) -> ManagedToken:
+def token_of(config: Config, name: str) -> ManagedToken:
+    """The token that a login is for. Raises WatcherError."""
     for account in config.accounts:
         if account.name == name and isinstance(account.token, ManagedToken):
             return account.token
         if account.name == name:
             proof = "a token from elsewhere" if account.token else "a password"
             raise WatcherError(f"account {name} logs in with {proof}; `login` is for those with `oauth`")
+    relay = config.relays.get(name.removeprefix("smtp.")) if name.startswith("smtp.") else None
+    if relay and isinstance(relay.source, ManagedToken):
+        return relay.source
     known = ", ".join(account.name for account in config.accounts)
     raise WatcherError(f"there is no account {name} in {config.path}; known here: {known}")
 

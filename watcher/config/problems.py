@@ -147,7 +147,7 @@ def _shape_at(key: Key) -> type:
     match key:
         case ("account", _):
             return Account
-        case ("oauth", _) | ("account", _, "oauth"):
+        case ("oauth", _) | ("account" | "smtp", _, "oauth"):
             return OAuthClient
         case ("handler", _):
             return HandlerSettings

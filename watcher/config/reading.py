@@ -15,7 +15,7 @@ from watcher.config.doubts import doubts_of, missing_handlers, repeated_names
 from watcher.config.files import read_regular
 from watcher.config.handlers import HandlerSettings
 from watcher.config.problems import Problem, Source, problems_of
-from watcher.config.proofs import clients_of, plain_secrets, proofs_of, with_token
+from watcher.config.proofs import clients_of, plain_secrets, proofs_of, with_consent, with_token
 from watcher.config.settings import Config, Document, WatcherSettings, default_file
 from watcher.config.shape import NAME_KEY
 from watcher.config.smtp import relay_problems, relays_of
@@ -62,10 +62,11 @@ def load(path: Path, *, strict: bool = False) -> Config:
         raise ConfigError(source.lines(problems))
     apart = document.watcher.isolation
     accounts = tuple(with_token(account, document, clients) for account in document.account.values())
+    relays = relays_of(document.smtp, {account.name: account for account in accounts})
     return Config(
         accounts=accounts,
         alerts=document.alerts,
-        relays=relays_of(document.smtp, {account.name: account for account in accounts}),
+        relays={name: with_consent(relay, document, clients) for name, relay in relays.items()},
         rules=document.rule,
         handlers={name: settings.under(apart) for name, settings in document.handler.items()},
         unnamed=HandlerSettings().under(apart),

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from watcher.config.accounts import Account
 from watcher.config.alerts import AlertSettings
+from watcher.config.oauth.client import OAuthClient
 from watcher.config.passwords import Password, Token
 from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile
@@ -91,6 +92,7 @@ class SmtpSettings:
     user: Text = ""  #: to log in with; the relay's or the account's if none is given
     password: Password | None = None  #: the account's if none is given; without any there is no login
     token: Token | None = None  #: in its place, an access token
+    oauth: OAuthClient | None = None  #: in their place, who gives out tokens, by a consent of its own
     ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
     certificate: FilePath | None = None  #: PEM of our own certificate
     key: FilePath | None = None  #: PEM of its key
