@@ -191,6 +191,15 @@ def test_the_journal_is_searched_by_what_a_line_is_about(service):
     assert not service.journal("ACCOUNT=carol")
 
 
+def test_handlers_may_do_what_programs_do(service):
+    """Compile what they run, count processors, be nice."""
+    service.handler("note", work="nice node -e 'process.exit(require(\"os\").cpus().length ? 0 : 1)'")
+    service.control("reload")
+    service.handles(5)
+    service.handler("note")
+    service.control("reload")
+
+
 def test_a_hung_stage_is_killed_and_nothing_is_lost(service):
     """By the daemon as it is, but for a stage that can hang, and for less patience."""
     mutant = service.machine.files / "srv/mutant"
