@@ -180,6 +180,19 @@ def test_a_letter_without_room_leaves_nothing_behind(tmp_path, take, size):
         assert list(spool.path.iterdir()) == []
 
 
+def test_a_mail_without_room_leaves_nothing_behind(tmp_path):
+    """Its first bytes still wait in a buffer when the next ones find no room."""
+    with small_disk(tmp_path / "state") as disk:
+        spool = Spool(disk)
+        take_bytes(disk)
+        draft = spool.draft("k")
+        draft.write(bytes(100))
+        with pytest.raises(SpoolFull):
+            draft.write(bytes(100_000))
+        draft.discard()
+        assert list(spool.path.iterdir()) == []
+
+
 @pytest.mark.parametrize("take", [take_bytes, take_names])
 @pytest.mark.parametrize("killed", [False, True])
 def test_the_daemon_on_a_full_disk_waits_loudly_and_goes_on_alone(tmp_path, take, killed):
