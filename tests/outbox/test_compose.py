@@ -22,6 +22,8 @@ from watcher.outbox.compose import (
     LetterRefused,
     Stamp,
     compose,
+    has_long_line,
+    is_plain,
     meaning,
     sendable,
 )
@@ -251,3 +253,28 @@ def test_the_difference_names_what_differs():
 def check(asked, mail):
     if wrong := difference(mail, meaning(asked, STAMP)):
         raise LetterRefused(wrong)
+
+
+@pytest.mark.parametrize(
+    ("mail", "long"),
+    [
+        (b"", False),
+        (b"a" * 998, False),
+        (b"a" * 998 + b"\r\n" + b"b" * 998 + b"\r\n", False),
+        (b"a" * 999, True),
+        (b"x\r\n" + b"a" * 999 + b"\r\n", True),
+        (b"x\r\n" * 5000 + b"a" * 999, True),
+        (b"x\r\n" * 5000 + b"a" * 998, False),
+        (b"\r\n" * 5000, False),
+    ],
+)
+def test_lines_are_measured_without_their_end(mail, long):
+    assert has_long_line(mail) is long
+    assert long == any(len(line) > 998 for line in mail.split(b"\r\n"))
+
+
+def test_a_mail_with_a_nul_is_enclosed_as_a_file():
+    assert not is_plain(b"Subject: a\r\n\r\n\0\r\n")
+    assert is_plain(b"Subject: a\r\n\r\nb\r\n")
+    with pytest.raises(LetterRefused, match="NUL"):
+        sendable(b"Subject: a\r\n\r\n\0\r\n")

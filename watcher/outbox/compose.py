@@ -95,9 +95,21 @@ def sendable(mail: bytes) -> bytes:
     """`mail` as it is, if it may go on the wire. Raises LetterRefused."""
     if BARE.search(mail):
         raise LetterRefused("the mail holds a line end that is not CRLF")
-    if any(len(line) > LONGEST_LINE for line in mail.split(b"\r\n")):
+    if b"\0" in mail:
+        raise LetterRefused("the mail holds a NUL, which no mail may (RFC 5322 2.2)")
+    if has_long_line(mail):
         raise LetterRefused(f"the mail has a line of more than {LONGEST_LINE} bytes")
     return mail
+
+
+def has_long_line(mail: bytes) -> bool:
+    """Whether a line is longer than servers must take. Without a list of all lines: a mail may have a million."""
+    at, end = 0, len(mail)
+    while end - at > LONGEST_LINE:
+        at = mail.rfind(b"\r\n", at, at + LONGEST_LINE + 2) + 2
+        if at == 1:
+            return True
+    return False
 
 
 def header(letter: Letter, stamp: Stamp) -> list[tuple[str, str]]:
@@ -218,4 +230,4 @@ def kind_of(enclosure: Enclosure) -> str:
 
 def is_plain(mail: bytes) -> bool:
     """Whether a mail can stand within another as it is; one that can't is enclosed as a file, byte by byte."""
-    return mail.isascii() and not BARE.search(mail) and all(len(line) <= LONGEST_LINE for line in mail.split(b"\r\n"))
+    return mail.isascii() and b"\0" not in mail and not BARE.search(mail) and not has_long_line(mail)
