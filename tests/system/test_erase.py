@@ -156,7 +156,7 @@ def test_it_works_without_a_daemon(server, tmp_path):
         daemon.kill()
         told = daemon.command("erase", "--sender", ADDRESS, "--yes")
         kept = daemon.state / "handler-state" / "tell" / "mine"
-        assert told.endswith(f"a handler keeps it still: {kept}\n1 found, 1 erased\n")
+        assert told.endswith(f"still mentioned in {kept}\n1 found, 1 erased\n")
         kept.unlink()
         assert not remains(daemon.state)
         assert daemon.command("erase", "--sender", ADDRESS, "--yes") == "0 found, nothing was changed\n"

@@ -64,7 +64,7 @@ def restore(
     with restore_state(file, directory) as restoring, shown(restoring.mails(), restoring.about.mails) as keys:
         for _ in keys:
             pass
-    say(f"{directory}: the ledger and {restoring.about.mails} mails")
+    say(f"{directory}: the ledger and {len(restoring.digests)} mails")
 
 
 def runs(config: Config) -> bool:

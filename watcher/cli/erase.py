@@ -69,12 +69,12 @@ def erase(
         if not Person(agrees=yes or not traces).confirm(f"Erase {len(traces)} mails for good?"):
             raise WatcherError("nothing was erased")
         erased = erase_when_idle(config, target)
-    kept = holding(config.watcher.state / "handler-state", sender or message_id.strip("<>"))
+    kept = [] if dry_run else holding(config.watcher.state, sender or message_id.strip("<>"))
     if as_json:
-        print(json.dumps({"found": traces, "erased": erased, "kept_by_handlers": list(map(str, kept))}, indent=2))
+        print(json.dumps({"found": traces, "erased": erased, "mentioned_in": list(map(str, kept))}, indent=2))
         return
     for path in kept:
-        say(f"a handler keeps it still: {path}")
+        say(f"still mentioned in {path}")
     say(f"{len(traces)} found, {f'{erased} erased' if erased else 'nothing was changed'}")
 
 
@@ -118,7 +118,7 @@ def senders(folder: MailFolder) -> set[str]:
 
 
 def holding(directory: Path, word: str) -> list[Path]:
-    """The files of handlers in which the word stands as it is; these are their authors' to clear."""
+    """The files in which the word stands as it is: mails of others that quote it, and what handlers keep."""
     pattern = re.compile(re.escape(word.encode()), re.IGNORECASE)
     found = []
     for path in sorted(directory.rglob("*")):
