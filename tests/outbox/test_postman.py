@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import dkim
 import pytest
+from aiosmtpd.controller import Controller
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -368,3 +369,60 @@ def test_a_key_that_can_not_be_used_holds_the_mail(tmp_path, server):
     assert (entry.status, "DKIM key" in entry.reason) == ("waiting", True)
     assert server.mails == []
     office.close()
+
+
+class Cutting:
+    """Of aiosmtpd: breaks off at one step, a number of times; what it takes is kept."""
+
+    def __init__(self, step, times):
+        self.step, self.left, self.taken = step, times, []
+
+    def cut(self, step, server):
+        if self.step != step or not self.left:
+            return False
+        self.left -= 1
+        server.transport.abort()
+        return True
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):  # noqa: N802
+        session.host_name = hostname
+        self.cut("EHLO", server)
+        return responses
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802
+        self.cut("MAIL", server)
+        envelope.mail_from = address
+        return "250 ok"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        self.cut("RCPT", server)
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        if not self.cut("DOT", server):
+            self.taken.append(envelope.content.split(b"\r\n")[1])
+            self.cut("BODY", server)
+        return "250 taken"
+
+
+@pytest.mark.parametrize("step", ["EHLO", "MAIL", "RCPT", "DOT", "BODY"])
+def test_a_real_server_that_breaks_off_loses_none(tmp_path, step):
+    handler = Cutting(step, 10)
+    with socket.create_server(("127.0.0.1", 0)) as free, SmtpServer() as other:
+        port = free.getsockname()[1]
+        relay = other.relay(port=port, tls="none", source=None)
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    office = Office(tmp_path, relay)
+    try:
+        for number in range(20):
+            office.post(f"k{number}")
+        office.until_still(most=2)
+    finally:
+        office.close()
+        controller.stop()
+    copies = Counter(handler.taken)
+    assert handler.left == 0
+    assert len(copies) == 20
+    assert max(copies.values()) <= (2 if step == "BODY" else 1)
