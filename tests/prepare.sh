@@ -42,7 +42,7 @@ if [ "$(id -u)" = 0 ] || ! python -c 'import systemd' 2>/dev/null; then
 fi
 command -v node >/dev/null || missing="$missing nodejs"
 command -v pdftotext >/dev/null || missing="$missing poppler-utils"
-[ "$(id -u)" = 0 ] || echo "Handlers as a user of their own are tested only when root runs this." >&2
+[ "$(id -u)" = 0 ] || echo "Full disks, power cuts and handlers as a user of their own are tested only when root runs this." >&2
 unshare --mount true 2>/dev/null || echo "The service on a systemd is tested only by root where it may mount." >&2
 extras() {
     python -c 'import systemd' 2>/dev/null || python -m pip install --quiet --disable-pip-version-check --editable '.[systemd]'
