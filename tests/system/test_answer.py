@@ -89,7 +89,7 @@ def test_a_dead_letter_is_told_by_mail(server, tmp_path):
 
 
 def test_killed_at_any_moment_each_mail_goes_out_and_a_second_copy_is_the_same(server, tmp_path):
-    kill_again_and_again(server, tmp_path, "bob", kills=6)
+    kill_again_and_again(server, tmp_path, "bob", kills=4)
 
 
 @pytest.mark.soak
