@@ -48,7 +48,9 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
         for stage in stages:
             stage.resume()
 
-    status = Status(house.standing, house.desk, accounts.pulses, dispatcher.troubles)
+    status = Status(
+        house.standing, house.desk, accounts.pulses, dispatcher.troubles, lambda: house.pauses.names["handler"]
+    )
 
     def look() -> object:
         if not reload.look_now(within=LONGEST_LOOK):

@@ -56,6 +56,7 @@ def test_an_account_is_paused_over_a_restart_and_misses_nothing(daemon, server):
 
 def test_a_paused_handler_keeps_its_mail_waiting(daemon, server):
     assert daemon.command("pause", "note") == "handler note: paused\n"
+    assert "handler note: paused" in daemon.command("status")
     server.deliver("alice", mail(3).raw)
     daemon.until(lambda: "waiting" in statuses(daemon), 60, "the mail")
     assert daemon.command("resume", "note", "--handler") == "handler note: goes on\n"

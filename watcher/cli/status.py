@@ -62,8 +62,13 @@ def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
     lines += [f"{kind}: {_counts(states)}" for kind, states in told["work"].items()]
     lines += [f"the ledger can't be written, all waits: {told['ledger']}"] if told.get("ledger") else []
     lines += [f"not in force: {problem}" for problem in told.get("configuration", {}).get("refused", ())]
-    lines += [f"handler {name}: {trouble}" for name, trouble in told.get("handlers", {}).items()]
-    return lines
+    return [*lines, *(f"handler {name}: {trouble}" for name, trouble in _handlers(told).items())]
+
+
+def _handlers(told: Mapping[str, Any]) -> Mapping[str, str]:
+    """Those that are not as they should be, and why."""
+    paused = {name: f"paused; `imap-watcher resume {name}` ends it" for name in told.get("paused", ())}
+    return {**told.get("handlers", {}), **paused}
 
 
 def _line(folder: Mapping[str, Any]) -> str:
@@ -76,7 +81,7 @@ def _line(folder: Mapping[str, Any]) -> str:
 def screen(told: Mapping[str, Any], height: int) -> Group:
     """What fits a screen: troubles first, then those that had mail; the rest is counted."""
     folders = sorted(told["folders"], key=_weight)
-    room = max(3, height - FRAME - len(told["work"]) - len(told["handlers"]))
+    room = max(3, height - FRAME - len(told["work"]) - len(_handlers(told)))
     shown, rest = (folders, ()) if len(folders) <= room else (folders[: room - 1], folders[room - 1 :])
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("folder", no_wrap=True, min_width=min(NAME, max((len(_name(one)) for one in shown), default=0)))
@@ -91,7 +96,7 @@ def screen(told: Mapping[str, Any], height: int) -> Group:
     work = [Text(f"{kind}: {_counts(states)}") for kind, states in told["work"].items()]
     stuck = [Text(f"the ledger can't be written, all waits: {told['ledger']}", "red")] if told.get("ledger") else []
     refused = [Text(printable(f"not in force: {line}", 300), "red") for line in told["configuration"]["refused"]]
-    broken = [Text(printable(f"handler {name}: {why}", 300), "red") for name, why in told["handlers"].items()]
+    broken = [Text(printable(f"handler {name}: {why}", 300), "red") for name, why in _handlers(told).items()]
     return Group(head, "", *stuck, *refused, *broken, table, *more, "", *work, Text("Ctrl-C ends this", "dim"))
 
 

@@ -1,5 +1,6 @@
 """Pausing an account (it is not watched) or a handler (its mail waits), until it is resumed; also over restarts."""
 
+import logging
 from collections.abc import Callable, Collection
 from typing import Literal
 
@@ -9,6 +10,8 @@ from watcher.service.control import Refused
 from watcher.store.pauses import Pauses
 
 __all__ = ["Pausing"]
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["account", "handler"]
 
@@ -33,6 +36,7 @@ class Pausing:
         """Raises Refused."""
         found = self._kind(name, kind)
         self.pauses.pause(found, name)
+        log.info("%s %s was paused", found, name)
         self._apply(found, name)
         return {"kind": found, "name": name, "paused": True}
 
@@ -40,6 +44,7 @@ class Pausing:
         """Raises Refused."""
         found = self._kind(name, kind)
         self.pauses.resume(found, name)
+        log.info("%s %s goes on", found, name)
         self._apply(found, name)
         return {"kind": found, "name": name, "paused": False}
 

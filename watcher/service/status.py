@@ -1,7 +1,7 @@
 """How all is, as `status` shows it: plain JSON. The truth is that of the watchers themselves."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from watcher.config.standing import Standing
 from watcher.inbox.pulse import Pulse
@@ -20,12 +20,14 @@ class Status:
         desk: Desk,
         pulses: Callable[[], Sequence[Pulse]],
         handlers: Callable[[], Mapping[str, str]],
+        paused: Callable[[], Collection[str]],
     ) -> None:
-        """`handlers`: those with which something is wrong, and what."""
+        """`handlers`: those with which something is wrong, and what; `paused`: those that a person has paused."""
         self.standing = standing
         self.desk = desk
         self.pulses = pulses
         self.handlers = handlers
+        self.paused = paused
         self.born = time.monotonic()
 
     def tell(self) -> object:
@@ -42,6 +44,7 @@ class Status:
             ],
             "work": self.desk.counts(),
             "ledger": self.desk.trouble,
+            "paused": sorted(self.paused()),
             **self.troubles(),
         }
 
