@@ -1,6 +1,8 @@
-"""How all tests run side by side (`make test`): which ones first, and how many at a time."""
+"""How all tests run side by side (`make test`): which ones first, how many at a time, and what each finds."""
 
 import os
+import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,6 +14,20 @@ WORKERS = 2
 def pytest_xdist_auto_num_workers() -> int:
     """For `-n auto`."""
     return WORKERS * (os.cpu_count() or 1)
+
+
+def pytest_configure() -> None:
+    """A shell has what it starts with `&` ignore Ctrl-C, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """Commands that are called in our process leave it as they want it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

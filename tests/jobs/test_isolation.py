@@ -64,7 +64,7 @@ def test_what_lies_beside_it_is_found(room, level):
 def test_what_is_not_its_own_is_out_of_reach(room, level):
     room.mail("other")
     (room.root / "ledger.db").write_text("all mails")
-    home = Path.home() / ".watcher-canary"
+    home = Path.home() / f".watcher-canary-{os.getpid()}"
     home.write_text("key")
     hidden = [room.root / "ledger.db", room.spool / "other" / "message.eml", home, "/etc/shadow"]
     try:

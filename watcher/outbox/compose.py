@@ -7,6 +7,7 @@ The header fields are spelt in `fields`; stdlib's `email` builds the parts. Pure
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -85,7 +86,10 @@ def compose(letter: Letter, stamp: Stamp) -> bytes:
     mail["MIME-Version"] = "1.0"
     place_content(mail, letter)
     utf8 = any(not value.isascii() for value in mail.values())
-    built = sendable(mail.as_bytes(policy=POLICY.clone(utf8=True) if utf8 else POLICY))
+    try:
+        built = sendable(mail.as_bytes(policy=POLICY.clone(utf8=True) if utf8 else POLICY))
+    except MessageError as error:  # newer versions of Python find some of what the proof would find
+        raise LetterRefused(f"the mail would not be read as it is meant: {error!s:.200}") from error
     if wrong := difference(built, meaning(letter, stamp)):
         raise LetterRefused(f"the mail would not be read as it is meant: {wrong}")
     return built
