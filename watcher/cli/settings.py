@@ -58,7 +58,7 @@ def ask_state(config: Config, request: Mapping[str, Any], patience: float = PATI
         with hold_state(config.watcher.state):
             database = Database(config.watcher.state)
             try:
-                erasing = Erasing(Erasure(database), Spool(config.watcher.state))
+                erasing = Erasing(Erasure(database, alone=True), Spool(config.watcher.state))
                 others: Mapping[str, Verb] = {"traces": erasing.find, "erase": erasing.erase}
                 return Counter(Desk(database), lambda: None, others)(request)
             finally:

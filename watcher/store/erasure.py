@@ -65,12 +65,14 @@ class Trace:
 class Erasure:
     """Verbs of forgetting."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, alone: bool = False) -> None:
+        """`alone`: no daemon runs, so what is on record as running was cut off with the last one."""
         self.database = database
+        self.alone = alone
 
     def find(self, target: Target) -> list[Trace]:
         """The mails that are meant, the oldest first."""
-        return [Trace(**dict(row)) for row in self.database.read(MEANT, parameters(target))]
+        return [self.trace_of(row) for row in self.database.read(MEANT, parameters(target))]
 
     def erase(self, target: Target, now: float) -> list[Trace]:
         """
@@ -80,7 +82,7 @@ class Erasure:
         """
 
         def change(db: sqlite3.Connection) -> list[Trace]:
-            traces = [Trace(**dict(row)) for row in db.execute(MEANT, parameters(target)).fetchall()]
+            traces = [self.trace_of(row) for row in db.execute(MEANT, parameters(target)).fetchall()]
             if busy := [trace for trace in traces if trace.running]:
                 return busy
             for trace in traces:
@@ -90,6 +92,9 @@ class Erasure:
             return traces
 
         return self.database.write(change)
+
+    def trace_of(self, row: Row) -> Trace:
+        return Trace(**dict(row) | ({"running": None} if self.alone else {}))
 
     def scrub(self) -> None:
         """No byte of what was forgotten stays in the files. Raises as `Database.compact` does, and OSError."""
@@ -109,13 +114,13 @@ def parameters(target: Target) -> dict[str, str]:
 
 
 def give_up(db: sqlite3.Connection, mail: int, now: float) -> None:
-    """End what waits, as if a person had dropped it; then its work and their histories go."""
-    waiting: list[Row] = db.execute(
-        "SELECT id, kind FROM work WHERE mail = ? AND status = ?", (mail, Status.WAITING)
+    """End what waits or was cut off, as if a person had dropped it; then its work and their histories go."""
+    open_work: list[Row] = db.execute(
+        "SELECT id, kind FROM work WHERE mail = ? AND status IN (?, ?)", (mail, Status.WAITING, Status.RUNNING)
     ).fetchall()
-    for row in waiting:
+    for row in open_work:
         move(db, row["id"], Status.SKIPPED, now)
-    if any(row["kind"] == Kind.UNPACK for row in waiting):
+    if any(row["kind"] == Kind.UNPACK for row in open_work):
         clear_way(db, mail, now)
     db.execute("DELETE FROM work WHERE mail = ?", (mail,))
 
