@@ -151,7 +151,7 @@ def test_a_mail_that_is_worked_on_is_waited_for(server, tmp_path):
 
 def test_it_works_without_a_daemon(server, tmp_path):
     """Also a mail whose job was cut off with the daemon: nobody will ever end it."""
-    with Daemon(tmp_path, server, [Watched("carol")], handlers={"tell": f"{KEEPS}sleep 600\n"}) as daemon:
+    with Daemon(tmp_path, server, [Watched("carol")], handlers={"tell": f"{KEEPS}exec sleep 600\n"}) as daemon:
         server.deliver("carol", mail(1, ADDRESS, IDENTITY, "canary"))
         kept = daemon.state / "handler-state" / "tell" / "mine"
         daemon.until(kept.exists, 60, "the run")
