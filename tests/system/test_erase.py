@@ -29,6 +29,7 @@ with open(os.environ["WATCHER_ACTIONS"], "w") as actions:
 #: Tell what they fail on: one for now and on four mails, one for good.
 LATER = "#!/bin/sh\ngrep -q 'body, 2*[07]' body.txt || exit 0\ncat body.txt >&2\nexit 75\n"
 DEAD = "#!/bin/sh\ncat message.eml\ncat body.txt >&2\nexit 100\n"
+WHILE_THE_DAEMON_LIVES = 'while test -d "/proc/$PPID"; do sleep 0.1; done\n'
 KEEPS = '#!/bin/sh\ncp message.eml "$WATCHER_STATE/mine"\n'
 
 
@@ -151,7 +152,7 @@ def test_a_mail_that_is_worked_on_is_waited_for(server, tmp_path):
 
 def test_it_works_without_a_daemon(server, tmp_path):
     """Also a mail whose job was cut off with the daemon: nobody will ever end it."""
-    with Daemon(tmp_path, server, [Watched("carol")], handlers={"tell": f"{KEEPS}exec sleep 600\n"}) as daemon:
+    with Daemon(tmp_path, server, [Watched("carol")], handlers={"tell": KEEPS + WHILE_THE_DAEMON_LIVES}) as daemon:
         server.deliver("carol", mail(1, ADDRESS, IDENTITY, "canary"))
         kept = daemon.state / "handler-state" / "tell" / "mine"
         daemon.until(kept.exists, 60, "the run")
