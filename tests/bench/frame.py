@@ -1,12 +1,14 @@
 """What a scenario measures, and how it is shown."""
 
 import json
+import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from time import process_time
 
-__all__ = ["Figure", "cpu_ratio", "shown"]
+__all__ = ["Figure", "Spread", "cpu_ratio", "say", "shown", "spread"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Figure:
     unit: str
     target: str = ""  #: in words, "" if there is none
     met: bool | None = None
+    who: str = "ours"  #: what was measured
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,32 @@ class Ratio:
     ours: float  #: seconds, median
     theirs: float
     value: float  #: ours by theirs
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Percentiles of several measured values."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+_BEGAN = time.monotonic()
+
+
+def say(what: str) -> None:
+    """Tell how far the bench is, on standard error: one line, with the minutes since the start."""
+    minutes, seconds = divmod(int(time.monotonic() - _BEGAN), 60)
+    sys.stderr.write(f"{minutes:02}:{seconds:02} {what}\n")
+    sys.stderr.flush()
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """The smallest values that so many percent do not exceed; of at least one value."""
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return Spread(*(ordered[min(last, -(-len(ordered) * percent // 100) - 1)] for percent in (50, 95, 99)))
 
 
 def cpu_ratio(ours: Sequence[Callable[[], object]], theirs: Callable[[], object]) -> Ratio:
@@ -47,7 +76,9 @@ def shown(figures: Iterable[Figure]) -> str:
     """A table, and behind it the same as one line of JSON."""
     rows = list(figures)
     marks = {True: "met", False: "MISSED", None: ""}
-    cells = [(row.scenario, row.what, f"{row.value:.3g} {row.unit}", row.target, marks[row.met]) for row in rows]
+    cells = [
+        (row.scenario, row.who, row.what, f"{row.value:.3g} {row.unit}", row.target, marks[row.met]) for row in rows
+    ]
     widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     return "\n".join([*table, json.dumps([asdict(row) for row in rows])])

@@ -1,0 +1,167 @@
+"""
+Who takes part: ourselves with several handlers, the floor, and loops on libraries. Each fetches all mails of an inbox,
+then those that come, and writes one line into a log for each: the mail's number and when its handler began.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.workbench import Workbench
+from tests.system.dovecot import Dovecot
+
+__all__ = [
+    "FLOOR",
+    "LOOPS",
+    "OURS",
+    "SCRIPT",
+    "SHELL",
+    "TUNED_PARSING",
+    "WARM",
+    "Contestant",
+    "Seat",
+    "ours",
+    "program",
+    "taking_part",
+]
+
+_CLIENTS = Path(__file__).parent / "clients"
+_CONFIG = """
+[account.bench]
+address = "{seat.user}@test.example"
+user = "{seat.user}"
+password = {{ file = "{seat.home}/password" }}
+host = "{seat.server.host}"
+port = {seat.server.port}
+ca_file = "{seat.server.ca_file}"
+start = "all"
+
+[[rule]]
+run = ["handler"]
+
+[watcher]
+state = "{seat.home}/state"
+handlers = "{seat.home}/handlers"
+"""
+_WARM = """
+import time
+log = open({log!r}, "a", buffering=1)
+def handle(message):
+    began = time.time()
+    log.write(f"{{message.header('X-Case')}} {{began:.6f}}\\n")
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where somebody takes part: one user's inbox on a server, a directory, and the log to write."""
+
+    bench: Workbench
+    server: Dovecot
+    user: str
+    home: Path
+
+    @property
+    def log(self) -> Path:
+        return self.home / "handled"
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """Somebody who takes part."""
+
+    name: str
+    does: str  #: in words: what it does with each mail
+    command: Callable[[Seat], list[str]]  #: writes what it needs into its home, and tells how to start it
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def taking_part(who: Contestant, seat: Seat) -> Iterator[subprocess.Popen[bytes]]:
+    """Its process, ended with all its children at the end; what it prints goes to `seat.home / "said"`."""
+    with (seat.home / "said").open("ab") as said:
+        process = subprocess.Popen(
+            who.command(seat),
+            cwd=seat.home,
+            env={"PATH": os.environ["PATH"], "HOME": str(seat.home), "LANG": "C.UTF-8", **who.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        _kill_group(process)
+
+
+def ours(name: str, does: str, handler: Callable[[Seat], tuple[str, str]]) -> Contestant:
+    """The daemon with one handler (file name, content)."""
+
+    def command(seat: Seat) -> list[str]:
+        (seat.home / "handlers").mkdir()
+        file, text = handler(seat)
+        (seat.home / "handlers" / file).write_text(text)
+        (seat.home / "handlers" / file).chmod(0o644 if file.endswith(".py") else 0o755)
+        for name, text in (("password", seat.server.password), ("config.toml", _CONFIG.format(seat=seat))):
+            (seat.home / name).touch(mode=0o600)
+            (seat.home / name).write_text(text)
+        return [sys.executable, "-m", "watcher", "--config", str(seat.home / "config.toml"), "run"]
+
+    return Contestant(name, f"durable, parsed, parts on disk; {does}", command)
+
+
+def program(
+    name: str, does: str, file: str, *flags: str, by: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> Contestant:
+    """One of our own client programs; `{stamp}` in a flag is the program that notes when it began."""
+
+    def command(seat: Seat) -> list[str]:
+        server = seat.server
+        told = [server.host, str(server.port), str(server.ca_file), seat.user, server.password, str(seat.log)]
+        return [by, str(_CLIENTS / file), *told, *(flag.format(stamp=seat.bench.stamp) for flag in flags)]
+
+    return Contestant(name, does, command, environment or {})
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+WARM = ours(
+    "ours, warm Python",
+    "a function in a process kept warm",
+    lambda seat: ("handler.py", _WARM.format(log=str(seat.log))),
+)
+SCRIPT = ours("ours, script", "a program for each mail", lambda seat: ("handler", f"#!{seat.bench.stamp} {seat.log}\n"))
+SHELL = ours(
+    "ours, shell script",
+    "a shell for each mail",
+    lambda seat: ("handler", f"#!/bin/sh\nexec {seat.bench.stamp} {seat.log}\n"),
+)
+OURS = (WARM, SCRIPT, SHELL)
+FLOOR = program("raw TLS socket", "no parsing, nothing kept", "raw.py")
+TUNED_PARSING = program("imapclient tuned + mail-parser", "parsed", "imapclient_loop.py", "--tuned", "--parse")
+LOOPS = (
+    program("imapclient", "nothing", "imapclient_loop.py"),
+    program("imapclient tuned", "nothing", "imapclient_loop.py", "--tuned"),
+    program("imapclient + mail-parser", "parsed", "imapclient_loop.py", "--parse"),
+    TUNED_PARSING,
+    program(
+        "imapclient + mail-parser + spawn",
+        "parsed; a program for each mail",
+        "imapclient_loop.py",
+        "--parse",
+        "--spawn={stamp}",
+    ),
+)
