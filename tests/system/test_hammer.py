@@ -108,7 +108,7 @@ def two_hosts(home, count):
         server = stack.enter_context(Dovecot(users=[*bright, *dim], hibernate=2, connections=2 * count + 200))
         ways = [stack.enter_context(Relay(server.port, host)) for host in ("127.0.0.1", "127.0.0.2")]
         accounts = [
-            Watched(user, relay=(way.host, way.port), settings='renew = "10s"')
+            Watched(user, relay=(way.host, way.port), settings='renew = "30s"')
             for users, way in zip((bright, dim), ways, strict=True)
             for user in users
         ]
