@@ -1,0 +1,31 @@
+"""What a command prints and can't get rid of: one line says so, and it is no success."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHORT, LONG = ["--version"], ["man"]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "watcher", *words]
+
+
+@pytest.mark.parametrize("words", [SHORT, LONG])
+def test_a_full_disk_is_told_in_one_line(words):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    line = "imap-watcher: what this command prints can't be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, line)
+
+
+@pytest.mark.parametrize("words", [SHORT, LONG])
+def test_a_reader_that_has_seen_enough_hears_no_complaint(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command(*words), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
