@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.config.smtp import Relay
 from watcher.mail.unpack import unpack
 from watcher.model import Address, Envelope, Kind, Place, Work
+from watcher.outbox.enclosures import Enclosure
 from watcher.outbox.scribe import Scribe, Us
 from watcher.store.spool import Spool
 
@@ -18,6 +21,11 @@ Return-Path: <bob@example.org>\r\nFrom: Bob <bob@example.org>\r\nTo: support@exa
 Message-ID: <m1@example.org>\r\nReferences: <m0@example.org>\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n\r
 Here it is.\r
 """
+
+
+def enclosed(name, type_, data, content_id=""):
+    """A file that lies in memory."""
+    return Enclosure(name, type_, len(data), partial(BytesIO, data), content_id)
 
 
 @dataclass

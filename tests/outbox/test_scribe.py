@@ -1,5 +1,6 @@
 """What handlers ask for, as it is written: in the thread, to whom they may write, and never into a loop."""
 
+import tracemalloc
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tests.store.conftest import Books
 from watcher.config.handlers import HandlerSettings
 from watcher.config.patterns import Pattern
 from watcher.errors import MailRefused
+from watcher.outbox import scribe
+from watcher.outbox.enclosures import enclosure
 from watcher.outbox.guard import caps
 from watcher.store.outgoing import Outgoing
 from watcher.wishes import Request, Sending
@@ -155,6 +158,66 @@ def test_no_other_file_of_the_machine_is_attached(room, tmp_path, name):
     name = str(private / "link") if name == "link" else name
     with pytest.raises(MailRefused, match="attachment"):
         room.write(Request(Sending.SEND, ("a@b.c",), text="x", attachments=(name,)), roots=[private])
+
+
+def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path):
+    """What a handler left running may swap it after it was looked at."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "passwd").write_text("harmless")
+    given = enclosure(tmp_path.resolve(), ("inner", "passwd"), "passwd")
+    assert b"".join(given.blocks()) == b"harmless"
+    (tmp_path / "inner").rename(tmp_path / "before")
+    (tmp_path / "inner").symlink_to("/etc")
+    with pytest.raises(MailRefused, match="can't be read"):
+        list(given.blocks())
+
+
+@pytest.mark.parametrize("change", [lambda file: file.write_text("other"), Path.unlink], ids=["changed", "gone"])
+def test_a_file_that_changes_while_the_mail_is_built_is_found_out(room, tmp_path, monkeypatch, change):
+    room.settings = ANYBODY
+    file = tmp_path / "private" / "f.txt"
+    file.parent.mkdir()
+    file.write_text("first")
+    prove = scribe.prove
+
+    def meddle(*given):
+        change(file)
+        prove(*given)
+
+    monkeypatch.setattr(scribe, "prove", meddle)
+    with pytest.raises(MailRefused):
+        room.write(Request(Sending.SEND, ("a@b.c",), text="x", attachments=(str(file),)), roots=[file.parent])
+    assert [path.name for path in room.spool.path.iterdir()] == ["m1"], "nothing of it stays in the spool"
+
+
+@pytest.mark.parametrize("kind", [Sending.SEND, Sending.FORWARD])
+def test_a_large_mail_is_never_held_in_memory(room, tmp_path, kind):
+    room.settings = ANYBODY
+    big = b"%076d\r\n" * 200_000
+    file = tmp_path / "private" / "big.bin"
+    file.parent.mkdir()
+    file.write_bytes(big)
+    request = Request(kind, ("a@b.c",), text="x", attachments=(str(file),) if kind is Sending.SEND else ())
+    work = room.arrive(ORDINARY + (big % ((7,) * 200_000) if kind is Sending.FORWARD else b""))
+    tracemalloc.start()
+    try:
+        (posting,) = room.scribe.write(work, [request], [room.spool.folder(work.key).path, file.parent]).postings
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert posting.size > len(big)
+    assert most < 4 << 20
+
+
+def test_a_mail_nested_beyond_all_measure_can_be_sent_on(room):
+    room.settings = ANYBODY
+    levels = 3000
+    heads = b"".join(
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (number, number) for number in range(levels)
+    )
+    raw = ORDINARY.partition(b"\r\n\r\n")[0] + b"\r\n" + heads + b"\r\nHello\r\n"
+    (posting,) = room.write(Request(Sending.FORWARD, ("eve@example.net",)), raw=raw).postings
+    assert raw in room.sent(posting)
 
 
 @pytest.mark.parametrize(

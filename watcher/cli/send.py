@@ -18,8 +18,8 @@ from watcher.config.smtp import Relay
 from watcher.errors import WatcherError
 from watcher.model import Address, Kind, identity
 from watcher.outbox.compose import Letter, Stamp, compose
+from watcher.outbox.enclosures import Enclosure, enclosure
 from watcher.outbox.fields import normal
-from watcher.outbox.letters import enclosure
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.ready import Ready, ready
@@ -122,10 +122,16 @@ def built(
         subject=subject,
         text=text and text + "\n",
         html=html,
-        enclosures=tuple(enclosure(path.resolve(), path.name) for path in attach),
+        enclosures=tuple(attached(path) for path in attach),
     )
     people = tuple(map(normal, (*to, *cc, *bcc)))
     return Ready(compose(letter, stamp), normal(sender.address), people, stamp.message_id)
+
+
+def attached(path: Path) -> Enclosure:
+    """A file of the user, through any links."""
+    real = path.resolve()
+    return enclosure(real.parent, (real.name,), path.name)
 
 
 def put_out(config: Config, relay: Relay, mail: Ready) -> None:
@@ -134,7 +140,7 @@ def put_out(config: Config, relay: Relay, mail: Ready) -> None:
     config.watcher.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     spool = Spool(config.watcher.state)
     posting = store(
-        spool, key, mail.data, mail.message_id, mail.sender, mail.recipients, Envelope(relay.name, "send", "")
+        spool, key, [mail.data], mail.message_id, mail.sender, mail.recipients, Envelope(relay.name, "send", "")
     )
     request = {
         "verb": "post",

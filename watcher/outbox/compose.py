@@ -1,48 +1,39 @@
 """
 A mail built from what is asked for, read again as a stranger would, and held against it before it is let go.
 
-The header fields are spelt in `fields`; stdlib's `email` builds the parts. Pure: bytes come out.
+The header fields are spelt in `fields`. stdlib's `email` builds the parts, with a mark where a file belongs: the files
+themselves go from disk to disk in blocks, so that the largest mail costs no memory.
 """
 
+import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from hashlib import sha256
+from uuid import uuid4
 
-from watcher.errors import MailRefused
+from watcher.mail.raw import Raw
 from watcher.model import Address
 from watcher.outbox import fields
+from watcher.outbox.enclosures import Enclosure, LetterRefused
 from watcher.outbox.proof import File, Meaning, difference
+from watcher.outbox.wording import check, is_plain
 
-__all__ = ["LOOP", "MESSAGE_ID", "TYPE", "Enclosure", "Letter", "LetterRefused", "Stamp", "compose", "sendable"]
+__all__ = ["LOOP", "MESSAGE_ID", "TYPE", "Letter", "Stamp", "compose", "pieces", "prove"]
 
 LOOP = "X-Imap-Watcher"  #: the field that tells our own mail from others', by the name of the state it came from
-LONGEST_LINE = 998  #: RFC 5322 2.1.1, without CRLF
 THREAD = 20  #: Message-IDs in References; the first and the last ones of a longer thread
 MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,240}@[!-;=?-~]{1,240}>")
 
 #: 7bit: base64 or quoted-printable for all that is not ASCII, so that no server on the way needs to convert it. The
 #: fields are folded already.
 POLICY = SMTP.clone(cte_type="7bit", refold_source="none")
-BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
-
-
-class LetterRefused(MailRefused):
-    """A mail that can't be built as asked; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enclosure:
-    """One file in a mail."""
-
-    name: str  #: as the recipient sees it
-    type: str  #: "application/pdf"
-    data: bytes
-    content_id: str = ""  #: for images in the HTML text: what stands there after "cid:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,47 +64,43 @@ class Stamp:
 
 
 def compose(letter: Letter, stamp: Stamp) -> bytes:
+    """The mail, for one that is small. Raises LetterRefused, AddressRefused."""
+    mail = b"".join(pieces(letter, stamp))
+    prove(Raw(mail), letter, stamp)
+    return mail
+
+
+def pieces(letter: Letter, stamp: Stamp) -> Iterator[bytes]:
     """
     The mail: CRLF everywhere, ASCII unless an address needs more (SMTPUTF8), no line over 998 bytes.
 
-    Raises LetterRefused, AddressRefused.
+    It is not to be let go before `prove` has read it. Raises LetterRefused, AddressRefused.
     """
     if not letter.to and not letter.cc:
         raise LetterRefused("the mail has no recipient")
+    mark = uuid4().hex
     mail = EmailMessage(policy=POLICY)
     for name, value in header(letter, stamp):
         mail.set_raw(name, value)
     mail["MIME-Version"] = "1.0"
-    place_content(mail, letter)
+    place_content(mail, letter, mark)
     utf8 = any(not value.isascii() for value in mail.values())
     try:
-        built = sendable(mail.as_bytes(policy=POLICY.clone(utf8=True) if utf8 else POLICY))
+        frame = mail.as_bytes(policy=POLICY.clone(utf8=True) if utf8 else POLICY)
     except MessageError as error:  # newer versions of Python find some of what the proof would find
         raise LetterRefused(f"the mail would not be read as it is meant: {error!s:.200}") from error
-    if wrong := difference(built, meaning(letter, stamp)):
+    before, *behind = frame.split(mark.encode())
+    yield before
+    for enclosure, text in zip(in_order(letter), behind, strict=True):
+        yield from encoded(enclosure)
+        yield text
+
+
+def prove(mail: Raw, letter: Letter, stamp: Stamp) -> None:
+    """Raises LetterRefused if a reader of `mail` would find something else than `letter`, or a server could."""
+    check(mail.slices(0, mail.size))
+    if wrong := difference(mail, meaning(letter, stamp)):
         raise LetterRefused(f"the mail would not be read as it is meant: {wrong}")
-    return built
-
-
-def sendable(mail: bytes) -> bytes:
-    """`mail` as it is, if it may go on the wire. Raises LetterRefused."""
-    if BARE.search(mail):
-        raise LetterRefused("the mail holds a line end that is not CRLF")
-    if b"\0" in mail:
-        raise LetterRefused("the mail holds a NUL, which no mail may (RFC 5322 2.2)")
-    if has_long_line(mail):
-        raise LetterRefused(f"the mail has a line of more than {LONGEST_LINE} bytes")
-    return mail
-
-
-def has_long_line(mail: bytes) -> bool:
-    """Whether a line is longer than servers must take. Without a list of all lines: a mail may have a million."""
-    at, end = 0, len(mail)
-    while end - at > LONGEST_LINE:
-        at = mail.rfind(b"\r\n", at, at + LONGEST_LINE + 2) + 2
-        if at == 1:
-            return True
-    return False
 
 
 def header(letter: Letter, stamp: Stamp) -> list[tuple[str, str]]:
@@ -148,18 +135,23 @@ def meaning(letter: Letter, stamp: Stamp) -> Meaning:
     ]
     texts = [words(letter.text)] if letter.text or not letter.html else []
     texts += [words(letter.html)] if letter.html else []
-    images = [one for one in letter.enclosures if one.content_id]
-    files = [one for one in letter.enclosures if not one.content_id]
     return Meaning(
         tuple(spelt),
         tuple(one.removesuffix("\n") + "\n" for one in texts),
-        tuple(as_file(one) for one in (*images, *files)),
+        tuple(map(as_file, in_order(letter))),
     )
 
 
+def in_order(letter: Letter) -> list[Enclosure]:
+    """The files as they stand in the mail: images are parts of the HTML text."""
+    return sorted(letter.enclosures, key=lambda one: not one.content_id)
+
+
 def as_file(one: Enclosure) -> File:
-    kind = kind_of(one)
-    return fields.clean(one.name), kind, b"" if kind == "message/rfc822" else one.data
+    digest = sha256()
+    for block in one.blocks():
+        digest.update(block)
+    return fields.clean(one.name), kind_of(one), digest.digest()
 
 
 def message_id(given: str) -> str:
@@ -175,8 +167,8 @@ def shortened(thread: tuple[str, ...]) -> tuple[str, ...]:
 # --- content --------------------------------------------------------------------------------------------------------
 
 
-def place_content(mail: EmailMessage, letter: Letter) -> None:
-    """Text, HTML with its images, files: as few parts as that takes (RFC 2046 5.1)."""
+def place_content(mail: EmailMessage, letter: Letter, mark: str) -> None:
+    """Text, HTML with its images, files: as few parts as that takes (RFC 2046 5.1). `mark` stands for each file."""
     images = [one for one in letter.enclosures if one.content_id]
     files = [one for one in letter.enclosures if not one.content_id]
     if images and not letter.html:
@@ -193,11 +185,11 @@ def place_content(mail: EmailMessage, letter: Letter) -> None:
         page.make_related()
         del page["MIME-Version"]
         for image in images:
-            page.attach(part(image, "inline"))
+            page.attach(part(image, "inline", mark))
     if files:
         mail.make_mixed()
         for file in files:
-            mail.attach(part(file, "attachment"))
+            mail.attach(part(file, "attachment", mark))
 
 
 def words(given: str) -> str:
@@ -205,7 +197,7 @@ def words(given: str) -> str:
     return re.sub(r"\r\n?", "\n", given.replace("\0", "")).encode("utf-8", "replace").decode()
 
 
-def part(enclosure: Enclosure, shown: str) -> EmailMessage:
+def part(enclosure: Enclosure, shown: str, mark: str) -> EmailMessage:
     """One file as a part; its bytes come out again as they are."""
     kind, name = kind_of(enclosure), fields.clean(enclosure.name)
     made = EmailMessage(policy=POLICY)
@@ -213,25 +205,25 @@ def part(enclosure: Enclosure, shown: str) -> EmailMessage:
     made.set_raw("Content-Disposition", fields.disposition(shown, name))
     if enclosure.content_id:
         made.set_raw("Content-ID", message_id(f"<{enclosure.content_id.strip('<>')}>"))
-    if kind == "message/rfc822":  # may not be encoded (RFC 2046 5.2.1)
-        made.set_payload(enclosure.data.decode("ascii"))
-        return made
-    body = EmailMessage(policy=POLICY)
-    body.set_content(enclosure.data, maintype="application", subtype="octet-stream", cte="base64")
-    made.set_raw("Content-Transfer-Encoding", "base64")
-    made.set_payload(body.get_payload())
+    if kind != "message/rfc822":
+        made.set_raw("Content-Transfer-Encoding", "base64")
+    made.set_payload(mark)
     return made
+
+
+def encoded(enclosure: Enclosure) -> Iterator[bytes]:
+    """The body of the part; a mail may not be encoded (RFC 2046 5.2.1)."""
+    if kind_of(enclosure) == "message/rfc822":
+        yield from enclosure.blocks()
+        return
+    for block in enclosure.blocks():
+        yield base64.encodebytes(block).replace(b"\n", b"\r\n")
 
 
 def kind_of(enclosure: Enclosure) -> str:
     kind = enclosure.type.lower()
     if not TYPE.fullmatch(kind) or kind.startswith("multipart/"):
         raise LetterRefused(f"{enclosure.type!a} is no type of a file")
-    if kind.startswith("message/") and not (kind == "message/rfc822" and is_plain(enclosure.data)):
+    if kind.startswith("message/") and not (kind == "message/rfc822" and is_plain(enclosure.blocks())):
         return "application/octet-stream"
     return kind
-
-
-def is_plain(mail: bytes) -> bool:
-    """Whether a mail can stand within another as it is; one that can't is enclosed as a file, byte by byte."""
-    return mail.isascii() and b"\0" not in mail and not BARE.search(mail) and not has_long_line(mail)

@@ -5,7 +5,7 @@ them for names of files. Whatever the text, a field is ASCII, its lines are shor
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from email.header import Header
 from urllib.parse import quote
 
@@ -26,6 +26,7 @@ __all__ = [
 
 #: Characters of a line: RFC 5322 2.1.1 asks for 78, encoded words end at 76 (RFC 2047 2).
 LINE = 76
+SECTION = 54  #: of a line of RFC 2231, without the name of the parameter and the charset
 #: What may stand in a field as it is, without a reader mistaking it for an encoded word.
 PLAIN = re.compile(r"(?!.*=\?)[!-~]+(?: [!-~]+)*")
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"  #: RFC 5322 3.2.3
@@ -109,7 +110,7 @@ def content_type(kind: str, name: str) -> str:
 
 
 def quotable(name: str) -> str:
-    if PLAIN.fullmatch(name) and len(name) < LINE - 8 and not re.search(r'["\\]', name):
+    if is_simple(name, LINE - 8):
         return name
     return encoded(name, 8)  # against RFC 2047 5, and what all of them send and read
 
@@ -118,10 +119,28 @@ def disposition(kind: str, name: str) -> str:
     """The value of Content-Disposition with the name of the file as the standard has it (RFC 2231, RFC 2183)."""
     if not name:
         return kind
-    if PLAIN.fullmatch(name) and len(name) < LINE - 12 and not re.search(r'["\\]', name):
+    if is_simple(name, LINE - 12):
         return f'{kind};\r\n filename="{name}"'
-    # Three of these are in attribute-char of RFC 2231 7 and yet mean something to one reader or another.
-    pieces = re.findall(r"(?:%..|.){1,18}", f"utf-8''{quote(name, safe='!#$&+-.^_`~', encoding='utf-8')}")
-    if len(pieces) == 1:
-        return f"{kind};\r\n filename*={pieces[0]}"
+    first, *others = sections(name)
+    if not others:
+        return f"{kind};\r\n filename*=utf-8''{first}"
+    pieces = (f"utf-8''{first}", *others)
     return kind + "".join(f";\r\n filename*{number}*={piece}" for number, piece in enumerate(pieces))
+
+
+def is_simple(name: str, most: int) -> bool:
+    """Whether a name can stand in quotes as it is; there are readers that end it at a semicolon within them."""
+    return bool(PLAIN.fullmatch(name)) and len(name) < most and not re.search(r'["\\;]', name)
+
+
+def sections(name: str) -> Iterator[str]:
+    """A name in percent signs, cut to lines between two characters: many readers decode each line by itself."""
+    line = ""
+    for character in name:
+        # Three of these are in attribute-char of RFC 2231 7 and yet mean something to one reader or another.
+        spelt = quote(character, safe="!#$&+-.^_`~", encoding="utf-8")
+        if len(line) + len(spelt) > SECTION:
+            yield line
+            line = ""
+        line += spelt
+    yield line

@@ -1,21 +1,18 @@
 """What a reply, a forward and a new mail look like."""
 
-import mimetypes
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
 from watcher.model import Address, MailFolder, Message
-from watcher.outbox.compose import MESSAGE_ID, TYPE, Enclosure, Letter, LetterRefused
+from watcher.outbox.compose import MESSAGE_ID, TYPE, Letter
+from watcher.outbox.enclosures import LARGEST, Enclosure, LetterRefused, below, enclosure
 from watcher.outbox.fields import clean, normal
 from watcher.wishes import Request
 
-__all__ = ["LARGEST", "Source", "enclosure", "forward", "new_mail", "recipients", "reply"]
+__all__ = ["Source", "forward", "new_mail", "recipients", "reply"]
 
-LARGEST = 35 << 20  #: bytes of all files of a mail; more is refused by nearly every server
 QUOTED = 256 << 10  #: characters of a text that is forwarded inline
 
 
@@ -64,7 +61,8 @@ def forward(request: Request, source: Source, sender: Address) -> Letter:
         text, enclosures = inline_text(request, source), tuple(inner_files(source))
     else:
         name = (clean(message.subject)[:80] or "mail") + ".eml"
-        text, enclosures = request.text, (enclosure(source.folder.raw, name, "message/rfc822"),)
+        raw = source.folder.raw
+        text, enclosures = request.text, (enclosure(raw.parent, (raw.name,), name, "message/rfc822"),)
     return Letter(
         sender=sender,
         to=people(request.to),
@@ -124,41 +122,12 @@ def inline_text(request: Request, source: Source) -> str:
 def inner_files(source: Source) -> Iterator[Enclosure]:
     for attachment in source.message.attachments:
         kind = attachment.type if TYPE.fullmatch(attachment.type) else "application/octet-stream"
-        yield enclosure(source.folder.path / attachment.path, attachment.name or "file", kind)
+        yield enclosure(*below(attachment.path, source.roots), attachment.name or "file", kind)
 
 
 def files(request: Request, source: Source) -> tuple[Enclosure, ...]:
     """The files that a handler names. Raises LetterRefused for one that it may not attach."""
-    found = tuple(enclosure(allowed(name, source.roots), Path(name).name) for name in request.attachments)
-    if sum(len(one.data) for one in found) > LARGEST:
+    found = tuple(enclosure(*below(name, source.roots), Path(name).name) for name in request.attachments)
+    if sum(one.size for one in found) > LARGEST:
         raise LetterRefused(f"the attachments have more than {LARGEST >> 20} MB together")
     return found
-
-
-def allowed(name: str, roots: tuple[Path, ...]) -> Path:
-    """Where a file really lies, which must be below a root: a handler may see more of the machine than the world."""
-    try:
-        path = (roots[0] / name).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise LetterRefused(f"attachment {name!a}: is not there") from error
-    if not any(path.is_relative_to(root.resolve()) for root in roots):
-        raise LetterRefused(f"attachment {name!a}: must lie in the mail folder, in $TMPDIR or in $WATCHER_STATE")
-    return path
-
-
-def enclosure(path: Path, name: str, kind: str = "") -> Enclosure:
-    """A file as an attachment; its type is told by its name if it is not given. Raises LetterRefused."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise LetterRefused(f"attachment {name!a}: can't be read: {error.strerror}") from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise LetterRefused(f"attachment {name!a}: is no plain file")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    if len(data) > LARGEST:
-        raise LetterRefused(f"attachment {name!a}: has more than {LARGEST >> 20} MB")
-    return Enclosure(name, kind or mimetypes.guess_type(name)[0] or "application/octet-stream", data)

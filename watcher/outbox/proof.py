@@ -1,19 +1,32 @@
-"""A mail that was built, read again as a stranger would, and in what it is not what was meant. Pure."""
+"""
+A mail that was built, read again as a stranger would, and in what it is not what was meant.
+
+stdlib's `email`, which built it, reads its fields; how its parts lie and what is in them tells our own reader of mails,
+which goes by offsets and holds none of it in memory.
+"""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses
+from hashlib import sha256
+
+from watcher.limits import MIB, USUAL
+from watcher.mail.defects import Defects
+from watcher.mail.raw import Raw
+from watcher.mail.tree import Part, leaves, whole
 
 __all__ = ["File", "Meaning", "difference"]
 
 #: Fields that `email` makes of the parts.
 OF_CONTENT = frozenset({"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition"})
 
-File = tuple[str, str, bytes]  #: name, type, bytes
+#: A mail of ours may have ten thousand recipients.
+OURS = replace(USUAL, header=64 * MIB, field=64 * MIB)
+
+File = tuple[str, str, bytes]  #: name, type, sha256 of the bytes
 People = tuple[tuple[str, str], ...]  #: name and address of each
 
 
@@ -23,24 +36,29 @@ class Meaning:
 
     fields: tuple[tuple[str, str | People], ...]  #: names and decoded values, in order
     texts: tuple[str, ...]  #: with bare line feeds, in the order of the mail
-    files: tuple[File, ...]  #: in the order of the mail; a mail within the mail without its bytes
+    files: tuple[File, ...]  #: in the order of the mail
 
 
-def difference(mail: bytes, meant: Meaning) -> str:
+def difference(mail: Raw, meant: Meaning) -> str:
     """In what a reader of `mail` finds something else than is meant, in words; "" if in nothing."""
-    read = message_from_bytes(mail)
-    fields = tuple((name, raw(value)) for name, value in read.raw_items() if name not in OF_CONTENT)
+    defects = Defects(1)
+    top = whole(mail, OURS, defects)
+    fields = tuple(
+        (name, raw(value))
+        for name, value in message_from_bytes(mail[0 : top.start]).raw_items()
+        if name not in OF_CONTENT
+    )
     if [name for name, _ in fields] != [name for name, _ in meant.fields]:
         return "its fields are " + ", ".join(name for name, _ in fields)
     for (name, value), (_, wanted) in zip(fields, meant.fields, strict=True):
         if (decoded(value) if isinstance(wanted, str) else people(value)) != wanted:
             return f"its {name} differs"
-    parts = list(leaves(read))
-    if tuple(text(part) for part in parts if part.get_content_disposition() is None) != meant.texts:
+    parts = [(part, heading(part)) for part in leaves(top, OURS, defects)]
+    if tuple(text(part) for part, head in parts if head.get_content_disposition() is None) != meant.texts:
         return "its text differs"
-    if tuple(file(part) for part in parts if part.get_content_disposition() is not None) != meant.files:
+    if tuple(file(*one) for one in parts if one[1].get_content_disposition() is not None) != meant.files:
         return "its files differ"
-    return ""
+    return "; ".join(defects.listed())
 
 
 def raw(value: object) -> str:
@@ -56,26 +74,18 @@ def people(value: str) -> People:
     return tuple((decoded(name), address) for name, address in getaddresses([value]))
 
 
-def leaves(part: "Message[str, str]") -> Iterator["Message[str, str]"]:
-    """The parts that are no frame for others; a mail within the mail is one of them."""
-    if part.get_content_maintype() != "multipart":
-        yield part
-        return
-    for inner in part.get_payload():
-        assert isinstance(inner, Message)
-        yield from leaves(inner)
+def heading(part: Part) -> "Message[str, str]":
+    """The fields of a part as stdlib reads them."""
+    fields = (b"%s: %s\r\n" % (field.name.encode(), field.value) for field in part.header.fields)
+    return message_from_bytes(b"".join(fields))
 
 
-def text(part: "Message[str, str]") -> str:
-    return content(part).decode("utf-8", "replace").replace("\r\n", "\n")
+def text(part: Part) -> str:
+    return b"".join(part.slices()).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
-def file(part: "Message[str, str]") -> File:
-    mail = part.get_content_maintype() == "message"
-    return part.get_filename(""), part.get_content_type(), b"" if mail else content(part)
-
-
-def content(part: "Message[str, str]") -> bytes:
-    data = part.get_payload(decode=True)
-    assert isinstance(data, bytes)
-    return data
+def file(part: Part, head: "Message[str, str]") -> File:
+    digest = sha256()
+    for piece in part.slices():
+        digest.update(piece)
+    return head.get_filename(""), head.get_content_type(), digest.digest()

@@ -7,8 +7,10 @@ from email import message_from_bytes
 from email.message import Message
 from email.utils import format_datetime, getaddresses
 
-from watcher.outbox.compose import LOOP, LetterRefused, Stamp, sendable
+from watcher.outbox.compose import LOOP, Stamp
+from watcher.outbox.enclosures import LetterRefused
 from watcher.outbox.fields import normal
+from watcher.outbox.wording import check
 
 __all__ = ["Ready", "ready"]
 
@@ -43,8 +45,10 @@ def ready(mail: bytes, stamp: Stamp) -> Ready:
     fields = [field for field in re.split(rb"\r\n(?![ \t])", head) if name_of(field) not in HIDDEN]
     fields += [f"{name}: {value}".encode() for name, value, wanted in added if wanted]
     senders = tuple(addresses(read, "From"))
+    data = b"\r\n".join(fields) + b"\r\n\r\n" + (body if empty else b"")
+    check([data])
     return Ready(
-        sendable(b"\r\n".join(fields) + b"\r\n\r\n" + (body if empty else b"")),
+        data,
         senders[0] if senders else "",
         tuple(dict.fromkeys(one for name in ("To", "Cc", "Bcc") for one in addresses(read, name))),
         str(read["Message-ID"] or stamp.message_id).strip(),

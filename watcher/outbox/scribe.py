@@ -4,18 +4,19 @@ What handlers ask for becomes letters, composed and durable. Nothing is sent her
 What is in the spool before the ledger knows of it is rubbish, and is swept away at the next start.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 from watcher.config.handlers import HandlerSettings
 from watcher.config.smtp import Relay
 from watcher.mail.facts import from_json
+from watcher.mail.raw import Raw
 from watcher.model import Address, Work, identity
-from watcher.outbox.compose import Letter, LetterRefused, Stamp, compose
+from watcher.outbox.compose import Letter, Stamp, pieces, prove
+from watcher.outbox.enclosures import LetterRefused
 from watcher.outbox.fields import normal
 from watcher.outbox.guard import answer_to, caps, objection, own, trail
 from watcher.outbox.letters import Source, forward, new_mail, recipients, reply
@@ -132,18 +133,32 @@ def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], envelop
     """Compose a letter and make it durable in the spool. Raises MailRefused, SpoolFull, StorageFailed."""
     sender = normal(letter.sender.address)
     stamp = Stamp(f"<{key}@{sender.rpartition('@')[2]}>", datetime.now(UTC), envelope.instance)
-    return store(spool, key, compose(letter, stamp), stamp.message_id, sender, people, envelope)
+
+    def prove_file(file: Path) -> None:
+        with file.open("rb") as mail, closing(Raw.of_file(mail.fileno())) as raw:
+            prove(raw, letter, stamp)
+
+    return store(spool, key, pieces(letter, stamp), stamp.message_id, sender, people, envelope, prove_file)
 
 
 def store(  # noqa: PLR0917 - called from here and for a mail that was built by others
-    spool: Spool, key: str, mail: bytes, message_id: str, sender: str, people: tuple[str, ...], envelope: Envelope
+    spool: Spool,
+    key: str,
+    mail: Iterable[bytes],
+    message_id: str,
+    sender: str,
+    people: tuple[str, ...],
+    envelope: Envelope,
+    prove_file: Callable[[Path], None] = lambda _: None,
 ) -> Posting:
-    """A mail that is ready, made durable. Raises SpoolFull, StorageFailed."""
+    """A mail, in pieces, made durable once it is proven. Raises MailRefused, SpoolFull, StorageFailed."""
     draft = spool.draft(key)
     with ExitStack() as unless_durable:
         unless_durable.callback(draft.discard)
-        draft.write(mail)
+        for piece in mail:
+            draft.write(piece)
         draft.finish()
+        prove_file(draft.folder.raw)
         spool.settle([key])
         unless_durable.pop_all()
     return Posting(
@@ -153,8 +168,8 @@ def store(  # noqa: PLR0917 - called from here and for a mail that was built by 
         sender=sender,
         recipients=people,
         message_id=message_id,
-        digest=sha256(mail).hexdigest(),
-        size=len(mail),
+        digest=draft.whole.hexdigest(),
+        size=draft.size,
         answers=envelope.answers,
         caps=caps(envelope.most) if envelope.answers else (),
     )
