@@ -24,8 +24,8 @@ class Terminal:
         self.shown = b""  #: every byte that the terminal was sent
         self._seen = 0
         self._code: int | None = None
-        self._pid, self._screen = pty.fork()
-        if self._pid == 0:
+        self.pid, self._screen = pty.fork()
+        if self.pid == 0:
             os.execvpe(command[0], command, os.environ | {"TERM": "xterm", **environment})
 
     def __enter__(self) -> Self:
@@ -33,8 +33,8 @@ class Terminal:
 
     def __exit__(self, *_error: object) -> None:
         if self._code is None:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
         os.close(self._screen)
 
     def until(self, words: str, seconds: float = 30) -> None:
@@ -54,7 +54,16 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self._read(max(0.0, deadline - time.monotonic())):
             pass
-        self._code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._code
+
+    def hung_up(self, seconds: float = 30) -> int:
+        """Its window is closed; how the program ended upon that."""
+        os.close(self._screen)
+        self._screen = os.pidfd_open(self.pid)
+        if not select.select([self._screen], [], [], seconds)[0]:
+            raise AssertionError("it goes on without its terminal")
+        self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self._code
 
     def _read(self, seconds: float) -> bytes:

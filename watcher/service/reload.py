@@ -1,12 +1,14 @@
 """Notices that the configuration or a handler may have changed: by watchdog, SIGHUP, or when a command says so."""
 
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
@@ -48,8 +50,16 @@ class Reload:
         self.seen: dict[Path, int] = {}  #: inodes of the directories that the observer looks at
         self.lost = False  #: one of them has gone; the next of its name may get its inode
         self.thread = threading.Thread(target=self.guard, name="reload", daemon=True)
-        self.before = signal.signal(signal.SIGHUP, lambda *_: self.request())
+        self.terminal = next(filter(os.isatty, range(3)), None)  #: on which we were started
+        self.before = signal.signal(signal.SIGHUP, self.hear)
         self.thread.start()
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """SIGHUP: somebody wants us to look, or our terminal was closed, and then it means what it meant before."""
+        if self.terminal is not None and not os.isatty(self.terminal) and callable(self.before):
+            self.before(number, frame)
+        else:
+            self.request()
 
     def request(self) -> None:
         """Look soon. Safe in a signal handler: no thread that may be interrupted by one waits for this event."""
