@@ -7,10 +7,11 @@ __all__ = ["Cap", "Posting"]
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """How many automatic answers there may be within a time."""
+    """How many mails there may be within a time that no person wrote: answers, or those that answer nobody."""
 
     most: int
     within: float  #: seconds
+    answers: bool = True  #: counts answers
     peer: bool = False  #: counts only those to the same address
     author: bool = False  #: counts only those of the same handler
 
@@ -28,4 +29,4 @@ class Posting:
     digest: str  #: sha256 of its bytes, hex
     size: int  #: bytes
     answers: str = ""  #: address that it answers by itself, "" if a person or a rule wants it sent
-    caps: tuple[Cap, ...] = ()  #: on such answers
+    caps: tuple[Cap, ...] = ()  #: beyond one of these it is not sent

@@ -13,7 +13,7 @@ from watcher.config.patterns import Pattern
 from watcher.errors import MailRefused
 from watcher.outbox import scribe
 from watcher.outbox.enclosures import enclosure
-from watcher.outbox.guard import caps
+from watcher.outbox.guard import answer_caps
 from watcher.store.outgoing import Outgoing
 from watcher.wishes import Request, Sending
 
@@ -40,7 +40,7 @@ def test_a_reply_goes_into_the_thread(room):
         ("bob@example.org",),
         "bob@example.org",
     )
-    assert posting.caps == caps(1)
+    assert posting.caps == answer_caps(1)
     assert mail["Message-ID"] == posting.message_id
 
 
@@ -306,4 +306,27 @@ def test_a_bot_that_strips_all_fields_is_answered_up_to_the_cap(tmp_path, author
             break
         raw = stripped(room.sent(posting), authors(number + 1))
     assert books.desk.counts()["send"] == {"waiting": most, "skipped": 1}
+    books.database.close()
+
+
+def test_what_a_handler_sends_on_is_capped_too_and_a_person_decides_about_the_rest(tmp_path, caplog):
+    """A forward that comes back as another mail would go round for ever."""
+    room = Room(tmp_path, HandlerSettings(recipients=(Pattern("*"),), mails_per_day=3))
+    books = Books(tmp_path)
+    outgoing = Outgoing(books.database)
+    forward = Request(Sending.FORWARD, ("list@example.net",))
+    for number in range(6):
+        (posting,) = room.write(forward, raw=ORDINARY, key=f"m{number}").postings
+        outgoing.post(posting, 1000.0 + number)
+    assert books.desk.counts()["send"] == {"waiting": 3, "dead": 3}
+    assert caplog.text.count("against loops") == 3
+    (answer,) = room.write(REPLY, key="m8").postings
+    outgoing.post(answer, 1010.0)
+    (later,) = room.write(forward, key="m9").postings
+    outgoing.post(later, 1001.5 + 86400)
+    assert books.desk.counts()["send"] == {"waiting": 5, "dead": 3}
+    (entry, *_) = books.desk.entries(kind="send", status="dead")
+    assert "no more than 3 mails" in entry.reason
+    books.desk.retry(entry.id, 2000.0)
+    assert books.desk.counts()["send"] == {"waiting": 6, "dead": 2}
     books.database.close()

@@ -81,6 +81,7 @@ class HandlerSettings:
     smtp: Text | None = None  #: relay of its mail, as in `[smtp.NAME]`; that of the account if none is given
     recipients: Addresses = ()  #: whom it may send to beside answering the mail
     replies_per_sender: Count = 1  #: answers to the same address within a day, against loops
+    mails_per_day: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1000  #: other mails of it, against loops
     send_as: tuple[MailAddress, ...] = ()  #: other addresses that it may send from
 
     def __post_init__(self) -> None:

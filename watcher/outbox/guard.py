@@ -11,7 +11,7 @@ from watcher.outbox.compose import LOOP
 from watcher.outbox.fields import AddressRefused, normal
 from watcher.posting import Cap
 
-__all__ = ["answer_to", "caps", "objection", "own", "trail"]
+__all__ = ["answer_caps", "answer_to", "letter_caps", "objection", "own", "trail"]
 
 HOPS = 50  #: Received fields of a mail that is going in a circle; RFC 5321 6.3 says 100
 
@@ -26,13 +26,18 @@ NOBODY = re.compile(
 )
 
 
-def caps(per_sender: int) -> tuple[Cap, ...]:
+def answer_caps(per_sender: int) -> tuple[Cap, ...]:
     """For who strips the fields by which machines know each other: kept in the ledger, so they outlive a restart."""
     return (
         Cap(per_sender, 86400.0, peer=True, author=True),
         Cap(20, 3600.0, author=True),
         Cap(100, 86400.0),
     )
+
+
+def letter_caps(per_day: int) -> tuple[Cap, ...]:
+    """For what a handler sends or forwards, which may come round to it as well."""
+    return (Cap(per_day, 86400.0, answers=False, author=True),)
 
 
 def marks(message: Message) -> list[str]:

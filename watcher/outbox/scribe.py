@@ -18,9 +18,9 @@ from watcher.model import Address, Work, identity
 from watcher.outbox.compose import Letter, Stamp, pieces, prove
 from watcher.outbox.enclosures import LetterRefused
 from watcher.outbox.fields import normal
-from watcher.outbox.guard import answer_to, caps, objection, own, trail
+from watcher.outbox.guard import answer_caps, answer_to, letter_caps, objection, own, trail
 from watcher.outbox.letters import Source, forward, new_mail, recipients, reply
-from watcher.posting import Posting
+from watcher.posting import Cap, Posting
 from watcher.store.spool import Spool
 from watcher.wishes import Correspondence, Request, Sending
 
@@ -92,7 +92,13 @@ class Scribe:
             identity("letter", work.key, work.name, number),
             letter,
             people,
-            Envelope(relay.name, work.name, self.us.instance, answers, settings.replies_per_sender),
+            Envelope(
+                relay.name,
+                work.name,
+                self.us.instance,
+                answers,
+                answer_caps(settings.replies_per_sender) if answers else letter_caps(settings.mails_per_day),
+            ),
         )
 
 
@@ -126,7 +132,7 @@ class Envelope:
     author: str  #: the handler, or what else had it sent
     instance: str  #: name of the ledger
     answers: str = ""  #: address that it answers by itself
-    most: int = 1  #: such answers of the same author to the same address within a day
+    caps: tuple[Cap, ...] = ()  #: beyond one of these it is not sent
 
 
 def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], envelope: Envelope) -> Posting:
@@ -171,5 +177,5 @@ def store(  # noqa: PLR0917 - called from here and for a mail that was built by 
         digest=draft.whole.hexdigest(),
         size=draft.size,
         answers=envelope.answers,
-        caps=caps(envelope.most) if envelope.answers else (),
+        caps=envelope.caps,
     )

@@ -5,6 +5,7 @@ A letter is a mail like any other, in a folder of its relay that no server has. 
 lives, is shown, retried and cleared away as all work is.
 """
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from watcher.store.database import Database
 from watcher.store.moves import add, move, settle
 
 __all__ = ["TWICE", "Letter", "Outgoing", "follow_send", "post"]
+
+log = logging.getLogger(__name__)
 
 OUTBOX = "(outbox)"  #: name of the folder
 TWICE = "sent twice, and each time the link broke before the relay said whether it took it: the mail may have arrived"
@@ -129,8 +132,18 @@ def post(db: sqlite3.Connection, posting: Posting, now: float, about: int | None
         )
     if reached:
         for row in db.execute("SELECT id FROM work WHERE mail = ?", (mail,)).fetchall():
-            move(db, row["id"], Status.SKIPPED, now, reason=told(reached))
+            give_up(db, row["id"], reached, now)
         settle(db, mail, now)
+
+
+def give_up(db: sqlite3.Connection, work: int, cap: Cap, now: float) -> None:
+    """What is beyond a cap. An answer too many hurts nobody; another mail was wanted, so a person is to decide."""
+    if cap.answers:
+        move(db, work, Status.SKIPPED, now, reason=told(cap))
+        return
+    move(db, work, Status.RUNNING, now)
+    move(db, work, Status.DEAD, now, reason=told(cap))
+    log.error("outgoing mail %d: %s; see imap-watcher outbox show %d", work, told(cap), work)
 
 
 def enter(db: sqlite3.Connection, posting: Posting, now: float) -> int:
@@ -159,18 +172,29 @@ def enter(db: sqlite3.Connection, posting: Posting, now: float) -> int:
 
 
 def is_reached(db: sqlite3.Connection, posting: Posting, cap: Cap, now: float) -> bool:
-    """Whether one more answer would be beyond the cap."""
-    (number,) = db.execute(
-        "SELECT count(*) FROM letter WHERE answers <> '' AND posted_at > ? "
-        "AND (? OR answers = ?) AND (? OR author = ?)",
-        (now - cap.within, not cap.peer, posting.answers, not cap.author, posting.author),
-    ).fetchone()
+    """Whether one more would be beyond the cap."""
+    since = now - cap.within
+    if cap.answers:
+        query = (
+            "SELECT count(*) FROM letter WHERE answers <> '' AND posted_at > ? "
+            "AND (? OR answers = ?) AND (? OR author = ?)"
+        )
+        values: tuple[object, ...] = (since, not cap.peer, posting.answers, not cap.author, posting.author)
+    else:  # by way of the folders, as these have an index by time; what was given up here does not count
+        query = (
+            "SELECT count(*) FROM folder JOIN mail ON mail.folder = folder.id AND mail.received > ? "
+            "JOIN letter ON letter.mail = mail.id WHERE folder.name = ? AND answers = '' AND author = ? "
+            "AND NOT EXISTS (SELECT 1 FROM work WHERE work.mail = mail.id AND work.reason = ?)"
+        )
+        values = (since, OUTBOX, posting.author, told(cap))
+    (number,) = db.execute(query, values).fetchone()
     return bool(number >= cap.most)
 
 
 def told(cap: Cap) -> str:
+    what = "automatic answers" if cap.answers else "mails that answer nobody"
     whom = " to the same address" if cap.peer else " of this handler" if cap.author else ""
-    return f"not sent: no more than {cap.most} automatic answers{whom} within {cap.within / 3600:.0f} h, against loops"
+    return f"not sent: no more than {cap.most} {what}{whom} within {cap.within / 3600:.0f} h, against loops"
 
 
 def follow_send(db: sqlite3.Connection, work: Work, decision: Decision, now: float) -> None:
