@@ -35,7 +35,7 @@ _CONFIG = """
 [account.bench]
 address = "{seat.user}@test.example"
 user = "{seat.user}"
-password = {{ file = "{seat.home}/password" }}
+password = {{ file = "{seat.home}/etc/password" }}
 host = "{seat.server.host}"
 port = {seat.server.port}
 ca_file = "{seat.server.ca_file}"
@@ -46,7 +46,7 @@ run = ["handler"]
 
 [watcher]
 state = "{seat.home}/state"
-handlers = "{seat.home}/handlers"
+handlers = "{seat.home}/etc/handlers"
 """
 _WARM = """
 import time
@@ -70,6 +70,16 @@ class Seat:
     def log(self) -> Path:
         return self.home / "handled"
 
+    def said(self) -> str:
+        """The end of what was printed there, in one line."""
+        return " ".join((self.home / "said").read_text(errors="replace").split())[-300:]
+
+
+def logged(seat: Seat) -> Mapping[int, float]:
+    """As its log tells: mail -> time."""
+    rows = [row.split() for row in seat.log.read_text().splitlines()] if seat.log.exists() else []
+    return {int(case): float(when) for case, when in rows}
+
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
@@ -79,6 +89,7 @@ class Contestant:
     does: str  #: in words: what it does with each mail
     command: Callable[[Seat], list[str]]  #: writes what it needs into its home, and tells how to start it
     environment: Mapping[str, str] = field(default_factory=dict)
+    handled: Callable[[Seat], Mapping[int, float]] = logged  #: when the handler of each mail began so far
 
 
 @contextmanager
@@ -107,16 +118,21 @@ def ours(name: str, does: str, handler: Callable[[Seat], tuple[str, str]]) -> Co
     """The daemon with one handler (file name, content)."""
 
     def command(seat: Seat) -> list[str]:
-        (seat.home / "handlers").mkdir()
+        etc = seat.home / "etc"
+        (etc / "handlers").mkdir(parents=True)
         file, text = handler(seat)
-        (seat.home / "handlers" / file).write_text(text)
-        (seat.home / "handlers" / file).chmod(0o644 if file.endswith(".py") else 0o755)
-        for name, text in (("password", seat.server.password), ("config.toml", _CONFIG.format(seat=seat))):
-            (seat.home / name).touch(mode=0o600)
-            (seat.home / name).write_text(text)
-        return [sys.executable, "-m", "watcher", "--config", str(seat.home / "config.toml"), "run"]
+        (etc / "handlers" / file).write_text(text)
+        (etc / "handlers" / file).chmod(0o644 if file.endswith(".py") else 0o755)
+        write_privately(etc / "password", seat.server.password)
+        write_privately(etc / "config.toml", _CONFIG.format(seat=seat))
+        return [sys.executable, "-m", "watcher", "--config", str(etc / "config.toml"), "run"]
 
     return Contestant(name, f"durable, parsed, parts on disk; {does}", command)
+
+
+def write_privately(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)
 
 
 def program(

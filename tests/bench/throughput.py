@@ -8,11 +8,12 @@ import imaplib
 import random
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.bench import peers
 from tests.bench.contestants import FLOOR, LOOPS, TUNED_PARSING, WARM, Contestant, Seat, taking_part
 from tests.bench.frame import Figure, say
 from tests.bench.workbench import Workbench, prompt_dovecot, workbench
@@ -24,7 +25,7 @@ __all__ = ["Run", "measured", "mixed", "run"]
 
 _CHANCE = 8
 _PATIENCE = 60.0  #: seconds for one who takes part
-_LOOK = 0.05
+_LOOK = 0.2  #: seconds
 _ESTABLISHED = "01"  #: in the kernel's table
 MB = 1e6
 
@@ -57,7 +58,8 @@ def mixed(count: int) -> Iterator[Mail]:
 def measured(quick: bool) -> Iterator[Figure]:
     """The targets are ours against the floor, and against the best loop that parses too."""
     mails = 200 if quick else 2000
-    contestants = [FLOOR, WARM, *([TUNED_PARSING] if quick else LOOPS), FLOOR, WARM]
+    others = [TUNED_PARSING] if quick else [*LOOPS, *peers.found()]
+    contestants = [FLOOR, WARM, *others, FLOOR, WARM]
     with workbench() as bench, prompt_dovecot(bench, ["full"]) as server:
         say(f"T1: filling an inbox with {mails} mails")
         sizes = fill(server, "full", mixed(mails))
@@ -99,10 +101,10 @@ def run(bench: Workbench, server: Dovecot, user: str, who: Contestant, sizes: di
     seat = Seat(bench, server, user, bench.home("seat"))
     with taking_part(who, seat) as process, Gauge(process.pid) as gauge:
         began = _connected(process, server.port)
-        _wait_for(seat.log, len(sizes), process, time.monotonic() + _PATIENCE)
-    handled = dict(_rows(seat.log))
+        _wait_for(who, seat, len(sizes), process)
+        handled = who.handled(seat)
     if began is None or not handled:
-        say(f"{who.name} is left out, it handled nothing: {(seat.home / 'said').read_text(errors='replace')[-300:]}")
+        say(f"{who.name} is left out, it handled nothing: {seat.said()}")
         return None
     return Run(len(handled), sum(sizes[case] for case in handled), max(handled.values()) - began, gauge.peak)
 
@@ -119,13 +121,7 @@ def _connected(process: subprocess.Popen[bytes], port: int) -> float | None:
     return None
 
 
-def _wait_for(log: Path, lines: int, process: subprocess.Popen[bytes], until: float) -> None:
-    while time.monotonic() < until and process.poll() is None:
-        if log.exists() and log.read_bytes().count(b"\n") >= lines:
-            return
+def _wait_for(who: Contestant, seat: Seat, mails: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until and process.poll() is None and len(who.handled(seat)) < mails:
         time.sleep(_LOOK)
-
-
-def _rows(log: Path) -> Sequence[tuple[int, float]]:
-    rows = [row.split() for row in log.read_text().splitlines()] if log.exists() else []
-    return [(int(case), float(when)) for case, when in rows]
