@@ -260,15 +260,18 @@ def test_a_connection_in_use_is_not_ended_by_who_tidies_up(office, server):
     assert server.connections == 1
 
 
-def test_the_end_does_not_wait_for_a_relay_that_does_not_greet(tmp_path):
+@pytest.mark.parametrize("tls", ["none", "implicit"])
+def test_the_end_does_not_wait_for_a_relay_that_says_nothing(tmp_path, tls):
     with socket.create_server(("127.0.0.1", 0)) as mute, SmtpServer() as other:
-        office = Office(tmp_path, other.relay(port=mute.getsockname()[1], tls="none", source=None))
-        office.postman.patience = Patience(greeting=1000)
+        office = Office(tmp_path, other.relay(port=mute.getsockname()[1], tls=tls, source=None))
+        office.postman.patience = Patience(connect=1000, greeting=1000)
         office.post("k")
         turn = threading.Thread(target=office.turn)
         turn.start()
         line, _ = mute.accept()
         with line:
+            if tls == "implicit":
+                assert line.recv(1), "it has begun to set up TLS"
             while not office.postman.lines["out"].session.opened:
                 turn.join(0.01)
             office.postman.abort()

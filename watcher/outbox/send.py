@@ -61,6 +61,7 @@ class Session:
         self.talk = talk
         self.patience = patience
         self.wire: Wire  #: since `open`
+        self.line: socket.socket  #: since `open`: the bare connection, which `abort` finds in the midst of TLS as well
         self.opened = False
         self.name = ""  #: as the server calls itself in its greeting
         self.secret: Secret | None = None  #: that was shown
@@ -82,6 +83,7 @@ class Session:
         self.talk.note(f"connect to {self.endpoint}, {tls if tls != 'none' else 'no'} TLS")
         sock = dial(self.endpoint, time.monotonic() + self.patience.connect)
         self.wire = Wire(sock, self.relay.hello or literal(sock), str(self.endpoint), self.talk)
+        self.line = sock.dup()
         self.opened = True
         if self.ended:  # by `abort`, which found no socket yet
             self.abort()
@@ -90,8 +92,7 @@ class Session:
                 self.wire.sock = self.secured(sock)
             self.greet()
         except BaseException:
-            self.closed = True
-            self.wire.close()
+            self.hang_up()
             raise
 
     def secured(self, sock: socket.socket) -> socket.socket:
@@ -271,20 +272,24 @@ class Session:
         self.ended = True
         if self.opened:
             with contextlib.suppress(OSError):
-                self.wire.sock.shutdown(socket.SHUT_RDWR)
+                self.line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """With a goodbye for which nobody waits long. Safe to call twice."""
         if not self.opened or self.closed:
             return
-        self.closed = True
         try:
             if not self.amid:
                 self.say("QUIT", 2.0)
         except Cut:
             pass
         finally:
-            self.wire.close()
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        self.closed = True
+        self.wire.close()
+        self.line.close()
 
 
 def literal(sock: socket.socket) -> str:
