@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -11,7 +13,6 @@ from watcher.config.alerts import AlertSettings
 from watcher.config.secret import PlainSource, Secret
 from watcher.config.smtp import Relay
 from watcher.model import Address, Decision, Kind, Outcome, Status, Verdict
-from watcher.outbox import chat
 from watcher.outbox.alarm import Alarm
 from watcher.outbox.fallback import AGAIN, PATIENCE, Fallback
 from watcher.store.outgoing import Outgoing
@@ -104,11 +105,12 @@ def test_a_channel_that_fails_is_tried_again_and_its_key_is_not_shown(watch, ser
 
 
 @pytest.mark.parametrize(
-    ("address", "library", "words"),
-    [("nonsense://x", chat.apprise, "none that Apprise knows"), ("json://x", None, "imap-watcher[notify]")],
+    ("address", "installed", "words"),
+    [("nonsense://x", True, "none that Apprise knows"), ("json://x", False, "imap-watcher[notify]")],
 )
-def test_what_can_not_work_is_told_with_its_cure(tmp_path, monkeypatch, caplog, address, library, words):
-    monkeypatch.setattr(chat, "apprise", library)
+def test_what_can_not_work_is_told_with_its_cure(tmp_path, monkeypatch, caplog, address, installed, words):
+    if not installed:
+        monkeypatch.setitem(sys.modules, "apprise", None)
     watch = Watch(tmp_path, address)
     watch.flush(2000.0)
     assert words in caplog.text
@@ -134,3 +136,8 @@ def test_without_a_channel_mail_is_waited_for(tmp_path):
     watch.flush(2000.0)
     assert watch.states() == ["waiting", "waiting"]
     watch.books.database.close()
+
+
+def test_the_library_is_loaded_only_when_there_is_something_to_tell():
+    code = "import sys, watcher.daemon; sys.exit('apprise' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

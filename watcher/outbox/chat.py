@@ -1,14 +1,10 @@
 """The one place that uses the library `apprise`, which is an extra: a few words to a chat, a pager, or the like."""
 
 import logging
+from importlib import import_module
 
 from watcher.config.secret import Secret
 from watcher.errors import WatcherError
-
-try:
-    import apprise
-except ImportError:
-    apprise = None
 
 __all__ = ["NotTold", "tell"]
 
@@ -22,8 +18,12 @@ class NotTold(WatcherError):
 
 def tell(address: Secret, title: str, text: str) -> None:
     """Send words to `address`, as Apprise writes it: `ntfy://topic`, `wecombot://KEY`. Raises NotTold."""
-    if apprise is None:
-        raise NotTold("telling by another way than mail needs the extra `notify`: pip install 'imap-watcher[notify]'")
+    try:
+        apprise = import_module("apprise")  # large, and only who has a `fallback` in trouble ever needs it
+    except ImportError as error:
+        raise NotTold(
+            "telling by another way than mail needs the extra `notify`: pip install 'imap-watcher[notify]'"
+        ) from error
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     channel = apprise.Apprise()
