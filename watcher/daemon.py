@@ -90,6 +90,8 @@ def run(config: Config) -> None:
             if now >= chores:
                 clear_away(house)
                 life.look(now)
+                if house.canaries.look(time.time()):
+                    sending.bell.ring()
                 chores = now + CHORES
         log.info("stopping: %s", ending.reason)
         manager.stopping(house.config.watcher.stop_timeout + FAREWELL, f"stopping: {ending.reason}")
@@ -244,7 +246,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         room=room,
         full=full,
         arrived=unpack.bell.ring,
-        sieve=Sieve(lambda: house.config.rules),
+        sieve=Sieve(house.canaries.rules),
         in_order=in_order,
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)

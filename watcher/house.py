@@ -19,6 +19,7 @@ from watcher.imap.link import Link, connect
 from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.model import Kind
+from watcher.outbox.canary import Canaries
 from watcher.outbox.postman import SENDING
 from watcher.retry import RetryPolicy
 from watcher.service.ending import Ending
@@ -66,6 +67,7 @@ class House:
     pauses: Pauses
     erasure: Erasure
     spool: Spool
+    canaries: Canaries
     unpacking: Unpacking
     hall: Hall
     access: Access
@@ -105,7 +107,9 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     spool = Spool(state)
     standing = Standing(config)
     outgoing = Outgoing(database)
-    unpacking = Unpacking(standing, spool, ledger, outgoing.instance)
+    pauses = Pauses(database)
+    canaries = Canaries(standing, outgoing, spool, lambda name: pauses.has("account", name))
+    unpacking = Unpacking(standing, spool, ledger, outgoing.instance, canaries)
     at_end.callback(unpacking.close)
     hall = Hall(room=max(1, config.watcher.links // 2))
     return House(
@@ -115,9 +119,10 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
         Folders(database),
         Paths(database),
         Desk(database),
-        Pauses(database),
+        pauses,
         Erasure(database),
         spool,
+        canaries,
         unpacking,
         hall,
         Access(open_link),

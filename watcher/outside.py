@@ -49,7 +49,12 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
             stage.resume()
 
     status = Status(
-        house.standing, house.desk, accounts.pulses, dispatcher.troubles, lambda: house.pauses.names["handler"]
+        house.standing,
+        house.desk,
+        accounts.pulses,
+        songs=house.canaries.all_songs,
+        handlers=dispatcher.troubles,
+        paused=lambda: house.pauses.names["handler"],
     )
 
     def look() -> object:
@@ -83,6 +88,8 @@ def open_pages(house: House, accounts: Accounts, heart: Heart) -> None:
     """What machines that look after us may read, if it is wanted."""
     where, metrics = house.config.watcher.metrics, house.metrics
     if where is not None:
-        metrics.registry.register(Readings(accounts.pulses, house.desk.counts, house.spool.free))
+        metrics.registry.register(
+            Readings(accounts.pulses, house.desk.counts, house.spool.free, house.canaries.all_songs)
+        )
         pages = {"/metrics": lambda: (200, metrics.text()), "/healthz": heart.health, "/readyz": heart.readiness}
         house.at_end.callback(Exposure(where, pages).close)

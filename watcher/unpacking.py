@@ -14,6 +14,7 @@ from watcher.mail.trust import TrustPolicy
 from watcher.mail.unpack import TRUST_NOBODY
 from watcher.model import Envelope, Message, Outcome, Verdict, Work
 from watcher.outbox.alarm import is_alert
+from watcher.outbox.canary import Canaries
 from watcher.rules.route import route
 from watcher.rules.sight import BODY_LIMIT, whole
 from watcher.store.ledger import Ledger
@@ -27,12 +28,13 @@ NO_ROOM = 10.0  #: seconds between two tries on a full disk
 class Unpacking:
     """Takes mails apart in child processes. Safe to use from many threads."""
 
-    def __init__(self, standing: Standing, spool: Spool, ledger: Ledger, instance: str) -> None:
+    def __init__(self, standing: Standing, spool: Spool, ledger: Ledger, instance: str, canaries: Canaries) -> None:
         """`instance`: name of the ledger, by which our own alerts are known."""
         self.standing = standing
         self.instance = instance
         self.spool = spool
         self.ledger = ledger
+        self.canaries = canaries
         self.pool = UnpackPool(standing.config.watcher.unpackers, standing.config.limits)
         self.lock = threading.Lock()
         self.mending: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
@@ -51,6 +53,8 @@ class Unpacking:
             return Outcome(Verdict.HOLD, str(error), delay=NO_ROOM)
         if is_alert(message, self.instance):
             return Outcome(Verdict.DONE, "an alert of our own: no rule is for it")
+        if caught := self.canaries.catch(message, work):
+            return caught
         body = ""
         if message.text:
             with (self.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from watcher.inbox.pulse import Pulse, State
 from watcher.model import Kind, Status
+from watcher.outbox.canary import Song
 from watcher.service.metrics import Metrics, Readings
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,8 @@ def told() -> dict[str, set[str]]:
         pass
     metrics._ends.labels("job", "done").inc()
     pulse = Pulse("support", "INBOX", State.LIVE, heard_at=1.0)
-    metrics.registry.register(Readings(lambda: [pulse], lambda: {"job": {"done": 1}}, lambda: 1 << 30))
+    song = Song("support", 1.0, 2.0, "")
+    metrics.registry.register(Readings(lambda: [pulse], lambda: {"job": {"done": 1}}, lambda: 1 << 30, lambda: [song]))
     families = text_string_to_metric_families(metrics.text().decode())
     found: dict[str, set[str]] = {}
     for family in families:

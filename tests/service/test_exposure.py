@@ -14,6 +14,7 @@ from watcher.config.listening import Listening, parse_listening
 from watcher.errors import ConfigError
 from watcher.inbox.pulse import Pulse, State
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
+from watcher.outbox.canary import Song
 from watcher.service.exposure import Exposure
 from watcher.service.heart import Heart
 from watcher.service.metrics import MOST_ACCOUNTS, Metrics, Readings
@@ -23,6 +24,7 @@ PULSES = [
     Pulse("ann", "INBOX", State.LIVE, heard_at=1.0, answered=True),
     Pulse("bob", "INBOX", State.REFUSED, trouble="wrong password", answered=True),
 ]
+SONGS = [Song("ann", 1.0, 2.5, ""), Song("bob", None, None, "it was sent 20 minutes ago")]
 
 
 class Part:
@@ -32,7 +34,8 @@ class Part:
 @pytest.fixture
 def metrics() -> Metrics:
     made = Metrics()
-    made.registry.register(Readings(lambda: PULSES, lambda: {"job": {"dead": 2, "waiting": 1}}, lambda: 4096))
+    counts = {"job": {"dead": 2, "waiting": 1}}
+    made.registry.register(Readings(lambda: PULSES, lambda: counts, lambda: 4096, lambda: SONGS))
     return made
 
 
@@ -61,6 +64,10 @@ def test_metrics_are_read_by_prometheus(metrics: Metrics) -> None:
     assert told["imap_watcher_account_up", ("bob",)] == 0
     assert told["imap_watcher_work", ("job", "dead")] == 2
     assert told["imap_watcher_spool_free_bytes", ()] == 4096
+    assert told["imap_watcher_canaries_missing", ()] == 1
+    assert told["imap_watcher_canary_round_trip_seconds", ("ann",)] == 2.5
+    assert told["imap_watcher_canary_age_seconds", ("ann",)] > 1e9
+    assert ("imap_watcher_canary_age_seconds", ("bob",)) not in told
     assert told["imap_watcher_attempts_total", ("job", "done")] == 1
     assert told["imap_watcher_attempts_total", ("job", "held")] == 1
     assert told["imap_watcher_handler_run_seconds_count", ("book",)] == 1
@@ -70,7 +77,7 @@ def test_metrics_are_read_by_prometheus(metrics: Metrics) -> None:
 def test_many_accounts_make_no_label_each() -> None:
     metrics = Metrics()
     pulses = [Pulse(f"a{number}", "INBOX", State.LIVE) for number in range(MOST_ACCOUNTS + 1)]
-    metrics.registry.register(Readings(lambda: pulses, dict, lambda: 1))
+    metrics.registry.register(Readings(lambda: pulses, dict, lambda: 1, list))
     told = values(metrics)
     assert told["imap_watcher_folders", ("live",)] == MOST_ACCOUNTS + 1
     assert not [name for name, _ in told if name.startswith("imap_watcher_account")]

@@ -77,3 +77,26 @@ def test_sent_delivered_seen_handled_and_answered(dovecot, postfix, tmp_path, tl
         assert all(leg["took"] > 0 for leg in legs if leg["step"] in told)
         assert dovecot.flags("alice").keys() == kept.keys(), "the mail of the trial is removed again"
         assert daemon.stop() == 0
+
+
+def test_a_canary_comes_round_and_goes_again(dovecot, postfix, tmp_path):
+    """Though the one rule is not for it, so that a mail like it is not even fetched."""
+    settings = section(postfix, "alice", "starttls")
+    before = dovecot.flags("alice")
+    account = Watched("alice", settings='canary = "15m"\n')
+    prepared = Daemon(tmp_path, dovecot, [account], handlers={"answer": ANSWER}, settings=settings)
+    text = prepared.config.read_text()
+    prepared.config.write_text(text.replace("[[rule]]\n", '[[rule]]\nwhen = { subject = "order" }\n'))
+    with prepared as daemon:
+        daemon.until(lambda: [song for song in songs(daemon) if song["age"] is not None], 60, "the canary")
+        [song] = songs(daemon)
+        assert (song["account"], song["missing"]) == ("alice", "")
+        assert 0 < song["took"] < 60
+        daemon.until(lambda: [job.status for job in daemon.jobs() if job.kind == "after"] == ["done"], 60, "its end")
+        assert dovecot.flags("alice").keys() <= before.keys()
+        assert sorted(job.kind for job in daemon.jobs()) == ["after", "send", "unpack"]
+        assert "alice: the canary came in " in daemon.command("status")
+
+
+def songs(daemon):
+    return daemon.ask("status")["canaries"] if daemon.states() else []

@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -59,10 +59,18 @@ def follow(config: Config, told: Mapping[str, Any]) -> None:
 def lines_of(told: Mapping[str, Any]) -> Sequence[str]:
     """All of it, a line each."""
     lines = [_line(folder) for folder in told["folders"]]
+    lines += [_canary(song) for song in told.get("canaries", ()) if not song["missing"]]
     lines += [f"{kind}: {_counts(states)}" for kind, states in told["work"].items()]
-    lines += [f"the ledger can't be written, all waits: {told['ledger']}"] if told.get("ledger") else []
-    lines += [f"not in force: {problem}" for problem in told.get("configuration", {}).get("refused", ())]
-    return [*lines, *(f"handler {name}: {trouble}" for name, trouble in _handlers(told).items())]
+    return [*lines, *_troubles(told)]
+
+
+def _troubles(told: Mapping[str, Any]) -> Iterator[str]:
+    """What concerns more than one folder."""
+    if told.get("ledger"):
+        yield f"the ledger can't be written, all waits: {told['ledger']}"
+    yield from (f"not in force: {problem}" for problem in told.get("configuration", {}).get("refused", ()))
+    yield from (_canary(song) for song in told.get("canaries", ()) if song["missing"])
+    yield from (f"handler {name}: {trouble}" for name, trouble in _handlers(told).items())
 
 
 def _handlers(told: Mapping[str, Any]) -> Mapping[str, str]:
@@ -81,7 +89,10 @@ def _line(folder: Mapping[str, Any]) -> str:
 def screen(told: Mapping[str, Any], height: int) -> Group:
     """What fits a screen: troubles first, then those that had mail; the rest is counted."""
     folders = sorted(told["folders"], key=_weight)
-    room = max(3, height - FRAME - len(told["work"]) - len(_handlers(told)))
+    troubles = [Text(printable(line, 300), "red") for line in _troubles(told)]
+    if len(troubles) > (most := max(1, height // 3)):
+        troubles[most - 1 :] = [Text(f"and {len(troubles) - most + 1} more; see imap-watcher status", "red")]
+    room = max(3, height - FRAME - len(told["work"]) - len(troubles))
     shown, rest = (folders, ()) if len(folders) <= room else (folders[: room - 1], folders[room - 1 :])
     table = Table(box=None, pad_edge=False, expand=True)
     table.add_column("folder", no_wrap=True, min_width=min(NAME, max((len(_name(one)) for one in shown), default=0)))
@@ -94,10 +105,7 @@ def screen(told: Mapping[str, Any], height: int) -> Group:
     more = [Text(f"and {len(rest)} more: {_counts(states)}", "dim")] if rest else []
     head = Text(f"{len(folders)} folders: {_counts(Counter(folder['state'] for folder in folders))}", "bold")
     work = [Text(f"{kind}: {_counts(states)}") for kind, states in told["work"].items()]
-    stuck = [Text(f"the ledger can't be written, all waits: {told['ledger']}", "red")] if told.get("ledger") else []
-    refused = [Text(printable(f"not in force: {line}", 300), "red") for line in told["configuration"]["refused"]]
-    broken = [Text(printable(f"handler {name}: {why}", 300), "red") for name, why in _handlers(told).items()]
-    return Group(head, "", *stuck, *refused, *broken, table, *more, "", *work, Text("Ctrl-C ends this", "dim"))
+    return Group(head, "", *troubles, table, *more, "", *work, Text("Ctrl-C ends this", "dim"))
 
 
 def _cells(folder: Mapping[str, Any]) -> Sequence[Text]:
@@ -111,6 +119,15 @@ def _cells(folder: Mapping[str, Any]) -> Sequence[Text]:
         Text(_time(newest["age"]) if newest else ""),
         Text(printable(folder.get("silence") or folder["trouble"], 300)),
     )
+
+
+def _canary(song: Mapping[str, Any]) -> str:
+    """One account whose canaries fly."""
+    came = "has not come in yet"
+    if song["age"] is not None:
+        came = f"came in {_time(song['age'])} ago, after {_time(song['took'])}"
+    missing = f"; MISSING: {song['missing']}" if song["missing"] else ""
+    return f"{song['account']}: the canary {came}{missing}"
 
 
 def _weight(folder: Mapping[str, Any]) -> tuple[int, int]:

@@ -54,6 +54,12 @@ def _no_doubles(folders: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _seldom(seconds: float) -> float:
+    if seconds < 900.0:
+        raise ValueError('is too often; allowed is "15m" or more')
+    return seconds
+
+
 def _server(host: str, tls: str, profile: Profile) -> Server:
     """Where to connect, as far as it is given, and else as the profile has it."""
     if not host and tls in ("", profile.imap.tls):
@@ -92,6 +98,7 @@ class Account:
     start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
     poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
     renew: Duration = 0.0  #: longest age of an IDLE, in seconds, the profile's if none is given; less is learnt
+    canary: Annotated[Duration, AfterValidator(_seldom)] | None = None  #: between two mails to ourselves; None: none
     compress: Annotated[bool, Strict()] = False  #: what is sent and received, where the server can (RFC 4978)
 
     authserv: HostPatterns = ()  #: who stamps our mail (RFC 8601 authserv-id); only these are believed of a sender

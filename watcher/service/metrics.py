@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from watcher.inbox.pulse import WATCHED, Pulse, State
 from watcher.model import Kind, Outcome, Status, Verdict, Work
+from watcher.outbox.canary import Song
 
 __all__ = ["Metrics", "Readings"]
 
@@ -65,11 +66,13 @@ class Readings(Collector):
         pulses: Callable[[], Sequence[Pulse]],
         counts: Callable[[], Mapping[str, Mapping[str, int]]],
         free: Callable[[], int],
+        songs: Callable[[], Sequence[Song]],
     ) -> None:
-        """`counts`: pieces of work by kind and status; `free`: bytes left for the spool."""
+        """`counts`: pieces of work by kind and status; `free`: bytes left for the spool; `songs`: of canaries."""
         self.pulses = pulses
         self.counts = counts
         self.free = free
+        self.songs = songs
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         pulses, now = self.pulses(), monotonic()
@@ -79,6 +82,7 @@ class Readings(Collector):
             states.add_metric([state], found[state])
         yield states
         yield from self._accounts(pulses, now)
+        yield from self._canaries()
         work = GaugeMetricFamily("imap_watcher_work", "Pieces of work in the ledger.", labels=["kind", "status"])
         for kind, statuses in self.counts().items():
             for status, number in statuses.items():
@@ -101,3 +105,23 @@ class Readings(Collector):
                 heard.add_metric([name], max(now - pulse.heard_at for pulse in own))
         yield up
         yield heard
+
+    def _canaries(self) -> Iterator[GaugeMetricFamily]:
+        songs = self.songs()
+        missing = GaugeMetricFamily("imap_watcher_canaries_missing", "Accounts whose canary is missing.")
+        missing.add_metric([], sum(bool(song.missing) for song in songs))
+        yield missing
+        if len(songs) > MOST_ACCOUNTS:
+            return
+        age = GaugeMetricFamily("imap_watcher_canary_age_seconds", "Since the last canary came in.", labels=["account"])
+        took = GaugeMetricFamily(
+            "imap_watcher_canary_round_trip_seconds",
+            "From sending the last canary until it came in.",
+            labels=["account"],
+        )
+        for song in songs:
+            if song.came_at is not None and song.took is not None:
+                age.add_metric([song.account], max(0.0, time() - song.came_at))
+                took.add_metric([song.account], song.took)
+        yield age
+        yield took

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from watcher.config.standing import Standing
 from watcher.inbox.pulse import Pulse
+from watcher.outbox.canary import Song
 from watcher.service.life import silence
 from watcher.store.desk import Desk, Newest
 
@@ -19,6 +20,8 @@ class Status:
         standing: Standing,
         desk: Desk,
         pulses: Callable[[], Sequence[Pulse]],
+        *,
+        songs: Callable[[], Sequence[Song]],
         handlers: Callable[[], Mapping[str, str]],
         paused: Callable[[], Collection[str]],
     ) -> None:
@@ -26,6 +29,7 @@ class Status:
         self.standing = standing
         self.desk = desk
         self.pulses = pulses
+        self.songs = songs
         self.handlers = handlers
         self.paused = paused
         self.born = time.monotonic()
@@ -42,6 +46,7 @@ class Status:
                 }
                 for pulse in self.pulses()
             ],
+            "canaries": [_canary(song) for song in self.songs()],
             "work": self.desk.counts(),
             "ledger": self.desk.trouble,
             "paused": sorted(self.paused()),
@@ -62,6 +67,16 @@ def _newest(newest: Newest | None) -> object:
         return None
     lag = None if newest.lag is None else round(max(0.0, newest.lag), 1)
     return {"age": round(max(0.0, time.time() - newest.received), 1), "lag": lag}
+
+
+def _canary(song: Song) -> dict[str, object]:
+    """Seconds since the last one came in, and that it took; null as long as none has."""
+    return {
+        "account": song.account,
+        "age": None if song.came_at is None else round(max(0.0, time.time() - song.came_at), 1),
+        "took": None if song.took is None else round(song.took, 1),
+        "missing": song.missing,
+    }
 
 
 def _folder(pulse: Pulse, now: float) -> dict[str, object]:

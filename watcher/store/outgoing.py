@@ -15,11 +15,12 @@ from watcher.posting import Cap, Posting
 from watcher.store.database import Database
 from watcher.store.moves import add, move, settle
 
-__all__ = ["TWICE", "Letter", "Outgoing", "follow_send", "post"]
+__all__ = ["TWICE", "Flight", "Letter", "Outgoing", "follow_send", "post"]
 
 log = logging.getLogger(__name__)
 
 OUTBOX = "(outbox)"  #: name of the folder
+LAST = 20  #: letters to ourselves that are looked at
 TWICE = "sent twice, and each time the link broke before the relay said whether it took it: the mail may have arrived"
 
 
@@ -30,6 +31,15 @@ class Letter:
     sender: str  #: of the envelope
     author: str
     message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A letter to ourselves. Times are seconds since 1970."""
+
+    sent_at: float  #: when it was posted
+    status: str | None  #: of the work of sending it; None: that is cleared away
+    back_at: float | None  #: when it came in as a mail; None: it has not
 
 
 class Outgoing:
@@ -92,6 +102,30 @@ class Outgoing:
                 settle(db, row["mail"], now)
 
         self.database.write(change)
+
+    def flights(self, relay: str, author: str) -> list[Flight]:
+        """The last letters to ourselves of `author` through `relay`, the newest first."""
+        rows = self.database.read(
+            "SELECT posted_at AS sent_at, work.status, back.stored_at AS back_at FROM mail "
+            "JOIN folder ON folder.id = mail.folder AND folder.account = ? AND folder.name = ? "
+            "JOIN letter ON letter.mail = mail.id AND author = ? "
+            "LEFT JOIN work ON work.mail = mail.id LEFT JOIN mail AS back ON back.id = letter.about "
+            "ORDER BY mail.received DESC LIMIT ?",
+            (relay, OUTBOX, author, LAST),
+        )
+        return [Flight(**dict(row)) for row in rows]
+
+    def came_back(self, key: str, author: str, mail: int) -> bool:
+        """A mail that came in is the letter `key`, if that is one of `author`; whether it is."""
+
+        def change(db: sqlite3.Connection) -> bool:
+            letter = "SELECT id FROM mail WHERE key = ?"
+            done = db.execute(
+                f"UPDATE letter SET about = ? WHERE author = ? AND mail = ({letter})", (mail, author, key)
+            )
+            return done.rowcount > 0
+
+        return self.database.write(change)
 
     def taken_since(self, relay: str, since: float) -> int:
         """For how many recipients a relay has taken mail since a time."""

@@ -114,7 +114,7 @@ CREATE TABLE letter (
     mail INTEGER PRIMARY KEY REFERENCES mail,
     author TEXT NOT NULL,                   -- the handler that asked for it, or what else did
     sender TEXT NOT NULL,                   -- of the envelope
-    about INTEGER REFERENCES mail,          -- the mail that it came of
+    about INTEGER REFERENCES mail,          -- the mail that it came of; of one to ourselves, as which it came in
     answers TEXT NOT NULL,                  -- whom it answers by itself; '' if nobody, or if it was not let go
     posted_at REAL NOT NULL,
     taken INTEGER NOT NULL DEFAULT 0,       -- recipients for whom the relay has taken it
