@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from tests.bench import backlog, lanes, latency, ledger, mail, throughput
+from tests.bench import backlog, big, lanes, latency, ledger, mail, throughput
 from tests.bench.frame import Figure, shown
 
 #: Each gives its figures; the argument tells whether it has to be quick.
 SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "L1": latency.measured,
     "T1": throughput.measured,
+    "B1": big.measured,
     "mail": mail.measured,
     "ledger": ledger.measured,
     "lanes": lanes.measured,

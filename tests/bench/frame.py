@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from time import process_time
 
-__all__ = ["Figure", "Spread", "cpu_ratio", "say", "shown", "spread"]
+__all__ = ["Figure", "Spread", "cpu_ratio", "judged", "say", "shown", "spread"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,13 @@ class Figure:
     target: str = ""  #: in words, "" if there is none
     met: bool | None = None
     who: str = "ours"  #: what was measured
+
+
+def judged(scenario: str, what: str, value: float, unit: str, who: str, most: float | None) -> Figure:
+    """A number that is to be `most` at most, if anything is asked of it."""
+    if most is None:
+        return Figure(scenario, what, value, unit, who=who)
+    return Figure(scenario, what, value, unit, f"at most {most:g}", value <= most, who)
 
 
 @dataclass(frozen=True)
