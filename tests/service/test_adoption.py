@@ -2,6 +2,9 @@
 
 import os
 import resource
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,10 @@ from watcher.config.accounts import Account
 from watcher.config.standing import Standing
 from watcher.errors import ConfigError
 from watcher.service.adoption import Adoption, changes, examine
+from watcher.service.control import Refused
+from watcher.service.pausing import Pausing
+from watcher.store.database import Database
+from watcher.store.pauses import Pauses
 
 ACCOUNT = '[account.{0}]\naddress = "{0}@example.com"\npassword = "secret of {0}"\n'
 BOTH = ACCOUNT.format("ann") + ACCOUNT.format("bob")
@@ -63,6 +70,34 @@ def test_only_what_has_changed_is_touched(file, text, end, begin, fixed):
     assert found.end == end
     assert tuple(account.name for account in found.begin) == begin
     assert tuple(name.removeprefix("watcher.") for name in found.fixed) == fixed
+
+
+def test_a_pause_waits_until_another_one_is_in_force(file, tmp_path):
+    """Else it would watch again an account that has just gone, or let go of it twice."""
+    ended, go_on = threading.Event(), threading.Event()
+    (tmp_path / "state").mkdir()
+    standing, accounts = Standing(load(file)), Accounts()
+    adoption, end = Adoption(standing, accounts), accounts.end
+
+    def end_slowly(name: str) -> None:
+        ended.set()
+        assert go_on.wait(30)
+        end(name)
+
+    accounts.end = end_slowly
+    with closing(Database(tmp_path / "state")) as database, ThreadPoolExecutor() as pool:
+        pausing = Pausing(standing, Pauses(database), accounts, lambda: None)
+        file.write_text(ACCOUNT.format("ann") + ACCOUNT.format("carol"))
+        adopted = pool.submit(adoption.look)
+        assert ended.wait(30)
+        paused = pool.submit(pausing.pause, name="bob")
+        with pytest.raises(TimeoutError):
+            paused.result(0.2)
+        go_on.set()
+        assert adopted.result(30)
+        with pytest.raises(Refused, match="there is no account or handler bob"):
+            paused.result(30)
+    assert accounts.calls == ["end bob", "begin carol"]
 
 
 def test_a_right_one_is_put_in_force_once(file):

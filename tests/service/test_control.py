@@ -9,13 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from watcher.errors import ConfigError, StateLocked, StorageFailed, WatcherError
 from watcher.service import control as module
-from watcher.service.control import LONGEST, Control, Refused, ask
+from watcher.service.control import LONGEST, MOST, Control, Refused, ask
 from watcher.service.logs import OneLine
 
 
@@ -104,14 +106,52 @@ def test_a_request_without_end_is_refused(path: Path) -> None:
         ask(path, {"verb": "x" * LONGEST})
 
 
-def test_a_silent_caller_keeps_others_waiting_only_so_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_callers_keep_others_waiting_only_so_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HASTE", 0.3)
-    with socket.socket(socket.AF_UNIX) as silent, socket.socket(socket.AF_UNIX) as slow:
-        for caller in (silent, slow):
+    with ExitStack() as stack:
+        callers = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(2 * MOST)]
+        for caller in callers:
             caller.connect(str(path))
-        slow.sendall(b"{")
+            caller.sendall(b"{")
         assert ask(path, {"verb": "x"}) == {"echo": {"verb": "x"}}
-        assert slow.recv(100) == b""
+        assert callers[0].recv(100) == b""
+
+
+def test_nobody_waits_for_the_long_answer_to_another(tmp_path: Path) -> None:
+    over = threading.Event()
+    control = Control(tmp_path / "control.sock", lambda request: request["n"] or over.wait(60), lambda error: None)
+    with ThreadPoolExecutor() as pool:
+        long = [pool.submit(ask, control.path, {"n": 0}) for _ in range(3)]
+        assert ask(control.path, {"n": 1}) == 1
+        assert not any(future.done() for future in long)
+        over.set()
+        assert all(future.result(30) is True for future in long)
+    control.close()
+
+
+def test_what_is_being_answered_is_answered_to_its_end(tmp_path: Path) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def work(_: object) -> object:
+        begun.set()
+        return over.wait(60)
+
+    control = Control(tmp_path / "control.sock", work, lambda error: None)
+    with ThreadPoolExecutor() as pool:
+        answered = pool.submit(ask, control.path, {})
+        assert begun.wait(30)
+        closed = pool.submit(control.close)
+        with pytest.raises(TimeoutError):
+            closed.result(0.2)
+        over.set()
+        assert answered.result(30) is True
+        closed.result(30)
+
+
+def test_a_thousand_callers_at_once_are_all_answered(path: Path) -> None:
+    with ThreadPoolExecutor(200) as pool:
+        answers = list(pool.map(lambda n: ask(path, {"verb": "x", "n": n})["echo"]["n"], range(1000)))
+    assert answers == list(range(1000))
 
 
 def test_a_silent_caller_does_not_keep_it_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +160,7 @@ def test_a_silent_caller_does_not_keep_it_from_ending(tmp_path: Path, monkeypatc
     control = Control(tmp_path / "control.sock", answer, lambda error: None)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(control.path))
-        while control.caller is None:
+        while not control.callers:
             threading.Event().wait(0.01)
         closing = threading.Thread(target=control.close, daemon=True)
         closing.start()

@@ -1,5 +1,6 @@
 """The configuration in force."""
 
+import threading
 from collections.abc import Sequence
 
 from watcher.config.accounts import Account
@@ -14,6 +15,7 @@ class Standing:
     """A reload puts another configuration in place of this one: whoever asks here each time sees it."""
 
     def __init__(self, config: Config) -> None:
+        self.turn = threading.Lock()  #: held by who puts another in force, or holds what runs against this one
         self.put(config)
         self.refused: Sequence[str] = ()  #: what is wrong with the file since, one line each; it is not in force
 

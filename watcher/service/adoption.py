@@ -87,7 +87,8 @@ class Adoption:
             return False
         self.stamp = stamp
         self.standing.refused = ()
-        self.adopt(new)
+        with self.standing.turn:
+            self.adopt(new)
         return True
 
     def refuse(self, problems: Sequence[str]) -> None:

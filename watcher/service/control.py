@@ -25,7 +25,9 @@ __all__ = ["PATIENCE", "Control", "Refused", "ask"]
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0  #: seconds a command waits for its answer
-HASTE = 5.0  #: seconds a caller has to say what it wants, and again to take the answer: the others wait for it
+HASTE = 5.0  #: seconds a caller has to say what it wants, and again to take the answer
+MOST = 32  #: callers at once, each with a thread of its own, so that none waits for the long answer to another
+QUEUE = 1024  #: callers that may wait for their turn; beyond that a caller is told to try again (unix(7))
 LONGEST = 16 << 20  #: bytes of a request or an answer
 
 Answer = Callable[[Mapping[str, Any]], object]
@@ -37,8 +39,8 @@ class Refused(WatcherError):
 
 class Control:
     """
-    The daemon's end. `answer` gets the request and returns what can be written as JSON, or raises a WatcherError;
-    anything else it raises is a bug and goes to `on_failure`, as does a failing disk.
+    The daemon's end. `answer` gets the request, each in a thread of its own, and returns what can be written as JSON,
+    or raises a WatcherError; anything else it raises is a bug and goes to `on_failure`, as does a failing disk.
     """
 
     def __init__(self, path: Path, answer: Answer, on_failure: Callable[[BaseException], None]) -> None:
@@ -47,28 +49,53 @@ class Control:
         self.answer = answer
         self.on_failure = on_failure
         self.over = threading.Event()
-        self.caller: socket.socket | None = None
+        self.places = threading.Semaphore(MOST)
+        self.guard = threading.Lock()
+        self.callers: dict[threading.Thread, socket.socket] = {}
         self.socket = listen(path)
         self.file = path.lstat()
         self.thread = threading.Thread(target=self.serve, name="control", daemon=True)
         self.thread.start()
 
     def serve(self) -> None:
-        while not self.over.is_set():
+        while True:
+            self.places.acquire()
+            if self.over.is_set():
+                return
             try:
-                self.caller, _ = self.socket.accept()
-            except OSError as error:
+                self.receive()
+            except (OSError, RuntimeError) as error:  # no number for a file is left, or no room for a thread
+                self.places.release()
                 if not self.over.is_set():
-                    log.warning("control: nobody can be heard now: %s", error.strerror)
+                    log.warning("control: nobody can be heard now: %s", getattr(error, "strerror", None) or error)
                     self.over.wait(1.0)
-                continue
-            with self.caller as caller:
-                try:
-                    self.talk(caller)
-                except OSError as error:
-                    log.debug("control: a caller went away: %s", error)
-                except BaseException as error:  # noqa: BLE001 - a bug or a failing disk ends the process
-                    self.on_failure(error)
+
+    def receive(self) -> None:
+        """Let the next caller in, and have it attended to."""
+        caller, _ = self.socket.accept()
+        thread = threading.Thread(target=self.attend, args=(caller,), name="control answers", daemon=True)
+        with self.guard:
+            self.callers[thread] = caller
+        try:
+            thread.start()
+        except RuntimeError:
+            self.leave(thread)
+            raise
+
+    def attend(self, caller: socket.socket) -> None:
+        try:
+            self.talk(caller)
+        except OSError as error:
+            log.debug("control: a caller went away: %s", error)
+        except BaseException as error:  # noqa: BLE001 - a bug or a failing disk ends the process
+            self.on_failure(error)
+        finally:
+            self.leave(threading.current_thread())
+            self.places.release()
+
+    def leave(self, thread: threading.Thread) -> None:
+        with self.guard:
+            self.callers.pop(thread).close()
 
     def talk(self, caller: socket.socket) -> None:
         _, user, _ = struct.unpack(
@@ -90,13 +117,19 @@ class Control:
         caller.sendall(reply + b"\n")
 
     def close(self) -> None:
-        """Take no more requests; one that is being answered is answered to its end."""
+        """Take no more requests; those that are being answered are answered to their end."""
+        due = time.monotonic() + PATIENCE
         self.over.set()
         self.socket.shutdown(socket.SHUT_RDWR)
-        if self.caller is not None:
-            with suppress(OSError):  # it is gone already
-                self.caller.shutdown(socket.SHUT_RD)
+        self.places.release()
         self.thread.join(PATIENCE)
+        with self.guard:
+            threads = list(self.callers)
+            for caller in self.callers.values():
+                with suppress(OSError):  # it is gone already
+                    caller.shutdown(socket.SHUT_RD)
+        for thread in threads:
+            thread.join(max(0.0, due - time.monotonic()))
         self.socket.close()
         with suppress(FileNotFoundError):
             if os.path.samestat(self.path.lstat(), self.file):
@@ -135,7 +168,7 @@ def listen(path: Path) -> socket.socket:
         vacate(path)
         with short(path) as name:
             line.bind(name)
-        line.listen(16)
+        line.listen(QUEUE)
     except OSError as error:
         line.close()
         raise StateLocked(f"control socket {path}: {error.strerror or error}") from error

@@ -17,7 +17,7 @@ Kind = Literal["account", "handler"]
 
 
 class Pausing:
-    """Asked by the control socket."""
+    """Asked by the control socket, from any thread."""
 
     def __init__(
         self,
@@ -34,18 +34,20 @@ class Pausing:
 
     def pause(self, *, name: str, kind: str | None = None) -> object:
         """Raises Refused."""
-        found = self._kind(name, kind)
-        self.pauses.pause(found, name)
-        log.info("%s %s was paused", found, name)
-        self._apply(found, name)
+        with self.standing.turn:
+            found = self._kind(name, kind)
+            self.pauses.pause(found, name)
+            log.info("%s %s was paused", found, name)
+            self._apply(found, name)
         return {"kind": found, "name": name, "paused": True}
 
     def resume(self, *, name: str, kind: str | None = None) -> object:
         """Raises Refused."""
-        found = self._kind(name, kind)
-        self.pauses.resume(found, name)
-        log.info("%s %s goes on", found, name)
-        self._apply(found, name)
+        with self.standing.turn:
+            found = self._kind(name, kind)
+            self.pauses.resume(found, name)
+            log.info("%s %s goes on", found, name)
+            self._apply(found, name)
         return {"kind": found, "name": name, "paused": False}
 
     def _apply(self, kind: Kind, name: str) -> None:
