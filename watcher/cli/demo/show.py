@@ -12,21 +12,11 @@ __all__ = ["Screen"]
 NEXT = """\
 All handled; each was marked as read only after both handlers had succeeded.
 
-Now for your own mailbox. Write a config.toml:
+Now for your own mailbox:
 
-    [account.mine]
-    address = "you@example.com"
-    password = { command = "pass show mail" }    # or file, env, keyring
+    imap-watcher init you@example.com
 
-    [[rule]]
-    when = { attachment = "*.pdf" }
-    run = ["save-attachments"]                   # handlers/save-attachments beside this file
-    then = ["seen"]
-
-and then
-
-    imap-watcher --config config.toml check
-    imap-watcher --config config.toml run
+finds your provider, tests the login and writes a configuration with a first handler. README.md tells the rest.
 """
 
 
