@@ -14,10 +14,13 @@ from tests.jobs.conftest import Room
 from watcher.config.handlers import HandlerSettings
 from watcher.config.secret import CommandSource, FileSource
 from watcher.jobs import sandbox
+from watcher.jobs.dispatch import Dispatcher
 from watcher.jobs.own_user import Owner, open_way
 from watcher.jobs.program import CannotStart
 from watcher.model import Verdict
+from watcher.outbox.enclosures import below, enclosure
 from watcher.store.removal import discard
+from watcher.wishes import Correspondence
 
 BOXED = {"isolation": "sandbox"}
 OWN = {"isolation": "user", "user": "games"}
@@ -255,3 +258,60 @@ def test_a_warm_process_of_another_user(room, level):
     uid = pwd.getpwnam("games").pw_uid
     assert found.stdout.count(f"{uid} Invoice 7") == 2, found
     assert found.stdout.startswith("done"), found
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [
+        *(("script", level.values[0]) for level in ALL),
+        *(("python", level) for level in ({}, BOXED)),  # another user may not reach this interpreter
+    ],
+)
+def test_a_file_named_by_its_whole_path_can_be_sent(room, kind, level):
+    """The mail, what it made in its own directory, what it keeps: wherever the handler sees it."""
+    sent = []
+    room.root.chmod(0o755)
+    dispatcher = Dispatcher(
+        room.settings_of,
+        room.handlers,
+        room.spool,
+        write=lambda *wanted: sent.append(letter(*wanted)) or Correspondence(),
+    )
+    room.dispatchers.append(dispatcher)
+    room.settings["book"] = HandlerSettings(**level, timeout=60.0)
+    if kind == "script":
+        room.script("book", SCRIPT)
+    else:
+        room.python("book", PYTHON)
+    for key in ("m1", "m2"):
+        done = dispatcher.run(room.work("book", key=key))
+        assert done.verdict is Verdict.DONE, done
+    assert sent == [[b"%PDF-1.4 small", b"made for m1", b"kept"], [b"%PDF-1.4 small", b"made for m2", b"kept"]]
+
+
+def letter(work, requests, roots):
+    """What its files hold, as they can be had when the run is over."""
+    (request,) = requests
+    return [b"".join(enclosure(*below(name, tuple(roots)), name).blocks()) for name in request.attachments]
+
+
+SCRIPT = """#!/bin/sh
+name=$(cat "$WATCHER_STATE/count" 2>/dev/null || echo m1); echo m2 >"$WATCHER_STATE/count"
+printf 'made for %s' "$name" >"$TMPDIR/made.pdf"
+printf kept >"$WATCHER_STATE/kept.pdf"
+printf '{"action": "reply", "text": "x", "attachments": ["%s", "%s", "%s"]}\\n' \\
+    "$PWD/attachments/bill.pdf" "$TMPDIR/made.pdf" "$WATCHER_STATE/kept.pdf" >"$WATCHER_ACTIONS"
+"""
+
+PYTHON = """
+import os
+from pathlib import Path
+
+def handle(message):
+    kept, made = Path(os.environ["WATCHER_STATE"]), Path(os.environ["TMPDIR"], "made.pdf")
+    name = (kept / "count").read_text() if (kept / "count").exists() else "m1"
+    (kept / "count").write_text("m2")
+    made.write_text(f"made for {name}")
+    (kept / "kept.pdf").write_text("kept")
+    message.answer("x", attachments=[Path("attachments/bill.pdf").resolve(), made, kept / "kept.pdf"])
+"""

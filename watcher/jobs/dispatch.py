@@ -205,7 +205,7 @@ class Dispatcher:
             ending = self._runners[found.kind](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             wishes = read(run.actions) if success else Wishes()
-            roots = [*(one.path for one in folders), given.temporary, state]
+            roots = [*dict.fromkeys((*(one.path for one in folders), given.folder.path)), given.temporary, state]
             return _outcome(ending, wishes, self._write(work, wishes.requests, roots))
 
     def _folder(self, work: Work) -> MailFolder:

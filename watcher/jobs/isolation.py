@@ -16,7 +16,6 @@ from watcher.jobs.contract import Run
 from watcher.jobs.own_user import Owner, open_way, owner_named
 from watcher.jobs.premises import SECRETS, hand_over
 from watcher.jobs.sandbox import PYTHON, View, real_code, refusal, wall
-from watcher.model import MailFolder
 from watcher.store.removal import discard
 
 __all__ = ["Cell", "cell_for_program", "cell_for_python"]
@@ -81,30 +80,34 @@ class Sandbox(Cell):
 
 @dataclass(frozen=True, slots=True)
 class Lasting(Sandbox):
-    """A wall around a process that serves many runs. What a run is about is put where the process can see it."""
+    """
+    A wall around a process that serves many runs. What a run is about is put where the process sees it: at the very
+    paths that it has outside, so that a path it writes down means the same there.
+    """
 
-    mail: Path = Path()  #: read-only from inside
-    work: Path = Path()  #: temporary directories and actions
+    mail: Path = Path()  #: seen as the spool, read-only
+    work: Path = Path()  #: seen as where temporary directories and actions are
     secrets: Path | None = None
 
     def seen(self, run: Run) -> Run:
-        folder, temporary = MailFolder(self.mail / run.tag), self.work / run.tag
-        return replace(run, folder=folder, temporary=temporary, home=run.state, secrets=self.secrets)
+        return replace(run, home=run.state, secrets=self.secrets)
 
     @contextmanager
     def visit(self, run: Run) -> Iterator[Run]:
-        inside = self.seen(run)
+        folder, temporary = self.mail / run.folder.path.name, self.work / run.temporary.name
         try:
-            inside.temporary.mkdir(mode=0o700)
-            hand_over(run.folder.path, inside.folder.path)
+            temporary.mkdir(mode=0o700)
+            hand_over(run.folder.path, folder)
             self.renew(run)
-            yield inside
+            yield self.seen(run)
         finally:
             with suppress(FileNotFoundError):
-                inside.actions.replace(run.actions)
+                temporary.with_suffix(".actions").replace(run.actions)
+            with suppress(OSError):  # it has removed its directory, or made something else of it
+                temporary.rename(run.temporary)  # with the files that it wants sent
             with suppress(OSError):  # something may still write there; all goes with the process
-                discard(inside.temporary)
-                discard(inside.folder.path)
+                discard(temporary)
+                discard(folder)
 
     def close(self) -> None:
         for place in filter(None, (self.mail, self.work, self.secrets)):
@@ -146,7 +149,8 @@ def cell_for_python(run: Run, tag: str) -> Cell:
     mail, work = scratch / f"{tag}.mail", scratch / f"{tag}.work"
     secrets = run.secrets.with_name(f"{SECRETS}{tag}.{run.tag}") if run.secrets else None
     shown = (mail, secrets) if secrets else (mail,)
-    view = View((*PYTHON, *shown), (work, run.state), Path("/"))
+    shown_at = {mail: run.folder.path.parent, work: scratch}
+    view = View((*PYTHON, *shown), (work, run.state), Path("/"), shown_at)
     cell = Lasting(wall=wall(view, run.program, run.settings), mail=mail, work=work, secrets=secrets)
     for place in (work, *shown):
         place.mkdir(mode=0o700)

@@ -8,8 +8,8 @@ network unless it is allowed. The end of the process that was started is the end
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from watcher.config.handlers import HandlerSettings
@@ -19,6 +19,7 @@ from watcher.jobs.program import CannotStart, Program
 __all__ = ["PYTHON", "View", "real_code", "refusal", "wall"]
 
 ENV = "/usr/bin/env"
+NOWHERE_ELSE: Mapping[Path, Path] = {}
 
 #: Programs and libraries of the system.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
@@ -48,6 +49,7 @@ class View:
     readable: tuple[Path, ...]
     writable: tuple[Path, ...]
     directory: Path  #: where the program starts
+    shown_at: Mapping[Path, Path] = field(default_factory=dict)  #: where some of it is seen, if not where it lies
 
 
 def wall(view: View, program: Program, settings: HandlerSettings) -> tuple[str, ...]:
@@ -68,8 +70,8 @@ def wall(view: View, program: Program, settings: HandlerSettings) -> tuple[str, 
         *_binds("--ro-bind-try", (Path("/etc", name) for name in ETC)),
         *("--proc", "/proc", "--dev", "/dev"),
         *(part for place in ("/dev/shm", "/tmp", "/var/tmp") for part in _memory(place, settings.memory)),  # noqa: S108 - mount points
-        *_binds("--ro-bind", readable),
-        *_binds("--bind", (*view.writable, *settings.writable)),
+        *_binds("--ro-bind", readable, view.shown_at),
+        *_binds("--bind", (*view.writable, *settings.writable), view.shown_at),
         *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(view.directory)),
         *("--", ENV, "--default-signal"),
     )
@@ -101,9 +103,9 @@ def _surroundings(program: Program) -> Iterator[Path]:
     yield from sorted(target for target in links if target.is_file() and not target.is_relative_to(origin))
 
 
-def _binds(how: str, paths: Iterable[Path]) -> Iterator[str]:
+def _binds(how: str, paths: Iterable[Path], shown_at: Mapping[Path, Path] = NOWHERE_ELSE) -> Iterator[str]:
     for path in dict.fromkeys(paths):
-        yield from (how, str(path), str(path))
+        yield from (how, str(path), str(shown_at.get(path, path)))
 
 
 def _memory(place: str, size: int) -> tuple[str, ...]:
