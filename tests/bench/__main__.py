@@ -1,15 +1,17 @@
 """
-Measure: `make bench`, or only some scenarios: `make bench ARGS="mail"`. With QUICK=1 in the environment each takes
-seconds, and its numbers are rough. Exits with 1 if a target is missed.
+Measure: `make bench`, or only some scenarios: `make bench ARGS="L1 T1"`. With QUICK=1 each takes seconds, and its
+numbers are rough. `--write` puts the figures into docs/performance.md. Exits with 1 if a target is missed.
 """
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import backlog, big, lanes, latency, ledger, mail, throughput
-from tests.bench.frame import Figure, shown
+from tests.bench import backlog, big, lanes, latency, ledger, mail, page, throughput
+from tests.bench.frame import Figure, say
+from tests.bench.table import shown
 
 #: Each gives its figures; the argument tells whether it has to be quick.
 SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {
@@ -26,13 +28,34 @@ SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("scenario", nargs="*", default=list(SCENARIOS), help=f"one or more of {', '.join(SCENARIOS)}")
-    names = parser.parse_args().scenario
-    if unknown := set(names) - set(SCENARIOS):
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/performance.md")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.scenario) - set(SCENARIOS):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
     quick = os.environ.get("QUICK", "") not in {"", "0"}
-    figures = [figure for name in names for figure in SCENARIOS[name](quick)]
+    if quick and arguments.write:
+        parser.error("rough numbers are not written down; leave out --write or QUICK")
+    figures, failed = _measured(arguments.scenario, quick)
     sys.stdout.write(shown(figures) + "\n")
-    return int(any(figure.met is False for figure in figures))
+    if arguments.write:
+        page.write(figures)
+    return int(bool(failed) or any(figure.met is False for figure in figures))
+
+
+def _measured(names: Sequence[str], quick: bool) -> tuple[list[Figure], list[str]]:
+    """The figures of these scenarios, and which of them failed; one that fails takes nothing from the others."""
+    figures: list[Figure] = []
+    failed = []
+    for name in names:
+        say(f"{name} ...")
+        try:
+            figures += SCENARIOS[name](quick)
+        except Exception:  # noqa: BLE001 whatever it is, it is shown, and the others are worth their minutes
+            traceback.print_exc()
+            failed.append(name)
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+    return figures, failed
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""What a scenario measures, and how it is shown."""
+"""What a scenario measures, and how it tells how far it is."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from time import process_time
 
-__all__ = ["Figure", "Spread", "cpu_ratio", "judged", "say", "shown", "spread"]
+__all__ = ["Figure", "Spread", "cpu_ratio", "judged", "say", "spread"]
 
 
 @dataclass(frozen=True)
@@ -77,15 +76,3 @@ def _seconds(action: Callable[[], object]) -> float:
     start = process_time()
     action()
     return process_time() - start
-
-
-def shown(figures: Iterable[Figure]) -> str:
-    """A table, and behind it the same as one line of JSON."""
-    rows = list(figures)
-    marks = {True: "met", False: "MISSED", None: ""}
-    cells = [
-        (row.scenario, row.who, row.what, f"{row.value:.3g} {row.unit}", row.target, marks[row.met]) for row in rows
-    ]
-    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join([*table, json.dumps([asdict(row) for row in rows])])

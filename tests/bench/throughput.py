@@ -24,7 +24,7 @@ from tests.system.processes import Footprint, Gauge
 __all__ = ["Run", "measured", "mixed", "run"]
 
 _CHANCE = 8
-_PATIENCE = 60.0  #: seconds for one who takes part
+_PATIENCE = 40.0  #: seconds for one who takes part
 _LOOK = 0.2  #: seconds
 _ESTABLISHED = "01"  #: in the kernel's table
 MB = 1e6

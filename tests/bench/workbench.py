@@ -7,15 +7,17 @@ import shutil
 import smtplib
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from tests.bench.frame import say
 from tests.system.dovecot import Dovecot
 
-__all__ = ["Workbench", "lmtp", "prompt_dovecot", "workbench"]
+__all__ = ["Delivery", "Post", "Workbench", "prompt_dovecot", "workbench"]
 
 _PARTS = Path(__file__).parent / "parts"
 _STAMP = """#!/bin/sh
@@ -68,12 +70,38 @@ def prompt_dovecot(bench: Workbench, users: Iterable[str], **settings: int) -> I
         yield server
 
 
-@contextmanager
-def lmtp(server: Dovecot) -> Iterator[smtplib.LMTP]:
-    """A link to hand mails in; a mail is there when `sendmail` returns."""
-    with smtplib.LMTP(str(server.root / "run" / "lmtp")) as link:
-        link.ehlo_or_helo_if_needed()
-        yield link
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """When a mail was handed in; the server tells its watchers of it between the two."""
+
+    sent: float  #: its last byte
+    accepted: float  #: the server's 250 was read
+
+
+class Post:
+    """One link to hand mails in by LMTP; a context manager."""
+
+    def __init__(self, server: Dovecot) -> None:
+        self._link = smtplib.LMTP(str(server.root / "run" / "lmtp"))
+
+    def __enter__(self) -> Self:
+        self._link.ehlo_or_helo_if_needed()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._link.close()
+
+    def deliver(self, user: str, raw: bytes) -> Delivery:
+        """Hand in a mail with CR LF line ends."""
+        self._link.mail("sender@example.org", ["BODY=8BITMIME"])
+        self._link.rcpt(user)
+        self._link.docmd("DATA")
+        self._link.send(smtplib._quote_periods(raw) + b"\r\n.\r\n")
+        sent = time.time()
+        code, text = self._link.getreply()
+        if code != 250:
+            raise RuntimeError(f"the server refuses a mail: {code} {text!r}")
+        return Delivery(sent, time.time())
 
 
 def _compile(compiler: str, source: str, target: Path, *flags: str) -> None:
