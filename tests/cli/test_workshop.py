@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.inside import run_inside
 from tests.cli.page import same_as_read
+from tests.fakes.hook_server import HookServer
 from watcher.cli.completion import account_names, handler_names
 from watcher.cli.main import app
 
@@ -182,6 +183,38 @@ def test_any_mail_and_any_file(run, config, tmp_path):
     kept = tmp_path / "kept"
     tried(run, str(own), "--keep", str(kept))
     assert [path.name for path in kept.glob("spool/*/message.eml")] == ["message.eml"]
+
+
+def test_a_command_of_the_machine(run, config):
+    config.write_text(config.read_text() + '[handler.count]\ncommand = ["wc", "-c"]\n')
+    report, code = tried(run, "count")
+    assert code == 0
+    assert report["call"]["program"].endswith("/wc -c")
+    assert int(report["runs"][0]["output"]) == report["mail"]["size"]
+    assert run("conform", "count").stdout.endswith("31 mails, no faults\n")
+
+
+def test_an_entry_point(run, config, tmp_path, monkeypatch):
+    (tmp_path / "packages" / "book-1.dist-info").mkdir(parents=True)
+    (tmp_path / "packages" / "book_mail.py").write_text("def handle(message):\n    message.note(message.subject)\n")
+    points = tmp_path / "packages" / "book-1.dist-info" / "entry_points.txt"
+    points.write_text("[imap_watcher.handlers]\nbook = book_mail:handle\n")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    config.write_text(config.read_text().replace("env = {", f"env = {{ PYTHONPATH = '{tmp_path / 'packages'}',"))
+    report, code = tried(run, "book")
+    assert (code, report["call"]["program"]) == (0, "book_mail:handle")
+    assert report["runs"][0]["reason"] == "Invoice 7"
+
+
+def test_a_webhook(run, config):
+    with HookServer() as server:
+        config.write_text(config.read_text() + f'[handler.hook]\nurl = "{server.url}"\nallow_private = true\n')
+        report, code = tried(run, "hook")
+    assert (code, report["call"]["program"]) == (0, server.url)
+    assert report["call"]["environment"] == {}
+    [request] = server.requests
+    assert json.loads(request.body)["subject"] == report["mail"]["subject"]
 
 
 def test_without_any_configuration(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ __all__ = ["complain", "say", "writing"]
 
 LONGEST = 2000  #: characters of one line
 
-#: Why a write fails though nothing is wrong with us: a full disk, a quota, a limit, a disk or terminal that is gone.
-REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+#: Why a write fails though nothing is wrong with us: full disk, quota, limit, no disk or terminal, nobody reads.
+REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE})
 
 
 def say(line: str) -> None:
@@ -38,11 +38,11 @@ def writing() -> Iterator[None]:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except OSError as error:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - its number is wanted
-            os.dup2(nowhere.fileno(), 1)  # else the interpreter tries it again at its end, and complains
-        if isinstance(error, BrokenPipeError):  # who read it has seen enough
-            sys.exit(exits.FAILED)
         if error.errno not in REFUSED:
             raise
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - its number is wanted
+            os.dup2(nowhere.fileno(), 1)  # else the interpreter tries it again at its end, and complains
+        if error.errno == errno.EPIPE:  # whoever read it has seen enough
+            sys.exit(exits.FAILED)
         where = error.filename or "what this command prints"
         raise WatcherError(f"{where} can't be written: {error.strerror}") from error

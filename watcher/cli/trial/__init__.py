@@ -22,6 +22,7 @@ from watcher.cli.trial.report import Report, RunReport, call_of, mail_of, report
 from watcher.cli.trial.traces import changes, look, named_paths
 from watcher.cli.workshop import Workshop, open_workshop
 from watcher.config import HandlerSettings, find_handler
+from watcher.config.programs import find_program
 from watcher.errors import WatcherError
 from watcher.jobs.program import program
 from watcher.model import Verdict
@@ -100,7 +101,7 @@ class Wanted:
 def carried_out(wanted: Wanted, on: Bench, workshop: Workshop) -> Report:
     """Run what is wanted, and tell of it as it goes. Raises HandlerMissing, CannotStart."""
     settings, handlers = workshop.settings(wanted.name), wanted.handlers
-    environment = surroundings(on, settings)
+    environment = {} if settings.url and not wanted.instead else surroundings(on, settings)
     if wanted.instead:
         handlers = stand_in(on.root, wanted.name, wanted.instead)
         settings = standing_in(settings, slow=not wanted.instead.startswith("exit"))
@@ -118,10 +119,10 @@ def carried_out(wanted: Wanted, on: Bench, workshop: Workshop) -> Report:
 
 
 def located(workshop: Workshop, handler: str) -> tuple[Path, str]:
-    """The folder of the handler and its name. Raises HandlerMissing."""
+    """The folder of handlers, and the name of this one; what runs for it need not be a file. Raises HandlerMissing."""
     path = Path(handler)
     if "/" not in handler and not path.is_file():
-        find_handler(workshop.handlers, handler)
+        find_program(partial(find_handler, workshop.handlers), handler, workshop.settings(handler))
         return workshop.handlers, handler
     if not path.is_file():
         raise WatcherError(f"{path} is no file; a handler is named, or given as a file")

@@ -93,7 +93,11 @@ def call_of(on: Bench, program: Program, settings: HandlerSettings, environment:
         "json": f"message.json, {on.folder.facts.stat().st_size} bytes",
         "none": "nothing",
     }
-    is_program = program.kind is HandlerKind.PROGRAM
+    reads = {
+        HandlerKind.PROGRAM: stdin[settings.stdin],
+        HandlerKind.PYTHON: "nothing",
+        HandlerKind.WEBHOOK: f"nothing; the mail is posted as {settings.format}",
+    }
     hidden = {name: "(not shown)" for name in settings.env if SECRET.search(name)}
     files = (str(path.relative_to(on.folder.path)) for path in on.folder.path.rglob("*") if path.is_file())
     return Call(
@@ -101,7 +105,7 @@ def call_of(on: Bench, program: Program, settings: HandlerSettings, environment:
         kind=KINDS[program.kind],
         directory=str(on.folder.path),
         files=tuple(sorted(files)),
-        stdin=stdin[settings.stdin] if is_program else "nothing",
+        stdin=reads[program.kind],
         environment={**environment, **hidden},
         timeout=settings.timeout,
     )
