@@ -48,7 +48,7 @@ class Refused(WatcherError):
     """The server answered, and said no."""
 
     def __init__(self, where: str, told: Reply, signal: Signal) -> None:
-        super().__init__(f"{where}: {told}; {signal.words}")
+        super().__init__(f"{where}: {str(told).rstrip('.')}; {signal.words}")
         self.told = told
         self.signal = signal
 
