@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
+from weakref import finalize
 
 from watcher.config import keychain
 from watcher.config.files import read_regular
@@ -35,14 +36,12 @@ _LONGEST = 64 << 10
 class Secret:
     """A password or token. Only `reveal` tells it; it can't be formatted, pickled or copied by accident."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("__weakref__", "_text")
 
     def __init__(self, text: str) -> None:
         self._text = text
         protect(text)
-
-    def __del__(self) -> None:
-        release(self._text)
+        finalize(self, release, text).atexit = False  # when the interpreter ends, modules may be empty
 
     def reveal(self) -> str:
         """The secret itself: hand it on at once, keep no second name for it."""
