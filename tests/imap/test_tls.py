@@ -136,6 +136,49 @@ def test_a_ca_file_that_is_none(tmp_path, content):
         tls.context(tmp_path / "ca")
 
 
+# --- known again ---
+
+
+@pytest.mark.parametrize("starttls", [False, True])
+def test_a_server_that_was_verified_is_known_again(starttls):
+    with ImapServer(starttls=starttls) as server:
+        server.capabilities = "IMAP4rev1 STARTTLS AUTH=PLAIN"
+        assert not known_again(server, starttls=starttls)
+        assert known_again(server, starttls=starttls)
+        assert known_again(server, starttls=starttls)
+
+
+def test_nobody_is_known_under_another_name_or_by_another_ca(tmp_path):
+    with ImapServer(names=("127.0.0.1", "localhost")) as server:
+        known_again(server)
+        with pytest.raises(ServerUntrusted, match="issuer is unknown"):
+            known_again(server, ca_file=None)
+        assert not known_again(server, host="localhost")
+
+
+def test_a_server_with_another_certificate_must_prove_itself(tmp_path):
+    with ImapServer() as first:
+        known_again(first)
+        other = served(trustme.CA().issue_cert("127.0.0.1"))
+        with ImapServer(context=other) as second, pytest.raises(ServerUntrusted, match="issuer is unknown"):
+            known_again(first, port=second.port)
+        assert not known_again(first), "a ticket that did not help is shown again"
+
+
+def test_certificates_are_looked_at_anew_after_a_while(monkeypatch):
+    with ImapServer() as server:
+        known_again(server)
+        monkeypatch.setattr(tls, "KNOWN", 0.0)
+        assert not known_again(server)
+
+
+def known_again(server, starttls=False, **changes) -> bool:
+    """Whether a new link shows that the server was verified before."""
+    link = connect(endpoint(server, tls="starttls" if starttls else "implicit", **changes), ME)
+    with contextlib.closing(link):
+        return bool(link._wire.sock.session_reused)
+
+
 # --- STARTTLS ---
 
 

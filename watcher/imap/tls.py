@@ -1,5 +1,5 @@
 """TLS: one verifying context per CA file and certificate of ours; words for what is wrong with another's. No way around
-it.
+it. Who was verified is known again for a while.
 """
 
 import socket
@@ -12,7 +12,10 @@ from watcher.errors import ServerUntrusted
 from watcher.imap.identity import Identity, present
 from watcher.imap.signals import printable
 
-__all__ = ["context", "secure"]
+__all__ = ["context", "remember", "secure"]
+
+#: Seconds for which a server is known again by its ticket: then its certificate is looked at anew.
+KNOWN = 3600.0
 
 #: OpenSSL's verify codes (x509_vfy.h) that a person can do something about.
 _CURES = {
@@ -61,6 +64,21 @@ def _context(ca_file: Path | None, identity: Identity | None, _changed: tuple[in
     return made
 
 
+@lru_cache(maxsize=256)
+def _tickets(_trust: ssl.SSLContext) -> dict[str, ssl.SSLSession]:
+    """By host, what its server gave us to be known again by; good in this context only."""
+    return {}
+
+
+def remember(sock: ssl.SSLSocket) -> None:
+    """
+    Keep what the server gave us to be known again by (RFC 8446 2.2), once it has had the time to. The next links to it
+    are spared the certificates: half the work of a handshake.
+    """
+    if not sock.session_reused and sock.session and sock.server_hostname:
+        _tickets(sock.context)[sock.server_hostname] = sock.session
+
+
 def secure(sock: socket.socket, trust: ssl.SSLContext, host: str, deadline: float) -> ssl.SSLSocket:
     """TLS over `sock`, whose life goes over to what is returned; `host` must be a name in the server's certificate.
 
@@ -68,7 +86,7 @@ def secure(sock: socket.socket, trust: ssl.SSLContext, host: str, deadline: floa
     """
     sock.settimeout(max(0.001, deadline - time.monotonic()))
     try:
-        return trust.wrap_socket(sock, server_hostname=host)
+        return _shake_hands(sock, trust, host)
     except ssl.SSLCertVerificationError as error:
         cure = _CURES.get(error.verify_code, printable(error.verify_message))
         raise ServerUntrusted(f"the certificate of {host} can't be trusted: {cure}") from error
@@ -77,3 +95,15 @@ def secure(sock: socket.socket, trust: ssl.SSLContext, host: str, deadline: floa
     except ssl.SSLError as error:
         why = error.reason or error
         raise ServerUntrusted(f"{host} does not answer with TLS 1.2 or newer ({why}): check port and tls") from error
+
+
+def _shake_hands(sock: socket.socket, trust: ssl.SSLContext, host: str) -> ssl.SSLSocket:
+    tickets = _tickets(trust)
+    ticket = tickets.get(host)
+    if ticket and not 0 <= time.time() - ticket.time < KNOWN:
+        ticket = None
+    try:
+        return trust.wrap_socket(sock, server_hostname=host, session=ticket)
+    except OSError:
+        tickets.pop(host, None)  # should that be the trouble, the next try does without
+        raise

@@ -23,7 +23,7 @@ from watcher.imap.deflate import Deflate
 from watcher.imap.dial import Endpoint, dial
 from watcher.imap.faults import Ended
 from watcher.imap.tidings import Tidings
-from watcher.imap.tls import context, secure
+from watcher.imap.tls import context, remember, secure
 
 __all__ = ["Client", "Wire", "greeted", "whole"]
 
@@ -65,7 +65,6 @@ class Client(IMAPClient):  # type: ignore[misc]  # carries no types
     def __init__(self, wire: "Wire") -> None:
         self._wire = wire
         super().__init__(wire.host, wire.port)
-        del wire._mesg  # noqa: SLF001 a logger for debugging that imapclient puts there
 
     def _create_IMAP4(self) -> "Wire":  # noqa: N802 its hook
         return self._wire
@@ -82,6 +81,9 @@ class Client(IMAPClient):  # type: ignore[misc]  # carries no types
 
 class Wire(imaplib.IMAP4):
     """One connection that has been greeted; see the module. Used by one thread at a time."""
+
+    #: So few are left to imaplib's dictionary that Python shares its keys among all of these: 1 kB less for each.
+    __slots__ = ("_buffer", "_deadline", "_deflate", "_rest", "_room", "heard_at", "tidings")
 
     def __init__(self, sock: socket.socket, host: str, port: int, deadline: float) -> None:
         self.sock = sock
@@ -106,6 +108,8 @@ class Wire(imaplib.IMAP4):
 
     def _log(self, line: str) -> None:
         """The memory imaplib has of the last ten lines, LOGIN among them, is not wanted."""
+
+    _mesg = _log  # imapclient puts a logger there
 
     def open(self, host: str = "", port: int = 993, timeout: float | None = None) -> None:  # noqa: ARG002 its signature
         self.host, self.port = host, port
@@ -225,6 +229,8 @@ class Wire(imaplib.IMAP4):
 
     def settle(self) -> None:
         """Drops what imaplib keeps of the way here, and shares what all links can."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            remember(self.sock)
         self.untagged_responses.clear()
         self.welcome = b""
         self.capabilities = ()

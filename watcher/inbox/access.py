@@ -6,7 +6,7 @@ tried twice and not by each of them. Servers lock accounts for less.
 import threading
 import time
 import weakref
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,7 +58,7 @@ class Access:
         self._refusals: dict[str, Refusal] = {}  # by account
         self._ways: dict[str, str] = {}  # by account
         self._lives: Counter[str] = Counter()  # by account: how often it was forgotten
-        self._links: defaultdict[str, weakref.WeakSet[Link]] = defaultdict(weakref.WeakSet)  # by account
+        self._links: weakref.WeakKeyDictionary[Link, str] = weakref.WeakKeyDictionary()  # whose each is
 
     def open(self, account: Account) -> Link:
         """
@@ -81,7 +81,7 @@ class Access:
             if self._lives[account.name] == life:
                 self._refusals.pop(account.name, None)
                 self._ways[account.name] = link.mechanism
-                self._links[account.name].add(link)
+                self._links[link] = account.name
                 return link
         link.close()
         raise MailboxLost(f"{account.name} was let go while we logged in")
@@ -89,7 +89,7 @@ class Access:
     def abort(self) -> None:
         """Cut all links, so that nobody who is busy with one holds up the end."""
         with self._lock:
-            links = [link for some in self._links.values() for link in some]
+            links = list(self._links)
         for link in links:
             link.abort()
 
@@ -97,7 +97,7 @@ class Access:
         """The account is gone or another one now: cut its links, and hold nothing against it any more."""
         with self._lock:
             self._lives[name] += 1
-            links = list(self._links.pop(name, ()))
+            links = [link for link, of in self._links.items() if of == name]
             self._refusals.pop(name, None)
             self._ways.pop(name, None)
         for link in links:

@@ -3,7 +3,7 @@
 import dataclasses
 import tomllib
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 
@@ -45,7 +45,11 @@ def generic(domain: str = "{domain}") -> Profile:
 
 def profile_for(address: str, host: str = "", port: int = 0) -> Profile:
     """The profile for `address`, or, if its server is given, the one for that server. `port`: 0 if it is not given."""
-    domain = _bare(address.rpartition("@")[2])
+    return _profile_for(_bare(address.rpartition("@")[2]), host, port)
+
+
+@lru_cache(maxsize=1024)  # thousands of accounts have the same
+def _profile_for(domain: str, host: str, port: int) -> Profile:
     own = next((profile for profile in profiles() if domain in profile.domains), None)
     if not host:
         return own or generic(domain)
