@@ -17,9 +17,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure() -> None:
-    """A shell has what it starts with `&` ignore Ctrl-C, and so would all that the tests start."""
+    """A shell has what it starts with `&` ignore Ctrl-C, and nohup SIGHUP; so would all that the tests start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # ignored still, but by us alone
 
 
 @pytest.fixture(autouse=True)

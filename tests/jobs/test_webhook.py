@@ -223,9 +223,9 @@ def test_a_redirect_is_not_followed(server, hook):
 
 
 def test_words_of_the_answer_are_made_printable(server, hook):
-    server.usual = Reply(422, body=b"no such \x1b[2Jcustomer\nmore")
+    server.usual = Reply(409, body=b"no such \x1b[2Jcustomer\nmore")
     outcome = hook()
-    assert outcome.reason == "HTTP 422 Unprocessable Entity: no such \\x1b[2Jcustomer"
+    assert outcome.reason == "HTTP 409 Conflict: no such \\x1b[2Jcustomer"
     assert outcome.output == "no such \\x1b[2Jcustomer\nmore"
 
 
