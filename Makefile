@@ -1,5 +1,5 @@
 # Everything a developer or CI runs. Each target makes what it needs; nothing has to be prepared by hand.
-.PHONY: demo test check bench soak clean
+.PHONY: demo test check docs bench soak clean
 PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -16,7 +16,14 @@ check: $(VENV)/installed
 	ruff format --check .
 	mypy
 	lint-imports --no-cache
-	python -m pytest -q tests/test_house.py tests/deploy
+	python -m pytest -q tests/test_house.py tests/deploy tests/config/test_documentation.py
+
+# What the pages say that the code knows; `make check` and `make test` hold them against it.
+docs: $(VENV)/installed
+	python -m tests.config.configuration_page
+	python -m tests.config.providers_page >docs/providers.new && mv docs/providers.new docs/providers.md
+	python -c 'import json; from watcher.mail.schema import message_schema as s; print(json.dumps(s(), indent=2))' >docs/schema.new
+	mv docs/schema.new docs/message.schema.json
 
 bench: $(VENV)/installed
 	sh tests/prepare.sh

@@ -30,7 +30,7 @@ password = { command = "pass show gmail-app-password" }
 ```
 
 This page is made from the files in `watcher/config/providers/profiles/`, which also name their sources. To add a
-provider or mend an entry, change a file there and run `python -m tests.config.providers_page > docs/providers.md`.
+provider or mend an entry, change a file there and run `make docs`.
 """
 
 SENDING = """

@@ -280,7 +280,7 @@ FLAG = (
 PASSWORD = 'allowed is "the password" or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
 COMMAND = 'allowed is "pass show x" or ["pass", "show", "x"]'
 KNOWN = "known here: address, user, host, port, tls, ca_file, password, token, oauth, certificate, key, proxy, "
-KNOWN += "folders, start, poll, renew, compress, "
+KNOWN += "folders, start, poll, renew, canary, compress, "
 KNOWN += "authserv, border, sealers, alignment, own_dkim"
 HOME = "names the home directory of an unknown user; write the whole path"
 FOLDERS = 'must name each folder once; allowed is a list such as ["INBOX", "Orders"]'

@@ -81,31 +81,79 @@ class Account:
     """One `[account.NAME]`."""
 
     name: Annotated[str, Field(validation_alias=NAME_KEY)]  #: what stands after "account."
-    address: MailAddress  #: of the mailbox
-    user: Text = ""  #: to log in with; what the profile says if none is given, mostly the address
-    host: Host = ""  #: of the IMAP server; the profile's if none is given
-    port: Port = 0  #: the usual one for `tls` if none is given
-    #: TLS from the first byte, or after a STARTTLS that must work; the profile's if none is given.
+    #: Address of the mailbox.
+    address: MailAddress
+    #: Name to log in with.
+    #: Default: the provider's way, mostly the address.
+    user: Text = ""
+    #: The IMAP server. [Known providers](providers.md) need none.
+    #: Default: the provider's, else `imap.` and the domain of the address.
+    host: Host = ""
+    #: Its port.
+    #: Default: 993, or 143 with `starttls`.
+    port: Port = 0
+    #: TLS from the first byte (port 993), or a STARTTLS that must succeed. There is no way without TLS.
+    #: Default: `"implicit"`.
     tls: Literal["implicit", "starttls"] = ""  # type: ignore[assignment]  # nobody sees it: filled below
-    ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
-    password: Password | None = None  #: asked at every login
-    token: Token | None = None  #: in its place, an access token (RFC 6749); made of `oauth` when a file is loaded
-    oauth: OAuthClient | None = None  #: in their place, who gives out tokens, which are then ours to keep
-    certificate: FilePath | None = None  #: PEM of our own certificate, for servers that ask for one; proof in itself
-    key: FilePath | None = None  #: PEM of its key; in the file of the certificate if none is given
-    proxy: ProxySetting | None = None  #: to go through
-    folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)  #: to watch
-    start: Annotated[Start, PlainValidator(parse_start)] = Start()  #: for folders not watched before
-    poll: Duration = 60.0  #: seconds between looks where the server knows no IDLE
-    renew: Duration = 0.0  #: longest age of an IDLE, in seconds, the profile's if none is given; less is learnt
-    canary: Annotated[Duration, AfterValidator(_seldom)] | None = None  #: between two mails to ourselves; None: none
-    compress: Annotated[bool, Strict()] = False  #: what is sent and received, where the server can (RFC 4978)
+    #: PEM file of the authorities to trust in place of the system's, for a server with a certificate of your own.
+    #: Default: the system's.
+    ca_file: FilePath | None = None
+    #: Asked for at every login, so a changed one needs no restart.
+    #: Default: needed, or `token` or `oauth`.
+    password: Password | None = None
+    #: In place of a password, an access token that another program keeps fresh, such as `{ command = "get-token
+    #: support" }`. Asked for at every login.
+    #: Allowed: the same.
+    token: Token | None = None
+    #: In place of both: sign in once with `imap-watcher login`, and the tokens are kept fresh from then on.
+    #: Allowed: the NAME of a section [`[oauth.NAME]`](#oauthname), or its keys as a table.
+    oauth: OAuthClient | None = None
+    #: PEM file with a certificate of our own, and its chain, for servers that ask for one. Where the server logs in by
+    #: it (EXTERNAL), it stands in place of a password; else give both.
+    certificate: FilePath | None = None
+    #: PEM file with the key of that certificate, without a password; `chmod 600`.
+    #: Default: in the file of `certificate`.
+    key: FilePath | None = None
+    #: Way to the server.
+    proxy: ProxySetting | None = None
+    #: Folders to watch, as the mail program shows them (`"Orders/2026"`, `"发票"`), or patterns: `*` is anything, `%`
+    #: one level (`"Lists/*"`). Which folders a pattern stands for is looked up every half hour.
+    #: Allowed: a list, each folder once.
+    folders: Annotated[tuple[Folder, ...], AfterValidator(_no_doubles)] = ("INBOX",)
+    #: When a folder is watched for the first time: only mail that comes from now on, all that is there, or what came
+    #: on that day or later. Afterwards the daemon goes on from where it was.
+    #: Default: `"new"`.
+    #: Allowed: `"new"`, `"all"`, a day such as `2026-11-01`.
+    start: Annotated[Start, PlainValidator(parse_start)] = Start()
+    #: How often to look where the server knows no IDLE.
+    #: Default: `"60s"`.
+    poll: Duration = 60.0
+    #: Longest time after which IDLE is renewed; [a few providers](providers.md) bear less, and then that is the
+    #: default. What the way to the server allows is learnt: it begins with 4 minutes, shrinks where connections die of
+    #: silence, and grows slowly where they don't.
+    #: Default: `"24m"`.
+    renew: Duration = 0.0
+    #: Between two mails that the account sends to itself, to see that mail comes in; see
+    #: [Canaries](operating.md#canaries). They are deleted on the server.
+    #: Allowed: a duration, 15 minutes or more.
+    canary: Annotated[Duration, AfterValidator(_seldom)] | None = None
+    #: Compress what is sent and received, where the server can (COMPRESS=DEFLATE). For a slow or metered line: text
+    #: shrinks to a third or less, attachments to three quarters. Costs up to 50 kB of memory for each connection,
+    #: which is more than all else of an idle one, and some work on both sides.
+    compress: Annotated[bool, Strict()] = False
 
-    authserv: HostPatterns = ()  #: who stamps our mail (RFC 8601 authserv-id); only these are believed of a sender
-    border: HostPatterns = ()  #: further hosts of ours that add Received fields between the border and the mailbox
-    sealers: HostPatterns = ()  #: domains of forwarders whose ARC seals count, if the border says that they hold
-    alignment: Literal["relaxed", "strict"] = "relaxed"  #: same owner as the From domain, or the very same domain
-    own_dkim: Annotated[bool, Strict()] = False  #: where no stamp of ours is found, look at the DKIM signatures
+    #: The authserv-id that your own mail server writes first in `Authentication-Results`, such as `"mx.example.com"`.
+    #: Only its word counts for `trust`.
+    #: Allowed: a name, or a list; `*` for any part.
+    authserv: HostPatterns = ()
+    #: Further hosts of yours that add `Received` between that server and the mailbox, as these fields name them.
+    border: HostPatterns = ()
+    #: Domains of forwarders (mailing lists, say) whose ARC seals count, if your own server says that they hold.
+    sealers: HostPatterns = ()
+    #: Whether the domain that passed must have the same owner as that of From, or be equal to it.
+    alignment: Literal["relaxed", "strict"] = "relaxed"
+    #: Where no stamp of yours is found, check the DKIM signatures ourselves; asks the DNS.
+    own_dkim: Annotated[bool, Strict()] = False
 
     def __post_init__(self) -> None:
         """Fills what follows from other fields, and what is known of the provider."""

@@ -15,6 +15,14 @@ __all__ = ["AlertSettings"]
 class AlertSettings:
     """The section `[alerts]`."""
 
-    to: Annotated[tuple[MailAddress, ...], AfterValidator(not_empty)]  #: addresses
-    smtp: Text  #: an account, or a relay of `[smtp.NAME]`: best not one of the mailboxes that are watched
-    fallback: Channel | None = None  #: address of another channel, as Apprise writes it, for when mail fails
+    #: Who is told.
+    #: Allowed: a list of addresses.
+    to: Annotated[tuple[MailAddress, ...], AfterValidator(not_empty)]
+    #: Through whom. Best another provider than that of the watched mailboxes.
+    #: Allowed: the name of an account or an `[smtp.NAME]`.
+    smtp: Text
+    #: Another channel, for what the relay has not taken after two minutes: an address as
+    #: [Apprise](https://github.com/caronc/apprise/wiki) writes it, such as `ntfy://TOPIC`, `wecombot://KEY` or
+    #: `slack://…`. It holds a key, so keep it in a file. Needs `pip install 'imap-watcher[notify]'`.
+    #: Allowed: as a [password](#passwords).
+    fallback: Channel | None = None

@@ -41,48 +41,105 @@ def _environment(values: dict[str, str]) -> dict[str, str]:
 class HandlerSettings:
     """One `[handler.NAME]`; the defaults hold for a handler without one. Times in seconds, sizes in bytes."""
 
-    timeout: Duration = 120.0  #: longest run; then it is killed
-    attempts: Count = 12  #: runs before its mail becomes a dead letter
-    backoff: Duration = 30.0  #: wait before the second attempt; doubles each time
-    backoff_cap: Duration = 3600.0  #: longest wait between two attempts
-    give_up_after: Duration = 48 * 3600.0  #: age of the first attempt at which no other is made
-    stdin: Literal["mail", "json", "none"] = "mail"  #: the raw mail, message.json or nothing
-    concurrency: Count = 2  #: runs of this handler at once
-    order: Order = "parallel"  #: which mails wait for the earlier ones: none, those of one sender, all
-    batch: Duration | None = None  #: a mail waits so long for others of the same run; None: it has a run of its own
-    batch_size: Count = 100  #: mails of one run at most, if `batch` is given
-    memory: Size = 1 << 30  #: of each of its processes
-    output: Size = 64 << 20  #: printed more than this, it is killed
-    file_size: Size = 1 << 30  #: of any file it writes
-    processes: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = (
-        None  #: of its user at once; None: no limit
-    )
-    env: Annotated[Mapping[str, str], AfterValidator(_environment)] = Field(
-        default_factory=dict
-    )  #: given to it as it is
+    #: Longest run; then it is killed with all its children, which counts as a crash.
+    timeout: Duration = 120.0
+    #: Runs before the mail becomes a dead letter.
+    attempts: Count = 12
+    #: Wait before the second attempt; it doubles with each one.
+    backoff: Duration = 30.0
+    #: Longest wait between two attempts.
+    backoff_cap: Duration = 3600.0
+    #: When the first attempt is older than this, no other is made.
+    give_up_after: Duration = 48 * 3600.0
+    #: What it reads on standard input: the raw mail, `message.json`, or nothing.
+    stdin: Literal["mail", "json", "none"] = "mail"
+    #: How many runs of this handler at once.
+    concurrency: Count = 2
+    #: Which mails wait for the earlier ones: none; those from the same address; all. See
+    #: [Order](handlers.md#order-and-batches).
+    order: Order = "parallel"
+    #: A mail waits so long for others, and one run gets them all. See [Batches](handlers.md#order-and-batches). Not
+    #: together with `order`.
+    batch: Duration | None = None
+    #: Mails of one run at most, with `batch`; so many do not wait.
+    batch_size: Count = 100
+    #: Memory for each of its processes.
+    memory: Size = 1 << 30
+    #: When it has printed more than this, it is killed.
+    output: Size = 64 << 20
+    #: Largest file it may write.
+    file_size: Size = 1 << 30
+    #: Processes that its user may have at once. The kernel counts all of that user, so leave room.
+    #: Default: no limit.
+    #: Allowed: 1 to 100000.
+    processes: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    #: Environment variables for it, given as they are: `env = { COMPANY = "Example Ltd" }`. Names are letters, digits
+    #: and `_`, and don't begin with `WATCHER_`. No place for secrets of others: each handler sees its own only.
+    #: Allowed: a table of texts.
+    env: Annotated[Mapping[str, str], AfterValidator(_environment)] = Field(default_factory=dict)
 
-    isolation: Isolation | None = None  #: None: as `[watcher]` says
-    user: Text | None = None  #: who it runs as, if isolation = "user"
-    network: Annotated[bool, Strict()] = False  #: a sandbox leaves it the network
-    readable: tuple[FilePath, ...] = ()  #: files and directories that a sandbox lets it read
-    writable: tuple[FilePath, ...] = ()  #: and those where it may write
-    secrets: HandlerSecrets = Field(default_factory=dict)  #: given to it as files
-    sha256: Digest | None = None  #: of its file; any other is not run
+    #: How far it is kept from the rest of the machine; see [How handlers are kept
+    #: apart](handlers.md#how-handlers-are-kept-apart).
+    #: Default: as `[watcher]` says.
+    isolation: Isolation | None = None
+    #: Who it runs as, with `isolation = "user"`.
+    #: Allowed: the name of a user.
+    user: Text | None = None
+    #: A sandbox leaves it the network.
+    network: Annotated[bool, Strict()] = False
+    #: Files and directories that a sandbox lets it read.
+    readable: tuple[FilePath, ...] = ()
+    #: Files and directories that a sandbox lets it read and write.
+    writable: tuple[FilePath, ...] = ()
+    #: Secrets for it, as files in `$WATCHER_SECRETS`: `secrets = { token = { file = "token" } }`. The places are those
+    #: of [Passwords](#passwords), but for the secret itself.
+    #: Allowed: a table: file name = place.
+    secrets: HandlerSecrets = Field(default_factory=dict)
+    #: SHA-256 of its file, as `sha256sum` prints it. With any other content its mail is held.
+    #: Allowed: 64 hexadecimal digits.
+    sha256: Digest | None = None
 
-    command: tuple[Text, ...] = ()  #: a program of the machine and its arguments, in place of a file
-    entry_point: Text | None = None  #: name of an installed one, in place of a file; see `entries`
-    url: WebhookUrl | None = None  #: of a webhook, in place of a file
-    format: Literal["json", "multipart"] = "json"  #: what a webhook is sent: the facts, or all files as well
-    secret: SigningSecret | None = None  #: signs what a webhook is sent (Standard Webhooks)
-    allow_private: Annotated[bool, Strict()] = False  #: a webhook may be in our own network, and without TLS
-    proxy: ProxySetting | None = None  #: for a webhook to go through
-    ca_file: FilePath | None = None  #: PEM of the authorities to trust for a webhook, in place of the system's
+    #: A program of the machine with its arguments, in place of a file in the handlers folder: `["procmail", "-m",
+    #: "/etc/mail.rc"]`. A whole path, or a name that is looked for in `PATH`. No shell sees it.
+    #: Default: none.
+    command: tuple[Text, ...] = ()
+    #: An entry point of the group `imap_watcher.handlers` in place of a file. Not needed if it is called like the
+    #: handler and no file is.
+    #: Allowed: a name.
+    entry_point: Text | None = None
+    #: A webhook in place of a file: the mail is posted there.
+    #: Allowed: `"https://…"`.
+    url: WebhookUrl | None = None
+    #: What a webhook is sent: the facts and texts of the mail, or all its files as well.
+    format: Literal["json", "multipart"] = "json"
+    #: Signs what a webhook is sent; `"whsec_"` and base64 of 24 to 64 bytes.
+    #: Allowed: as a [password](#passwords).
+    secret: SigningSecret | None = None
+    #: Whether a webhook may be on this machine or in a private network, and without TLS.
+    allow_private: Annotated[bool, Strict()] = False
+    #: Proxy for a webhook to go through.
+    #: Allowed: see [proxies](#proxies).
+    proxy: ProxySetting | None = None
+    #: PEM file of the authorities to trust for a webhook.
+    #: Default: the system's.
+    ca_file: FilePath | None = None
 
-    smtp: Text | None = None  #: relay of its mail, as in `[smtp.NAME]`; that of the account if none is given
-    recipients: Addresses = ()  #: whom it may send to beside answering the mail
-    replies_per_sender: Count = 1  #: answers to the same address within a day, against loops
-    mails_per_day: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1000  #: other mails of it, against loops
-    send_as: tuple[MailAddress, ...] = ()  #: other addresses that it may send from
+    #: Through whom its mail goes out.
+    #: Default: that of the account.
+    #: Allowed: the name of an `[smtp.NAME]` or an account.
+    smtp: Text | None = None
+    #: Whom it may send and forward to. Without it, it may only answer the mail it was given.
+    #: Allowed: patterns.
+    recipients: Addresses = ()
+    #: Answers to the same address within 24 hours; what is beyond is not sent, since a machine may be answering us. In
+    #: all, a handler answers 20 mails an hour, all together 100 a day.
+    replies_per_sender: Count = 1
+    #: Forwards and new mails within 24 hours; what is beyond is a dead letter in the outbox, since mail may be going
+    #: round.
+    #: Allowed: 1 to 1,000,000.
+    mails_per_day: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1000
+    #: Addresses it may send from, beside the relay's own.
+    send_as: tuple[MailAddress, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses what can't be meant together."""

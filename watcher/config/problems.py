@@ -21,7 +21,7 @@ from watcher.config.settings import Document, WatcherSettings
 from watcher.config.shape import NAME_KEY, alternatives
 from watcher.config.smtp import DkimSettings, SmtpSettings
 
-__all__ = ["Problem", "Source", "known_keys", "problems_of"]
+__all__ = ["Problem", "Source", "key_of", "known_keys", "problems_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +133,11 @@ def _unknown(key: Key) -> str:
 
 def known_keys(shape: type) -> list[str]:
     """The keys that a table of this shape may have, as they stand in the file."""
-    return [key for field in dataclasses.fields(shape) if (key := _key_of(field)) != NAME_KEY]
+    return [key for field in dataclasses.fields(shape) if (key := key_of(field)) != NAME_KEY]
 
 
-def _key_of(field: "dataclasses.Field[object]") -> str:
+def key_of(field: "dataclasses.Field[object]") -> str:
+    """How a field is called in the file."""
     for note in getattr(field.type, "__metadata__", ()):
         if isinstance(note, FieldInfo) and isinstance(note.validation_alias, str):
             return note.validation_alias

@@ -48,24 +48,57 @@ Conditions = Annotated[tuple["Condition", ...], AfterValidator(not_empty)]
 class Condition:
     """One `when`. Every key that is given must hold; a key with several patterns holds if any of them fits."""
 
-    from_: Annotated[Patterns, Field(validation_alias="from")] = ()  #: senders
-    to: Patterns = ()  #: recipients in To and Cc
-    cc: Patterns = ()  #: recipients in Cc
+    #: A sender.
+    #: Allowed: patterns.
+    from_: Annotated[Patterns, Field(validation_alias="from")] = ()
+    #: A recipient in To or Cc.
+    to: Patterns = ()
+    #: A recipient in Cc.
+    cc: Patterns = ()
+    #: The subject.
     subject: Patterns = ()
-    header: Headers = Field(default_factory=dict)  #: name of a header -> patterns for any one of its values
-    body: Patterns = ()  #: the text of the mail
-    reply: Patterns = ()  #: the newest part of the text, without what it quotes
-    folder: Patterns = ()  #: it lies in
-    account: Patterns = ()  #: name of the account it came to
-    size: Sizes = ()  #: of the raw mail
-    age: Ages = ()  #: since the server took it in (INTERNALDATE), when the rules are asked; Date anybody can choose
-    attachment: Patterns = ()  #: name of an attachment
-    attachment_type: Patterns = ()  #: media type of an attachment: of the same one, if both are given
-    kind: Kinds = ()  #: one of these
-    trust: Verdicts = ()  #: how far the sender may be believed
-    any_of: Annotated[Conditions, Field(validation_alias="any")] = ()  #: one of these holds
-    all_of: Annotated[Conditions, Field(validation_alias="all")] = ()  #: each of these holds
-    unless: Annotated["Condition | None", Field(validation_alias="not")] = None  #: this does not hold
+    #: Any other header, such as `{ List-Id = "*announce*", Delivered-To = "*@example.com" }`; all that are named must
+    #: hold. If a header comes several times, one has to fit.
+    #: Allowed: a table: header = patterns.
+    header: Headers = Field(default_factory=dict)
+    #: The text of the mail; its first 64 k characters are looked at.
+    body: Patterns = ()
+    #: The newest part of the text, without what it quotes.
+    reply: Patterns = ()
+    #: The folder it came to.
+    folder: Patterns = ()
+    #: The NAME of the account it came to.
+    account: Patterns = ()
+    #: Size of the whole mail.
+    #: Allowed: `">1M"`, `">=1M"`, `"<10k"`, `"<=10k"`, `"1M..10M"`.
+    size: Sizes = ()
+    #: How long ago the server took it in (its INTERNALDATE), when the rules are asked. The Date that a mail bears is
+    #: its sender's choice and does not count.
+    #: Allowed: `">2d"`, `">=2d"`, `"<1h"`, `"<=1h"`, `"1h..2d"`.
+    age: Ages = ()
+    #: Name of an attachment; `"*"` means that there is one.
+    attachment: Patterns = ()
+    #: Media type of an attachment, such as `"image/*"`; of the same one, if `attachment` is given too.
+    attachment_type: Patterns = ()
+    #: What kind of mail it is.
+    #: Allowed: `"normal"`, `"bounce"`, `"report"`, `"auto-reply"`, `"calendar"`, `"encrypted"`, `"list"`, `"signed"`,
+    #: or a list.
+    kind: Kinds = ()
+    #: Whether the sender is who it says; see `authserv`. Without `authserv` and `own_dkim` no mail is verified.
+    #: Allowed: `"verified"`, `"unverified"`, `"failed"`, or a list.
+    trust: Verdicts = ()
+    #: At least one of these holds.
+    #: Default: none.
+    #: Allowed: a list of conditions.
+    any_of: Annotated[Conditions, Field(validation_alias="any")] = ()
+    #: Each of these holds.
+    #: Default: none.
+    #: Allowed: a list of conditions.
+    all_of: Annotated[Conditions, Field(validation_alias="all")] = ()
+    #: This one does not hold.
+    #: Default: none.
+    #: Allowed: a condition.
+    unless: Annotated["Condition | None", Field(validation_alias="not")] = None
 
     def __post_init__(self) -> None:
         """Refuses what says nothing: it would fit every mail, which is said by leaving it out."""
@@ -120,9 +153,21 @@ Actions = Annotated[tuple[Annotated[Action, PlainValidator(parse_action)], ...],
 class Rule:
     """One `[[rule]]`."""
 
-    name: Text  #: "rule 1" and so on if none is given; jobs and logs show it
-    when: Condition | None = None  #: None: fits every mail
-    run: tuple[Name, ...] = ()  #: handlers, in this order
-    then: Actions = ()  #: once every handler of the mail has succeeded
-    on_dead: Actions = ()  #: once a handler of this rule is given up
-    stop: Annotated[bool, Strict()] = False  #: the rules below don't see a mail that this one fits
+    #: Shown with jobs and in logs.
+    #: Default: `rule 1` and so on.
+    #: Allowed: one line of text, each once.
+    name: Text
+    #: Which mails the rule is for.
+    #: Default: every mail.
+    #: Allowed: a table, see [Conditions](#conditions).
+    when: Condition | None = None
+    #: Handlers to run, one after the other. NAME means the file NAME or NAME.* in the handlers folder, such as
+    #: `book-invoice.py`.
+    #: Allowed: a list of handler names.
+    run: tuple[Name, ...] = ()
+    #: What to do on the server when **all** handlers of the mail have succeeded, those of other rules included.
+    then: Actions = ()
+    #: What to do on the server when a handler of this rule is given up.
+    on_dead: Actions = ()
+    #: Rules below don't see a mail that fits this one.
+    stop: Annotated[bool, Strict()] = False

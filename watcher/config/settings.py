@@ -45,19 +45,38 @@ def _home(variable: str, usual: str) -> Path:
 class WatcherSettings:
     """The section `[watcher]`. Times in seconds, sizes in bytes."""
 
-    state: FilePath = Field(default_factory=_default_state)  #: directory of ledger and spool
-    handlers: FilePath = Field(default=Path("handlers"), validate_default=True)  #: directory of handler files
-    socket: FilePath | None = None  #: of the control commands; control.sock in the state directory if none is given
-    disk_floor: Size = 200 << 20  #: with less free space, receiving stops
-    keep_done: Duration = 7 * 86400.0  #: how long handled mails stay in the spool
-    keep_dead: Duration = 90 * 86400.0  #: how long dead letters do
-    unpackers: Count = 2  #: processes that take mails apart
-    runners: Count = 8  #: handler runs at once, all handlers together
-    isolation: Literal["none", "sandbox"] = "none"  #: of handlers that say nothing of their own
-    links: Count = 8  #: threads that serve the links to the servers
-    stop_timeout: Duration = 20.0  #: time that running handlers get when the daemon is stopped
-    metrics: ListeningPlace | None = None  #: where to serve /metrics, /healthz and /readyz; None: nowhere
-    log: Literal["debug", "info", "warning", "error"] = "info"  #: least weight of what is logged
+    #: Directory of all that must survive: the ledger and the mails. Local disk, not a network share.
+    #: Default: `/var/lib/imap-watcher` for root, else `$XDG_STATE_HOME/imap-watcher` (mostly
+    #: `~/.local/state/imap-watcher`).
+    state: FilePath = Field(default_factory=_default_state)
+    #: Directory of the handler files; by default beside the configuration file.
+    handlers: FilePath = Field(default=Path("handlers"), validate_default=True)
+    #: Socket on which commands talk to the daemon.
+    #: Default: `control.sock` in the state directory.
+    socket: FilePath | None = None
+    #: With less free space than this, no mail is fetched until there is more.
+    disk_floor: Size = 200 << 20
+    #: How long a handled mail stays in the state directory.
+    keep_done: Duration = 7 * 86400.0
+    #: How long a mail with a dead letter does.
+    keep_dead: Duration = 90 * 86400.0
+    #: Processes that take mails apart.
+    unpackers: Count = 2
+    #: Handler runs at once, all handlers together. Each handler may have one run beyond that, so that hanging ones
+    #: keep no other waiting.
+    runners: Count = 8
+    #: How far handlers are kept from the rest of the machine if their sections don't say.
+    isolation: Literal["none", "sandbox"] = "none"
+    #: Threads that serve the connections; quiet ones need none, so a few serve thousands of mailboxes.
+    links: Count = 8
+    #: Time that running handlers get when the daemon is stopped.
+    stop_timeout: Duration = 20.0
+    #: Where to serve `/metrics` (Prometheus), `/healthz` and `/readyz`: `"127.0.0.1:9187"`, `"[::1]:9187"` or
+    #: `"/run/imap-watcher/metrics.sock"`.
+    #: Allowed: a loopback address with a port, or a whole path.
+    metrics: ListeningPlace | None = None
+    #: The least weight of what is logged.
+    log: Literal["debug", "info", "warning", "error"] = "info"
 
     def __post_init__(self) -> None:
         """Fills what follows from other fields."""

@@ -83,24 +83,67 @@ class SmtpSettings:
     """One `[smtp.NAME]`. What it leaves out comes from the account of the same name, if there is one."""
 
     name: Annotated[str, Field(validation_alias=NAME_KEY)]  #: what stands after "smtp."
-    relay: Annotated[str, PlainValidator(_relay_name)] = ""  #: a known service, which gives host, port, tls and user
-    #: Sender of mail that names none; the address of the account if none is given.
+    #: A known service: it gives `host`, `port`, `tls`, and `user` if that is the same for all.
+    #: Allowed: `"sendgrid"`, `"mailgun"`, `"amazon-ses"`, `"tencent-ses"`, `"aliyun-directmail"`, `"postfix"`.
+    relay: Annotated[str, PlainValidator(_relay_name)] = ""
+    #: Sender of mail that names none.
+    #: Default: the account's address.
+    #: Allowed: `"a@b"` or `"Name <a@b>"`.
     from_: Annotated[Address | None, PlainValidator(_person), Field(validation_alias="from")] = None
-    host: Host = ""  #: the relay's or the provider's if none is given
-    port: Port = 0  #: the usual one for `tls` if none is given
-    tls: Tls | None = None  #: "none" only towards this machine; the relay's if none is given
-    user: Text = ""  #: to log in with; the relay's or the account's if none is given
-    password: Password | None = None  #: the account's if none is given; without any there is no login
-    token: Token | None = None  #: in its place, an access token
-    oauth: OAuthClient | None = None  #: in their place, who gives out tokens, by a consent of its own
-    ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
-    certificate: FilePath | None = None  #: PEM of our own certificate
-    key: FilePath | None = None  #: PEM of its key
-    proxy: ProxySetting | None = None  #: to go through
-    hello: Host = ""  #: our name for EHLO; our address if none is given
-    dkim: DkimSettings | None = None  #: None: not signed here
-    rate: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None  #: mails a minute
-    daily: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = None  #: recipients within 24 hours
+    #: The SMTP server.
+    #: Default: the relay's, the provider's.
+    #: Allowed: a host name.
+    host: Host = ""
+    #: 465 for `"implicit"`, 587 for `"starttls"`.
+    #: Default: that of `tls`.
+    port: Port = 0
+    #: TLS from the first byte, or after a STARTTLS that must work. `"none"` only towards this machine.
+    #: Default: the relay's, else `"starttls"`.
+    tls: Tls | None = None
+    #: To log in with.
+    #: Default: the relay's, the account's.
+    #: Allowed: text.
+    user: Text = ""
+    #: To log in with; without any, and without an account of that name, there is no login.
+    #: Default: the account's.
+    #: Allowed: as a [password](#passwords).
+    password: Password | None = None
+    #: In its place, an access token. An account with `oauth` needs neither: the same consent serves for sending.
+    #: Default: the account's.
+    #: Allowed: as a [password](#passwords).
+    token: Token | None = None
+    #: A consent of its own, for another user or another provider: `imap-watcher login smtp.NAME`.
+    #: Default: the account's.
+    #: Allowed: as of an [account](#accountname).
+    oauth: OAuthClient | None = None
+    #: PEM file of the authorities to trust in place of the system's.
+    #: Default: the system's.
+    ca_file: FilePath | None = None
+    #: PEM file of our own certificate.
+    certificate: FilePath | None = None
+    #: PEM file of its key.
+    #: Default: in `certificate`.
+    key: FilePath | None = None
+    #: To go through.
+    #: Default: the account's.
+    #: Allowed: as a [proxy](#proxies).
+    proxy: ProxySetting | None = None
+    #: Our name for EHLO.
+    #: Default: our address.
+    #: Allowed: a host name.
+    hello: Host = ""
+    #: Signs mail here (DKIM, RSA), for relays that don't: a server of your own.
+    #: Default: not signed.
+    #: Allowed: `{ selector = "…", key = PATH }`, and `domain`.
+    dkim: DkimSettings | None = None
+    #: Mails a minute.
+    #: Default: the relay's, else no limit.
+    #: Allowed: 1 to 100000.
+    rate: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    #: Recipients within 24 hours; what is beyond waits.
+    #: Default: the relay's, else no limit.
+    #: Allowed: 1 to 10000000.
+    daily: Annotated[int, Field(strict=True, ge=1, le=10_000_000)] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,15 +31,38 @@ Uri = Annotated[Text, AfterValidator(https)]
 class OAuthClient:
     """What the administrator registered with an authorization server. We ship none of our own."""
 
-    provider: Annotated[Text, AfterValidator(_issuer)] = ""  #: whose endpoints; "" if all are given below
-    client_id: Text  #: of the program, as registered there
-    client_secret: ClientSecret | None = None  #: if it was given one
-    tenant: Annotated[Text, AfterValidator(_tenant)] = "common"  #: Microsoft: whose accounts may log in
-    auth_uri: Uri = ""  #: page on which the user consents
-    token_uri: Uri = ""  #: where tokens come from
-    device_uri: Uri = ""  #: where device codes come from (RFC 8628)
-    scope: Text = ""  #: what must be consented to, words with a blank between
-    ca_file: FilePath | None = None  #: PEM of the authorities to trust in place of the system's
+    #: Whose endpoints and scope. Leave it out for a server of your own.
+    #: Default: NAME, if it is one of these.
+    #: Allowed: `"google"`, `"microsoft"`.
+    provider: Annotated[Text, AfterValidator(_issuer)] = ""
+    #: Of the program as you registered it.
+    client_id: Text
+    #: If it was given one. Google's desktop apps have one.
+    #: Allowed: see [Passwords](#passwords).
+    client_secret: ClientSecret | None = None
+    #: Microsoft: whose accounts may sign in.
+    #: Default: `common`.
+    #: Allowed: a domain, an id, `"organizations"`, `"consumers"`.
+    tenant: Annotated[Text, AfterValidator(_tenant)] = "common"
+    #: Page on which the user consents.
+    #: Default: the provider's.
+    #: Allowed: an address with `https://`.
+    auth_uri: Uri = ""
+    #: Where tokens come from.
+    #: Default: the provider's.
+    #: Allowed: an address with `https://`.
+    token_uri: Uri = ""
+    #: Where device codes come from.
+    #: Default: the provider's.
+    #: Allowed: an address with `https://`.
+    device_uri: Uri = ""
+    #: What to consent to. The provider's is for IMAP and SMTP.
+    #: Default: the provider's.
+    #: Allowed: words with blanks between.
+    scope: Text = ""
+    #: PEM file of the authorities to trust in place of the system's, for a server of your own.
+    #: Default: the system's.
+    ca_file: FilePath | None = None
 
     def __post_init__(self) -> None:
         """Fills what follows from the provider. Raises ValueError for what nobody tells."""
