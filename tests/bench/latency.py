@@ -3,9 +3,10 @@ L1, one mail at a time: from its delivery by LMTP to the start of the handler. A
 on an inbox of its own, and have a mail in turn, so that what else the machine does meets all alike.
 
 The server tells its watchers of a mail before its 250 is out, by a moment that depends on who is woken first. So the
-clock starts at the mail's last byte, and what the server needs to store it is in everybody's time, the floor's too.
+clock starts as the mail is sent, and what the server needs to store it is in everybody's time, the floor's too.
 """
 
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ _WARMING = 5  #: mails that don't count
 class Delay:
     """Of one mail's handler, in seconds."""
 
-    sent: float  #: since the mail's last byte was sent
+    sent: float  #: since the mail was sent
     accepted: float  #: since the server's 250 was read
 
 
@@ -62,12 +63,10 @@ def delays_of(bench: Workbench, contestants: Sequence[Contestant], mails: int) -
     """What each mail took with each who took part; without those that fail."""
     users = [f"user-{number}" for number in range(len(contestants))]
     with prompt_dovecot(bench, users) as server, Post(server) as post, ExitStack() as at_end:
-        runners = [
-            _Runner(who, Seat(bench, server, user, bench.home("seat")), post)
-            for user, who in zip(users, contestants, strict=True)
-        ]
-        for one in runners:
-            at_end.enter_context(taking_part(one.who, one.seat))
+        runners = []
+        for user, who in zip(users, contestants, strict=True):
+            seat = Seat(bench, server, user, bench.home("seat"))
+            runners.append(_Runner(who, seat, post, at_end.enter_context(taking_part(who, seat))))
         delays: dict[str, list[Delay]] = {one.who.name: [] for one in runners}
         for case in range(_WARMING + mails):
             if case and case % 50 == 0:
@@ -83,19 +82,26 @@ class _Runner:
     who: Contestant
     seat: Seat
     post: Post
+    process: subprocess.Popen[bytes]
 
     def delay(self, one: Mail) -> Delay:
         """Deliver it and wait for its handler, by rare looks: these take time from it."""
         handed = self.post.deliver(self.seat.user, one.raw)
-        begun = until(lambda: self.who.handled(self.seat).get(one.case), _PATIENCE, f"mail {one.case}", every=_LOOK)
+        begun = until(lambda: self._begun(one.case), _PATIENCE, f"mail {one.case}", every=_LOOK)
         return Delay(begun - handed.sent, begun - handed.accepted)
+
+    def _begun(self, case: int) -> float | None:
+        begun = self.who.handled(self.seat).get(case)
+        if begun is None and self.process.poll() is not None:
+            raise ChildProcessError(self.process.returncode)
+        return begun
 
 
 def _took(runner: _Runner, one: Mail, delays: list[Delay]) -> bool:
     """Whether it handled the mail; otherwise it is out, which is said."""
     try:
         delays.append(runner.delay(one))
-    except TimeoutError:
+    except (TimeoutError, ChildProcessError):
         say(f"L1: {runner.who.name} is left out, it did not handle mail {one.case}: {runner.seat.said()}")
         return False
     return True

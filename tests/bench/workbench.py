@@ -74,7 +74,7 @@ def prompt_dovecot(bench: Workbench, users: Iterable[str], **settings: int) -> I
 class Delivery:
     """When a mail was handed in; the server tells its watchers of it between the two."""
 
-    sent: float  #: its last byte
+    sent: float  #: from here on
     accepted: float  #: the server's 250 was read
 
 
@@ -96,11 +96,12 @@ class Post:
         self._link.mail("sender@example.org", ["BODY=8BITMIME"])
         self._link.rcpt(user)
         self._link.docmd("DATA")
-        self._link.send(smtplib._quote_periods(raw) + b"\r\n.\r\n")
+        text = smtplib._quote_periods(raw) + b"\r\n.\r\n"
         sent = time.time()
-        code, text = self._link.getreply()
+        self._link.send(text)
+        code, reason = self._link.getreply()
         if code != 250:
-            raise RuntimeError(f"the server refuses a mail: {code} {text!r}")
+            raise RuntimeError(f"the server refuses a mail: {code} {reason!r}")
         return Delivery(sent, time.time())
 
 

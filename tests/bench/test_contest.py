@@ -1,0 +1,54 @@
+"""The contests run: a few mails through the floor, a loop and ourselves, on a real server."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.contestants import FLOOR, SCRIPT, TUNED_PARSING, WARM, Contestant
+from tests.bench.latency import delays_of, figures
+from tests.bench.throughput import fill, run
+from tests.bench.workbench import prompt_dovecot, workbench
+from tests.system.mails import mails
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+WHO = [FLOOR, WARM, SCRIPT, TUNED_PARSING]
+
+
+def test_all_get_every_mail_one_at_a_time(capfd):
+    absent = Contestant("nobody", "nothing", lambda seat: [sys.executable, "-c", "raise SystemExit('not today')"])
+    with workbench() as bench:
+        delays = delays_of(bench, [*WHO[:2], absent, *WHO[2:]], mails=2)
+    assert {name: len(taken) for name, taken in delays.items()} == {who.name: 2 for who in WHO}
+    assert all(0 < one.sent < 60 for taken in delays.values() for one in taken)
+    assert {figure.who for figure in figures(delays)} == set(delays)
+    assert re.search(r"nobody is left out, .*: not today\n", capfd.readouterr().err)
+
+
+def test_all_work_off_a_full_inbox():
+    with workbench() as bench, prompt_dovecot(bench, ["full"]) as server:
+        sizes = fill(server, "full", mails(25))
+        for who in WHO:
+            done = run(bench, server, "full", who, sizes)
+            assert done is not None, who.name
+            assert (done.mails, done.size) == (25, sum(sizes.values()))
+            assert done.seconds > 0
+            assert done.peak.rss > 0
+
+
+def test_the_command_tells_how_far_it_is_and_judges():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "B1"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "QUICK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == int("MISSED" in done.stdout), done.stderr
+    assert re.search(r"^\d\d:\d\d B1: ours, warm Python: ", done.stderr, re.MULTILINE)
+    assert re.search(r"^B1 +ours, warm Python +peak RSS +\d+ MB +under 150 +\w+$", done.stdout, re.MULTILINE)
