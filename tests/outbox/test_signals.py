@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.config.providers import profile_for
+from watcher.config.units import parse_duration
 from watcher.outbox.signals import Remedy, Step, Trouble, knowledge, meaning, reply
 
 OTHER = profile_for("a@example.com")
@@ -21,18 +22,20 @@ CASES = cases()
 
 
 @pytest.mark.parametrize(
-    ("step", "domain", "trouble", "remedy", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
+    ("step", "domain", "trouble", "remedy", "wait", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
 )
-def test_each_real_reply_leads_to_its_class_remedy_and_words(step, domain, trouble, remedy, words, line):
+def test_each_real_reply_leads_to_its_class_remedy_wait_and_words(step, domain, trouble, remedy, wait, words, line):
     told = reply(int(line[:3]), line[4:].replace("\\n", "\n").encode())
     signal = meaning(told, Step(step), profile_for(f"a@{domain}"))
     assert (signal.trouble, signal.remedy) == (trouble, remedy)
+    assert words
     assert words in signal.words
-    assert (signal.wait is not None) == (signal.remedy is Remedy.PAUSE or "login attempts" in line)
+    assert signal.wait == (None if wait in {"grows", "none"} else parse_duration(wait))
+    assert (wait == "none") == (signal.remedy is Remedy.NEVER)
 
 
 def test_there_are_enough_of_them_and_every_class_is_met():
-    assert len({line for *_, line in CASES}) >= 60
+    assert len({line for *_, line in CASES}) >= 120
     assert {trouble for _, _, trouble, *_ in CASES} == set(Trouble)
 
 
@@ -70,6 +73,7 @@ def test_any_reply_means_something(code, words, step):
 
 def test_every_trouble_has_words_and_every_entry_is_of_use():
     assert set(knowledge().words) == set(Trouble)
+    assert set(knowledge().passing) < set(Trouble)
     assert set(knowledge().step) == set(Step)
     said = [one.says for one in knowledge().replies]
     assert len(said) == len(set(said))

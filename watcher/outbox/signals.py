@@ -123,6 +123,7 @@ class Knowledge:
     step: Mapping[str, str]
     code: Mapping[str, str]
     words: Mapping[str, str]
+    passing: Mapping[str, str]  #: in place of `words`, for what may pass
 
 
 @cache
@@ -202,4 +203,4 @@ def cure(trouble: Trouble, found: Known | None, profile: Profile | None, advice:
         return advice
     if trouble is Trouble.AUTH and profile:
         return hint(profile, found.cause if found and found.cause else Cause.CREDENTIALS)
-    return knowledge().words[trouble]
+    return (not lasting and knowledge().passing.get(trouble)) or knowledge().words[trouble]
