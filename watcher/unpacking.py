@@ -10,8 +10,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.config.standing import Standing
 from watcher.errors import SpoolFull, Unreadable
 from watcher.mail.pool import UnpackPool
-from watcher.mail.trust import TrustPolicy
-from watcher.mail.unpack import TRUST_NOBODY
+from watcher.mail.trust import TRUST_NOBODY, TrustPolicy
 from watcher.model import Envelope, Message, Outcome, Verdict, Work
 from watcher.outbox.alarm import is_alert
 from watcher.outbox.canary import Canaries
@@ -95,7 +94,7 @@ class Unpacking:
         """Nothing to mend; also where the raw mail itself is gone, of which the handler's run tells."""
         folder = self.spool.folder(work.key)
         fresh = work.unpacked or work.mail in self.mended
-        return not folder.raw.is_file() or (fresh and folder.facts.is_file())
+        return (fresh and folder.facts.is_file()) or not folder.raw.is_file()
 
 
 def line_of(settings: HandlerSettings, message: Message) -> str | None:

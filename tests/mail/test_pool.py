@@ -36,7 +36,7 @@ def unpackers(of: int) -> set[int]:
     found = set()
     for task in Path(f"/proc/{of}/task").iterdir():
         for pid in (task / "children").read_text().split():
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"watcher.mail.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(int(pid))
     return found
 

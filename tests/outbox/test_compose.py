@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.outbox.conftest import enclosed
 from watcher.mail.raw import Raw
-from watcher.mail.unpack import TRUST_NOBODY, unpack
+from watcher.mail.trust import TRUST_NOBODY
+from watcher.mail.unpack import unpack
 from watcher.model import Address, Envelope, MailFolder
 from watcher.outbox import fields
 from watcher.outbox.compose import LOOP, Letter, Stamp, compose, prove

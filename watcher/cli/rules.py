@@ -20,7 +20,7 @@ from watcher.config import Config
 from watcher.config.units import parse_duration
 from watcher.errors import Unreadable, WatcherError
 from watcher.mail.pool import UnpackPool
-from watcher.mail.unpack import TRUST_NOBODY
+from watcher.mail.trust import TRUST_NOBODY
 from watcher.model import Action, Envelope, MailFolder, Message, Plan
 from watcher.rules.explain import Explanation, explain
 from watcher.rules.route import route

@@ -1,18 +1,20 @@
 """Children that take mails apart, so that a hostile mail can kill at most one of them."""
 
 import logging
-from concurrent.futures import CancelledError
-from concurrent.futures.process import BrokenProcessPool
+import pickle
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
-
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from watcher.errors import SpoolFull, Unreadable
 from watcher.limits import USUAL, Limits
-from watcher.mail.child import prepare, take_apart
-from watcher.mail.spawn import LeanContext
-from watcher.mail.trust import TrustPolicy
-from watcher.mail.unpack import TRUST_NOBODY
+from watcher.mail.facts import from_json
+from watcher.mail.orders import PACKET, Answer, Order
+from watcher.mail.trust import TRUST_NOBODY, TrustPolicy
 from watcher.model import Envelope, MailFolder, Message
 
 __all__ = ["UnpackPool"]
@@ -22,83 +24,116 @@ log = logging.getLogger(__name__)
 #: Mails after which a child is replaced by a fresh one.
 _MAILS = 1000
 
-#: Seconds beyond the limit of a mail after which a child is given up that neither answers nor dies.
-_GRACE = 30.0
+#: Seconds that a child may take to load what it needs.
+_BIRTH = 60.0
 
 
 class UnpackPool:
-    """A fixed number of children. They are started at the first mail, and a dead one is replaced."""
+    """A fixed number of children. Each is started when it is needed first, and a dead one is replaced."""
 
     def __init__(self, workers: int, limits: Limits = USUAL) -> None:
-        self._workers = workers
         self._limits = limits
-        self._turns = BoundedSemaphore(workers)  # the time of a mail runs only while a child has it
+        self._turns = BoundedSemaphore(workers)
         self._changing = Lock()
         self._closed = False
-        self._running: set[ProcessFuture[Message]] = set()
-        self._start()
+        self._idle: deque[_Child] = deque()
+        self._busy: set[_Child] = set()
 
     def unpack(self, folder: MailFolder, envelope: Envelope, policy: TrustPolicy = TRUST_NOBODY) -> Message:
         """
         Take the mail in `folder` apart in a child and wait for it; see `watcher.mail.unpack`. May be called from many
         threads. Raises SpoolFull, and Unreadable: with `crashed` if the child died, or ran out of memory or time.
         """
-        with self._turns:
-            future = self._schedule(folder, envelope, policy)
-            try:
-                return future.result(self._limits.seconds + _GRACE)
-            except (Unreadable, SpoolFull):
-                raise
-            except TimeoutError as error:
-                future.cancel()  # type: ignore[no-untyped-call]
-                raise Unreadable(f"it takes more than {self._limits.seconds:g} seconds", crashed=True) from error
-            except ProcessExpired as error:
-                raise Unreadable(f"it killed its process ({_ending(error.exitcode)})", crashed=True) from error
-            except (BrokenProcessPool, CancelledError) as error:
-                raise Unreadable("its process died", crashed=True) from error
-            except MemoryError as error:
-                raise Unreadable(f"it needs more than {self._limits.memory} bytes of memory", crashed=True) from error
-            except Exception as error:  # a bug of ours: this mail shows it, the others must go on
-                log.exception("bug in taking %s apart", folder.path)
-                raise Unreadable(f"a bug in taking it apart: {type(error).__name__}") from error
-            finally:
-                self._running.discard(future)
+        with self._turns, self._child() as child:
+            answer = child.ask(Order(folder.path, envelope, policy))
+        if answer.trace:
+            log.error("bug in taking %s apart: %s", folder.path, answer.trace)
+        if answer.full:
+            raise SpoolFull(answer.trouble)
+        if answer.trouble:
+            raise Unreadable(answer.trouble, crashed=answer.crashed)
+        try:
+            return from_json(folder.facts.read_text("utf-8"))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise Unreadable(f"what its process wrote makes no sense: {error!r}", crashed=True) from error
 
     def close(self) -> None:
         """End all children at once. A mail that is in work is given up."""
         with self._changing:
             self._closed = True
-            self._stop()
-            for future in list(self._running):
-                future.cancel()  # type: ignore[no-untyped-call]
+            for child in self._busy:
+                child.kill()
+            for child in self._idle:
+                child.end()
 
-    def _schedule(self, folder: MailFolder, envelope: Envelope, policy: TrustPolicy) -> ProcessFuture[Message]:
-        """Hand the mail to a child. Children that were killed while idle end a pebble pool: then it is made anew."""
+    @contextmanager
+    def _child(self) -> "Iterator[_Child]":
+        """One of them, for one mail."""
         with self._changing:
-            if not self._closed and not self._pool.active:
-                self._stop()
-                self._start()
             if self._closed:
                 raise Unreadable("the daemon stops", crashed=True)
-            arguments = (folder.path, envelope, self._limits, policy)
-            future = self._pool.schedule(take_apart, args=arguments, timeout=self._limits.seconds)
-            self._running.add(future)
-            return future
+            while self._idle and not self._idle[-1].fit():
+                self._idle.pop().end()
+            child = self._idle.pop() if self._idle else _Child(self._limits)
+            self._busy.add(child)
+        try:
+            yield child
+        finally:
+            self._give_back(child)
 
-    def _start(self) -> None:
-        self._context = LeanContext()
-        self._pool = ProcessPool(
-            max_workers=self._workers,
-            max_tasks=_MAILS,
-            initializer=prepare,
-            initargs=(self._limits,),
-            context=self._context,
-        )
+    def _give_back(self, child: "_Child") -> None:
+        with self._changing:
+            self._busy.remove(child)
+            if self._closed:
+                child.end()
+            else:
+                self._idle.append(child)
 
-    def _stop(self) -> None:
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._context.kill()  # else one that is just starting complains about the locks that `join` takes away
-        self._pool.join()
+
+class _Child:
+    """One process. Used by one thread at a time; any may `kill` it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._mails = 0
+        self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-B", "-P", "-m", "watcher.mail.child"], stdin=theirs.fileno(), start_new_session=True
+            )
+
+    def fit(self) -> bool:
+        """Whether it may have another mail."""
+        return self._mails < _MAILS and self._process.poll() is None
+
+    def ask(self, order: Order) -> Answer:
+        """Have it take a mail apart. The time of the mail runs only once the child is there."""
+        try:
+            if not self._mails:
+                self._say(pickle.dumps(self._limits), _BIRTH)
+            self._mails += 1
+            return self._say(order.packed(), self._limits.seconds)
+        except TimeoutError:
+            self.kill()
+            return Answer(f"it takes more than {self._limits.seconds:g} seconds", crashed=True)
+        except (OSError, ValueError, TypeError):  # its end, or what is no answer
+            self.kill()
+            return Answer(f"it killed its process ({_ending(self._process.returncode)})", crashed=True)
+
+    def kill(self) -> None:
+        """Whatever it does; who waits for its answer is told."""
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        """Nobody uses it any more."""
+        self.kill()
+        self._link.close()
+
+    def _say(self, packet: bytes, patience: float) -> Answer:
+        self._link.settimeout(patience)
+        self._link.send(packet)
+        return Answer.unpacked(self._link.recv(PACKET))
 
 
 def _ending(code: int) -> str:

@@ -24,15 +24,12 @@ from watcher.mail.reply import REPLY_LIMIT, newest
 from watcher.mail.tnef import TNEF_TYPES, enclosed_files
 from watcher.mail.transfer import decoded
 from watcher.mail.tree import Part, leaves, whole
-from watcher.mail.trust import TrustPolicy, judge
+from watcher.mail.trust import TRUST_NOBODY, TrustPolicy, judge
 from watcher.mail.trust.signature import own_check
 from watcher.mail.uuencode import files_within
 from watcher.model import Address, Attachment, Envelope, MailFolder, Message
 
-__all__ = ["TRUST_NOBODY", "unpack"]
-
-#: Where no authserv is configured.
-TRUST_NOBODY = TrustPolicy()
+__all__ = ["unpack"]
 
 
 @dataclass(frozen=True, slots=True)

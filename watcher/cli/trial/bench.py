@@ -18,7 +18,7 @@ from watcher.errors import WatcherError
 from watcher.jobs.dispatch import Dispatcher
 from watcher.limits import USUAL
 from watcher.mail.pool import UnpackPool
-from watcher.mail.unpack import TRUST_NOBODY
+from watcher.mail.trust import TRUST_NOBODY
 from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome, Place, Work
 from watcher.retry import RetryPolicy, decide
 from watcher.store.removal import discard

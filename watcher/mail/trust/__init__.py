@@ -7,6 +7,6 @@ Whether the sender of a mail may be believed.
     all    -> judge         verified, unverified or failed, with the reason in words
 """
 
-from watcher.mail.trust.judge import OwnCheck, Signed, TrustPolicy, judge
+from watcher.mail.trust.judge import TRUST_NOBODY, OwnCheck, Signed, TrustPolicy, judge
 
-__all__ = ["OwnCheck", "Signed", "TrustPolicy", "judge"]
+__all__ = ["TRUST_NOBODY", "OwnCheck", "Signed", "TrustPolicy", "judge"]

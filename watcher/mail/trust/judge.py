@@ -12,7 +12,7 @@ from watcher.mail.trust.sender import sender_of
 from watcher.mail.trust.trace import fields_of_ours
 from watcher.model import Address
 
-__all__ = ["OwnCheck", "Signed", "TrustPolicy", "judge"]
+__all__ = ["TRUST_NOBODY", "OwnCheck", "Signed", "TrustPolicy", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,10 @@ class TrustPolicy:
     sealers: tuple[str, ...] = ()  #: domains of forwarders whose ARC seals count, if our border says they hold
     strict: bool = False  #: a domain that passed must be equal to that of From, not only have the same owner
     own_dkim: bool = False  #: where our border says nothing, look at the DKIM signatures ourselves
+
+
+#: Where no authserv is configured.
+TRUST_NOBODY = TrustPolicy()
 
 
 @dataclass(frozen=True, slots=True)
