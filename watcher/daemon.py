@@ -1,6 +1,7 @@
 """The main path: the life of the daemon, from the lock on its state to the last thread."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
+SWITCH = 0.0005  #: seconds that a thread may go on while another one wants to: a mail goes through many
 CHORES = 60.0  #: seconds between two rounds of clearing away
 FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
@@ -54,6 +56,7 @@ def run(config: Config) -> None:
 
     What is opened is closed in the opposite order: no new mail, then no new work, then the ledger.
     """
+    sys.setswitchinterval(SWITCH)
     manager, ending = ServiceManager(), Ending()
     allow_descriptors(len(config.accounts))
     keep_memory_private()
@@ -197,7 +200,7 @@ def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage
         lambda work: handler(work.name).retry_policy,
         workers=house.config.watcher.runners,
         own=True,
-        downstream=[stage.bell for stage in downstream],
+        downstream=downstream,
         limit=lambda name: 0 if house.pauses.has("handler", name) else handler(name).concurrency,
         lot=lot,
         ended=house.metrics.ended,
@@ -218,7 +221,7 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         one_by_one(house.unpacking.find_handlers),
         lambda _: UNPACKING,
         workers=UNPACK_THREADS * house.config.watcher.unpackers,
-        downstream=[stage.bell for stage in downstream],
+        downstream=downstream,
         ended=house.metrics.ended,
         on_failure=house.ending.fail,
     )

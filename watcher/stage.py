@@ -44,7 +44,7 @@ class Stage:
         *,
         workers: int,
         on_failure: Callable[[BaseException], None],
-        downstream: Sequence[Bell] = (),
+        downstream: Sequence["Stage"] = (),
         lane: Callable[[Work], str] = lambda work: work.name,
         limit: Callable[[str], int] = lambda _: 1 << 30,
         lot: Callable[[str], Lot | None] = lambda _: None,
@@ -85,6 +85,11 @@ class Stage:
         """Claim nothing more. What was claimed goes on; `join` waits for it."""
         self.stopping = True
         self.bell.ring()
+
+    def rouse(self) -> None:
+        """There may be new work: ring, if there is any at all."""
+        if self.ledger.waiting(self.kind):
+            self.bell.ring()
 
     def resume(self) -> None:
         """Try again now what is on hold."""
@@ -230,8 +235,8 @@ class Stage:
         if accepted:
             self.ended(work, outcome, decision.status)
         report(work, outcome, decision.status, decision.reason if accepted else "late: another attempt has run")
-        for bell in self.downstream:
-            bell.ring()
+        for stage in self.downstream:
+            stage.rouse()
 
     def leave(self, lane: str) -> None:
         """A place is free."""

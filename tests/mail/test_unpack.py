@@ -113,7 +113,7 @@ def test_files_are_private(tmp_path):
     finally:
         os.umask(old)
     made = [tmp_path / "body.txt", tmp_path / "message.json", tmp_path / found.message.attachments[0].path]
-    assert all(path.stat().st_mode & 0o777 == 0o600 for path in made)
+    assert all(path.stat().st_mode & 0o777 == 0o400 for path in made)
     assert (tmp_path / "attachments").stat().st_mode & 0o777 == 0o700
 
 

@@ -100,6 +100,9 @@ class Dispatcher:
 
     def run_batch(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """Run the handler of all these once, on all their mails that are there."""
+        if len(works) == 1:
+            yield works[0], self.run(*works)
+            return
         outcomes = {work.id: _absent(self._folder(work)) for work in works}
         there = [work for work in works if outcomes[work.id] is None]
         common = self.run(*there) if there else None
@@ -219,7 +222,8 @@ class Dispatcher:
     def _state(self, name: str) -> Path:
         """The directory in which a handler may keep what it likes."""
         path = self._states / name
-        path.mkdir(mode=0o700, exist_ok=True)
+        if not path.is_dir():
+            path.mkdir(mode=0o700, exist_ok=True)
         return path
 
     def _keep_tidy(self) -> None:

@@ -116,14 +116,9 @@ def seal(folder: MailFolder) -> None:
     """Take the right to write from a mail folder, once: the next handler is to find the same mail. Raises OSError."""
     if not folder.path.stat().st_mode & stat.S_IWUSR:
         return
-    for place in (folder.attachments, folder.path):
-        if place.is_symlink() or not place.is_dir():  # there are none, or a handler has put a link there
-            continue
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    Path(entry.path).chmod(0o400)
-        place.chmod(0o500)
+    for place in (folder.attachments, folder.path):  # the files in them were made read-only
+        if not place.is_symlink() and place.is_dir():  # else there are none, or a handler has put a link there
+            place.chmod(0o500)
 
 
 def hand_over(folder: Path, to: Path, owner: Owner | None = None) -> None:

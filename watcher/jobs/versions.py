@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 
 KEPT = 3600.0  #: seconds that an old version stays for those who run it still
 
-#: Name, inode, time of change (nanoseconds), size and mode of a file, and of what a Python handler may import.
-Stamp = tuple[tuple[str, int, int, int, int], ...]
+SETTLED = 1_000_000_000  #: nanoseconds after which no second change can bear the same time as the last
+
+Stat = tuple[str, int, int, int, int]  #: name, inode, time of change (nanoseconds), size and mode
+Stamp = tuple[Stat, ...]  #: of a file, and of what a Python handler may import
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Versions:
         self._check = check
         self._lock = Lock()
         self._looked_at: dict[str, Stamp] = {}
+        self._found: dict[str, tuple[Stat, Path]] = {}
         self._sound: dict[str, Version] = {}
         self._broken: dict[str, str] = {}
         self._old: list[tuple[float, Path]] = []  # since when
@@ -64,7 +67,7 @@ class Versions:
 
     def current(self, name: str) -> Path:
         """The program of a handler. Raises HandlerMissing, CannotStart, OSError."""
-        original = find_handler(self._handlers, name)
+        original = self._find(name)
         self._trust(original)
         if name not in self._looked_at:
             with self._lock:
@@ -74,6 +77,16 @@ class Versions:
         if not self._looked_at[name]:
             raise CannotStart(f"the handler {name} has just come back: it is looked at first")
         raise CannotStart(self._broken[name])
+
+    def _find(self, name: str) -> Path:
+        """Its file. The folder is listed only if something has come or gone there since that was done last."""
+        changed = _stat(self._handlers)
+        when, original = self._found.get(name, (None, self._handlers))
+        if changed is None or when != changed:
+            original = find_handler(self._handlers, name)
+            if changed and time.time_ns() - changed[2] > SETTLED:
+                self._found[name] = changed, original
+        return original
 
     def refresh(self) -> bool:
         """Look for handlers that have changed since they were first asked for; whether there is anything new."""
@@ -176,7 +189,7 @@ def _stamp(original: Path) -> Stamp:
     return tuple(filter(None, map(_stat, belonging)))
 
 
-def _stat(path: Path) -> tuple[str, int, int, int, int] | None:
+def _stat(path: Path) -> Stat | None:
     try:
         found = path.stat()
     except OSError:

@@ -72,7 +72,7 @@ class OpenFolder:
     @contextmanager
     def body(self, name: str) -> Iterator[IO[bytes]]:
         """A new file for text, beside the raw mail."""
-        with os.fdopen(os.open(name, _NEW_FILE, 0o600, dir_fd=self._folder), "wb") as file:
+        with os.fdopen(os.open(name, _NEW_FILE, 0o400, dir_fd=self._folder), "wb") as file:
             yield file
 
     def beginning(self, name: str, characters: int) -> str:
@@ -88,7 +88,7 @@ class OpenFolder:
             self._attachments = os.open("attachments", _DIRECTORY, dir_fd=self._folder)
         digest = hashlib.sha256()
         size = 0
-        with os.fdopen(os.open(name, _NEW_FILE, 0o600, dir_fd=self._attachments), "wb") as file:
+        with os.fdopen(os.open(name, _NEW_FILE, 0o400, dir_fd=self._attachments), "wb") as file:
             for piece in pieces:
                 file.write(piece)
                 digest.update(piece)

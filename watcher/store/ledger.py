@@ -168,6 +168,11 @@ class Ledger:
             lambda db: db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, mail)).rowcount
         )
 
+    def waiting(self, kind: Kind) -> bool:
+        """Whether any work of a kind waits for a time."""
+        query = "SELECT 1 FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL LIMIT 1"
+        return bool(self.database.read(query, (kind,)))
+
     def backlog(self, kind: Kind) -> int:
         """How much work of a kind waits for a time."""
         query = "SELECT count(*) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL"

@@ -17,9 +17,18 @@ OWN = 0o700  #: the rights it takes
 
 def discard(path: Path) -> None:
     """Remove a file, or a directory however deep it is, even if parts of it are read-only. Raises OSError."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
+    try:
+        path.rmdir()  # what a handler was given for its temporary files is empty nearly always
+    except FileNotFoundError:
         return
+    except NotADirectoryError:
+        path.unlink(missing_ok=True)
+    except OSError:
+        _empty(path)
+        path.rmdir()
+
+
+def _empty(path: Path) -> None:
     top = _opened(str(path))
     try:
         waiting = _stripped(top)
@@ -31,7 +40,6 @@ def discard(path: Path) -> None:
             os.rmdir(name, dir_fd=top)
     finally:
         os.close(top)
-    path.rmdir()
 
 
 def _opened(name: str, within: int | None = None) -> int:
