@@ -3,12 +3,13 @@
 import contextlib
 import socket
 import threading
+import tracemalloc
 
 import pytest
 
 from watcher.config.secret import PlainSource, Secret
 from watcher.config.smtp import Relay
-from watcher.errors import ServerUntrusted
+from watcher.errors import ServerUntrusted, WatcherError
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.send import Patience, Refused, Session
 from watcher.outbox.signals import Trouble
@@ -36,6 +37,9 @@ class Liar:
     def __init__(self, answers):
         self.answers = {**HONEST, **answers}
         self.heard = []
+        self.deaf = False  #: reads nothing after 354
+        self.last = ""  #: after its answer to this the connection breaks
+        self.over = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.thread = threading.Thread(target=self.serve, daemon=True)
 
@@ -44,6 +48,7 @@ class Liar:
         return self
 
     def __exit__(self, *_):
+        self.over.set()
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
@@ -67,7 +72,11 @@ class Liar:
             answer = self.answers.get(word, self.answers.get("OTHER", b"500 what?\r\n"))
             for piece in answer if isinstance(answer, tuple) else (answer,):
                 sock.sendall(piece)
+            if word == self.last:
+                return
             within = word == "DATA" and answer.startswith(b"354")
+            if within and self.deaf:
+                self.over.wait(60)
 
     def relay(self, **other):
         source = PlainSource(Secret("canary-Pa55wort!"))
@@ -203,3 +212,53 @@ def test_no_login_is_shown_to_who_offers_none(tmp_path):
 def test_without_tls_another_machine_is_not_spoken_to(tmp_path):
     with Liar({}) as liar, pytest.raises(ServerUntrusted, match="STARTTLS"):
         deliver(liar, tmp_path, tls="starttls")
+
+
+class Endless(tuple):
+    """Pieces that never end."""
+
+    __slots__ = ()
+
+    def __iter__(self):
+        while True:
+            yield b"220-" + b"z" * 4000 + b"\r\n"
+
+
+def test_a_greeting_without_end_ends_and_costs_no_memory(tmp_path):
+    with Liar({}) as liar:
+        liar.answers["EHLO"] = Endless()
+        tracemalloc.start()
+        try:
+            with pytest.raises(Cut, match="without end"):
+                deliver(liar, tmp_path)
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256", "CRAM-MD5", "XOAUTH2"])
+@pytest.mark.parametrize(
+    "challenge", [b"334 \xff\xfe!\r\n", b"334 a\r\n", b"334\r\n", b"334 " + b"QUFB" * 900 + b"\r\n"]
+)
+def test_a_challenge_that_is_none_ends_the_login_and_gives_nothing_away(tmp_path, mechanism, challenge):
+    offer = f"250-liar\r\n250 AUTH {mechanism}\r\n".encode()
+    with Liar({"EHLO": offer, "AUTH": challenge, "OTHER": b"535 no\r\n"}) as liar:
+        with pytest.raises((Cut, Refused, WatcherError)):
+            deliver(liar, tmp_path)
+        assert "MAIL" not in liar.heard
+
+
+def test_silence_after_the_invitation_ends_in_time_and_is_no_doubt(tmp_path):
+    """It takes nothing of the mail either, so that sending itself comes to a stop."""
+    with Liar({"EHLO": b"250-liar\r\n250 AUTH PLAIN\r\n"}) as liar:
+        liar.deaf = True
+        with pytest.raises(Cut, match="no answer in time") as cut:
+            deliver(liar, tmp_path, Patience(command=20, block=0.5), LINES * 30)
+        assert not cut.value.doubt
+
+
+def test_a_yes_after_which_the_connection_breaks_is_a_yes(tmp_path):
+    with Liar({}) as liar:
+        liar.last = "."
+        assert deliver(liar, tmp_path) == {"b@example.org": None}
+        assert "QUIT" not in liar.heard
