@@ -15,16 +15,21 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operating.md").read_text("utf-8")
 COMMANDS = sorted(set(re.findall(r"(?:^|`)(?:sudo -u imap-watcher )?imap-watcher ([^`|\n]+)", TEXT, re.MULTILINE)))
 
+#: Calls, and which of their arguments is the text.
+LOUD = {"log.error": 0, "log.exception": 0, "log.critical": 0, "log.log": 1}
+
 
 def errors() -> list[str]:
-    """The texts of all that is logged as an error."""
+    """The texts of all that is logged as an error, or may be (`log.log`)."""
     calls = (
         node
         for path in (ROOT / "watcher").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"log.error", "log.exception"}
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in LOUD
     )
-    return sorted(call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant))
+    texts = [call.args[LOUD[ast.unparse(call.func)]] for call in calls]
+    assert all(isinstance(text, ast.Constant) for text in texts)
+    return sorted(text.value for text in texts if isinstance(text, ast.Constant))
 
 
 @pytest.mark.parametrize("line", COMMANDS)
@@ -53,7 +58,7 @@ def test_each_state_is_explained(state):
 
 @pytest.mark.parametrize("text", errors())
 def test_each_error_is_explained(text):
-    shown = re.sub(r"%[.\d]*[sdf]", "…", text)
+    shown = re.sub("…+", "…", re.sub(r"%[.\d]*[sdf]", "…", text)).replace(" s…", " s")
     assert f"`{shown}`" in TEXT
 
 
