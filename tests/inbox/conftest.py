@@ -81,7 +81,7 @@ class Room:
             door=lambda _: self.door,
             paths=Paths(self.database),
             room=lambda: 0 if self.trouble else 1 << 40,
-            full=lambda: self.most is not None and len(self.stored()) >= self.most,
+            full=lambda: self.most in range(len(self.stored()) + 1),
             arrived=lambda: None,
             patience=self.patience,
             sieve=Sieve(lambda: settings.rules),

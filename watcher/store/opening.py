@@ -5,7 +5,7 @@ import logging
 import os
 import sqlite3
 import uuid
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from watcher.errors import DatabaseRefused
@@ -46,15 +46,14 @@ def create(path: Path, marker: Path) -> None:
 
 
 def fill(fresh: Path) -> None:
-    database = connect(f"file:{fresh}?mode=rwc")
-    database.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
     schema = importlib.resources.files("watcher.store").joinpath("schema.sql").read_text("utf-8")
-    database.executescript(schema)
-    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    database.execute(f"PRAGMA user_version = {VERSION}")
-    rows = [("instance", str(uuid.uuid4())), ("clean", "1")]
-    database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
-    database.close()
+    with closing(connect(f"file:{fresh}?mode=rwc")) as database:
+        database.execute("PRAGMA synchronous = OFF")  # it is synced as a whole
+        database.executescript(schema)
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version = {VERSION}")
+        rows = [("instance", str(uuid.uuid4())), ("clean", "1")]
+        database.executemany("INSERT INTO meta VALUES (?, ?)", rows)
 
 
 def open_checked(path: Path, marker: Path) -> sqlite3.Connection:
@@ -65,13 +64,15 @@ def open_checked(path: Path, marker: Path) -> sqlite3.Connection:
             flaw = find_flaw(database)
         if flaw:
             raise DatabaseRefused(f"{path} {flaw}")
-        database = connect(f"file:{path}?mode=rw")
-        database.execute("PRAGMA temp_store = MEMORY")  # another disk, that of /tmp, is not to matter
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        bring_up(path, database)
-        database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
-        keep_marker(path, marker, database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0])
+        with ExitStack() as unless_right:
+            database = unless_right.enter_context(closing(connect(f"file:{path}?mode=rw")))
+            database.execute("PRAGMA temp_store = MEMORY")  # another disk, that of /tmp, is not to matter
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            bring_up(path, database)
+            database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
+            keep_marker(path, marker, database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0])
+            unless_right.pop_all()
     except sqlite3.Error as error:
         raise unopened(path, error) from error
     return database
