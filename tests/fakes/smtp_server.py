@@ -1,5 +1,5 @@
 """
-A scripted SMTP server over real sockets and TLS. User "me" has the password "secret" and the token "token".
+A scripted SMTP server over real sockets and TLS. User "me" has the password PASSWORD and the token "token".
 
     with SmtpServer() as server:
         session = Session(server.relay(), Talk())
@@ -33,6 +33,7 @@ from watcher.config.smtp import Relay
 from watcher.model import Address
 
 CUT = object()
+PASSWORD = "c4n4ry-Pa55wort!"  #: is to be seen nowhere but on the wire
 ENDED = OSError("cut by script")
 
 
@@ -53,7 +54,7 @@ class SmtpServer:
         self.mails: list[Taken] = []
         self.lines: list[str] = []
         self.connections = 0
-        self.password = "secret"
+        self.password = PASSWORD
         self.cut_first = ""  #: step at which the link is cut for the first copy of each mail: DOT or BODY
         self.seen: set[bytes] = set()
         self._script: deque[tuple[str, object]] = deque()

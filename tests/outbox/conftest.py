@@ -1,5 +1,6 @@
 """A scribe of one account, and mails that come in."""
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.smtp_server import PASSWORD
 from watcher.config.handlers import HandlerSettings
+from watcher.config.masking import forms
 from watcher.config.smtp import Relay
 from watcher.mail.unpack import unpack
 from watcher.model import Address, Envelope, Kind, Place, Work
@@ -26,6 +29,17 @@ Here it is.\r
 def enclosed(name, type_, data, content_id=""):
     """A file that lies in memory."""
     return Enclosure(name, type_, len(data), partial(BytesIO, data), content_id)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_learns_the_password(tmp_path, caplog, capsys):
+    """Whatever a test does, and however it fails: no file, log or output has it, plain or in base64."""
+    caplog.set_level(logging.DEBUG, logger="watcher")
+    yield
+    seen = {"the log": caplog.text.encode(), "the output": "".join(capsys.readouterr()).encode()}
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()}
+    for where, content in {**seen, **files}.items():
+        assert not any(form.encode() in content for form in forms(PASSWORD)), where
 
 
 @dataclass

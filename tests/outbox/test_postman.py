@@ -186,7 +186,7 @@ def test_a_refused_password_is_not_shown_again_until_it_changes(tmp_path, server
     assert server.count("AUTH") == 1
     assert office.states() == {"waiting": 3}
     assert "535" in office.books.desk.entries(kind="send")[0].reason
-    source.value = "secret"
+    source.value = server.password
     office.until_still()
     assert office.states() == {"done": 3}
     office.close()
