@@ -25,7 +25,7 @@ _END = "<!-- end -->"
 
 #: What the picture shows: scenario, measure, title.
 _SHOWN = (
-    ("L1", "p50", "L1: from the server's 250 to the handler, median, ms (less is better)"),
+    ("L1", "p50", "L1: from delivery to handler, median, ms (less is better)"),
     ("L1", "p99", "L1: the same, p99, ms (less is better)"),
     ("T1", "rate", "T1: 2,000 waiting mails, mails/s (more is better)"),
     ("T1", "peak RSS", "T1: peak memory meanwhile, MB (less is better)"),
