@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import backlog, big, lanes, latency, ledger, mail, page, throughput
+from tests.bench import backlog, big, endless, idle, lanes, latency, ledger, mail, page, relink, throughput
 from tests.bench.frame import Figure, say
 from tests.bench.table import shown
 
@@ -18,6 +18,9 @@ SCENARIOS: dict[str, Callable[[bool], Iterator[Figure]]] = {
     "L1": latency.measured,
     "T1": throughput.measured,
     "B1": big.measured,
+    "M1": idle.measured,
+    "R1": relink.measured,
+    "D1": endless.measured,
     "mail": mail.measured,
     "ledger": ledger.measured,
     "lanes": lanes.measured,
