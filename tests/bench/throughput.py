@@ -19,7 +19,7 @@ from tests.bench.frame import Figure, say
 from tests.bench.workbench import Workbench, prompt_dovecot, workbench
 from tests.system.dovecot import Dovecot
 from tests.system.mails import Mail, big_mail, mail
-from tests.system.processes import Footprint, Gauge
+from tests.system.processes import Footprint, Gauge, cpu_of
 
 __all__ = ["Run", "measured", "mixed", "run"]
 
@@ -41,6 +41,7 @@ class Run:
     size: int  #: bytes of them
     seconds: float  #: from its connecting to the start of the last one's handler
     peak: Footprint  #: of all its processes together
+    cpu: float  #: seconds that they used, their start included
 
 
 def mixed(count: int) -> Iterator[Mail]:
@@ -84,6 +85,7 @@ def figures(runs: dict[str, list[Run]]) -> Iterator[Figure]:
         yield Figure("T1", "bytes", best.size / best.seconds / MB, "MB/s", who=name)
         yield Figure("T1", "rate / floor", floor, "x", *(("at least 0.4", floor >= 0.4) if asked else ()), who=name)
         yield Figure("T1", "rate / loop", loop, "x", *(("at least 1.6", loop >= 1.6) if asked else ()), who=name)
+        yield Figure("T1", "CPU", best.cpu / best.mails * 1000, "ms/mail", who=name)
         yield Figure("T1", "peak RSS", peak, "MB", *(("under 200", peak < 200) if asked else ()), who=name)
 
 
@@ -104,11 +106,11 @@ def run(bench: Workbench, server: Dovecot, user: str, who: Contestant, sizes: di
     with taking_part(who, seat) as process, Gauge(process.pid) as gauge:
         began = _connected(process, server.port)
         _wait_for(who, seat, len(sizes), process)
-        handled = who.handled(seat)
+        handled, cpu = who.handled(seat), cpu_of(process.pid)
     if began is None or not handled:
         say(f"{who.name} is left out, it handled nothing: {seat.said()}")
         return None
-    return Run(len(handled), sum(sizes[case] for case in handled), max(handled.values()) - began, gauge.peak)
+    return Run(len(handled), sum(sizes[case] for case in handled), max(handled.values()) - began, gauge.peak, cpu)
 
 
 def _connected(process: subprocess.Popen[bytes], port: int) -> float | None:
