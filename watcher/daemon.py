@@ -1,14 +1,13 @@
 """The main path: the life of the daemon, from the lock on its state to the last thread."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused
-from watcher.house import ACTING, House, allow_descriptors, clear_away, keep_memory_private, open_house, recover
+from watcher.house import ACTING, House, clear_away, open_house, prepare_process, recover
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
 from watcher.inbox.enter import enter_now
@@ -38,7 +37,6 @@ __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
-SWITCH = 0.0005  #: seconds that a thread may go on while another one wants to: a mail goes through many
 CHORES = 60.0  #: seconds between two rounds of clearing away
 FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
 BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
@@ -56,10 +54,8 @@ def run(config: Config) -> None:
 
     What is opened is closed in the opposite order: no new mail, then no new work, then the ledger.
     """
-    sys.setswitchinterval(SWITCH)
     manager, ending = ServiceManager(), Ending()
-    allow_descriptors(len(config.accounts))
-    keep_memory_private()
+    prepare_process(len(config.accounts))
     with hold_state(config.watcher.state), ending.signals(), ExitStack() as at_end:
         house = open_house(config, ending, at_end)
         recover(house)

@@ -4,9 +4,10 @@ import ctypes
 import logging
 import os
 import resource
+import sys
 import time
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,11 @@ from watcher.unpacking import Unpacking
 __all__ = [
     "ACTING",
     "House",
-    "allow_descriptors",
     "clear_away",
     "keep_memory_private",
     "open_house",
     "open_link",
+    "prepare_process",
     "recover",
 ]
 
@@ -50,7 +51,9 @@ log = logging.getLogger(__name__)
 
 KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 PR_SET_DUMPABLE = 4  #: prctl(2)
+M_ARENA_MAX = -8  #: mallopt(3)
 SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
+SWITCH = 0.0005  #: seconds that a thread may go on while another one wants to: a mail goes through many
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)  #: of after-actions
 
 
@@ -81,6 +84,14 @@ class House:
         return self.standing.config
 
 
+def prepare_process(accounts: int) -> None:
+    """Once, before the first thread."""
+    allow_descriptors(accounts)
+    keep_memory_private()
+    keep_memory_small()
+    sys.setswitchinterval(SWITCH)
+
+
 def allow_descriptors(accounts: int) -> None:
     """Each link is a descriptor; the usual soft limit of 1024 is for programs that use select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -97,6 +108,12 @@ def keep_memory_private() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0):
         log.warning("the memory of this process can't be closed to others: %s", os.strerror(ctypes.get_errno()))
+
+
+def keep_memory_small() -> None:
+    """One heap for all threads: of one each, all would keep what large mails have taken once. Only glibc has these."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:

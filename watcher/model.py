@@ -101,7 +101,7 @@ class Place:
 def identity(*parts: object) -> str:
     """A short name for a row of values, the same for ever: 32 characters of base32."""
     joined = "\0".join(str(part) for part in parts)
-    return base64.b32encode(sha256(joined.encode("utf-8", "surrogateescape")).digest())[:32].decode("ascii").lower()
+    return base64.b32encode(sha256(joined.encode("utf-8", "surrogateescape")).digest()[:20]).decode("ascii").lower()
 
 
 # --- from the mail to its handlers ----------------------------------------------------------------------------------

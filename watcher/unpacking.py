@@ -21,6 +21,7 @@ from watcher.store.spool import Spool
 
 __all__ = ["Unpacking"]
 
+HESITATION = 2.0  #: seconds that a mail waits for the children there are: another one takes a while to start, and 65 MB
 NO_ROOM = 10.0  #: seconds between two tries on a full disk
 
 
@@ -34,7 +35,7 @@ class Unpacking:
         self.spool = spool
         self.ledger = ledger
         self.canaries = canaries
-        self.pool = UnpackPool(standing.config.watcher.unpackers, standing.config.limits)
+        self.pool = UnpackPool(standing.config.watcher.unpackers, standing.config.limits, HESITATION)
         self.lock = threading.Lock()
         self.mending: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self.mended: set[int] = set()

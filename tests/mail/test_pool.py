@@ -83,6 +83,26 @@ def test_mails_from_many_threads(pool, tmp_path):
         assert list(threads.map(one, range(60))) == [str(number) for number in range(60)]
 
 
+def test_one_child_does_it_as_long_as_nobody_waits_for_it(tmp_path):
+    pool = UnpackPool(2, hesitation=PATIENCE)
+    before = unpackers(os.getpid())
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(lambda number: fine(pool, tmp_path / str(number)), range(20)))
+    assert len(unpackers(os.getpid()) - before) == 1
+    pool.close()
+
+
+def test_a_slow_mail_has_another_child_started(tmp_path, slow_mail):
+    pool = UnpackPool(2, hesitation=0.1)
+    with ThreadPoolExecutor(1) as thread:
+        slow = thread.submit(pool.unpack, slow_mail, Envelope())
+        reader_of(slow_mail)
+        assert fine(pool, tmp_path / "quick")
+        assert not slow.done()
+        pool.close()
+        assert slow.exception(PATIENCE)
+
+
 def test_what_can_not_be_done_is_told_as_without_a_pool(pool, tmp_path):
     with pytest.raises(Unreadable, match=r"there is no message\.eml") as caught:
         pool.unpack(MailFolder(tmp_path), Envelope())

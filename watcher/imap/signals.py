@@ -41,5 +41,7 @@ def printable(text: bytes | str, limit: int = 200) -> str:
     """Words of a stranger made safe for one line of a log or terminal: escapes for all that does not print, cut off."""
     if isinstance(text, bytes):
         text = text[: 4 * limit].decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text[:limit]
     safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:limit])
     return safe[:limit]

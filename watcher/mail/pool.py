@@ -8,7 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import BoundedSemaphore, Lock
+from threading import Condition
 
 from watcher.errors import SpoolFull, Unreadable
 from watcher.limits import USUAL, Limits
@@ -29,12 +29,14 @@ _BIRTH = 60.0
 
 
 class UnpackPool:
-    """A fixed number of children. Each is started when it is needed first, and a dead one is replaced."""
+    """Some children. Each is started when it is needed first, and a dead one is replaced."""
 
-    def __init__(self, workers: int, limits: Limits = USUAL) -> None:
+    def __init__(self, workers: int, limits: Limits = USUAL, hesitation: float = 0.0) -> None:
+        """`hesitation`: seconds that a mail rather waits for a child that is busy than have another one started."""
+        self._workers = workers
         self._limits = limits
-        self._turns = BoundedSemaphore(workers)
-        self._changing = Lock()
+        self._hesitation = hesitation
+        self._changed = Condition()
         self._closed = False
         self._idle: deque[_Child] = deque()
         self._busy: set[_Child] = set()
@@ -44,7 +46,7 @@ class UnpackPool:
         Take the mail in `folder` apart in a child and wait for it; see `watcher.mail.unpack`. May be called from many
         threads. Raises SpoolFull, and Unreadable: with `crashed` if the child died, or ran out of memory or time.
         """
-        with self._turns, self._child() as child:
+        with self._child() as child:
             answer = child.ask(Order(folder.path, envelope, policy))
         if answer.trace:
             log.error("bug in taking %s apart: %s", folder.path, answer.trace)
@@ -59,8 +61,9 @@ class UnpackPool:
 
     def close(self) -> None:
         """End all children at once. A mail that is in work is given up."""
-        with self._changing:
+        with self._changed:
             self._closed = True
+            self._changed.notify_all()
             for child in self._busy:
                 child.kill()
             for child in self._idle:
@@ -69,7 +72,10 @@ class UnpackPool:
     @contextmanager
     def _child(self) -> "Iterator[_Child]":
         """One of them, for one mail."""
-        with self._changing:
+        with self._changed:
+            if self._busy:
+                self._changed.wait_for(lambda: self._idle or self._closed, self._hesitation)
+            self._changed.wait_for(lambda: self._idle or self._closed or len(self._busy) < self._workers)
             if self._closed:
                 raise Unreadable("the daemon stops", crashed=True)
             while self._idle and not self._idle[-1].fit():
@@ -82,8 +88,9 @@ class UnpackPool:
             self._give_back(child)
 
     def _give_back(self, child: "_Child") -> None:
-        with self._changing:
+        with self._changed:
             self._busy.remove(child)
+            self._changed.notify()
             if self._closed:
                 child.end()
             else:
