@@ -5,6 +5,9 @@ log, ledger, mail, dialogue, argument or environment, neither as it is nor in ba
 
 import base64
 import json
+import os
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +111,37 @@ def test_a_canary_is_nowhere(server, tmp_path):
         assert_hidden(path, path.read_bytes())
     assert b"DEBUG" in (tmp_path / "daemon.log").read_bytes()
     assert b"535 5.7.8 no: ***" in trace
+
+
+def test_a_core_of_it_is_not_written(server, tmp_path, unlimited_cores):
+    """It has the password in its memory when it crashes; another process leaves a core in just this place."""
+    with SmtpServer() as relay:
+        relay.password = CANARY
+        daemon = Daemon(tmp_path, server, [Watched("alice")], settings=section("alice", relay))
+        (tmp_path / "canary").touch(mode=0o600)
+        (tmp_path / "canary").write_text(CANARY)
+        with daemon:
+            daemon.until(daemon.is_live, 60, "a link that idles")
+            daemon.command("send", "--to", "bob@example.org", "--text", "x")
+            daemon.until(lambda: relay.mails, 60, "the mail to go out")
+            os.kill(daemon.pid, signal.SIGSEGV)
+            assert daemon.ends_within(60)
+        assert cores(tmp_path) == []
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    subprocess.run([sys.executable, "-c", crash], cwd=tmp_path, timeout=60, check=False)
+    assert cores(tmp_path) or Path("/proc/sys/kernel/core_pattern").read_text()[0] in "|/"
+
+
+@pytest.fixture
+def unlimited_cores():
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def cores(place):
+    return [path for path in place.rglob("core*") if path.is_file()]
 
 
 def held(daemon):
