@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from hashlib import sha256
+from hashlib import file_digest
 
 from watcher.posting import Posting
 from watcher.service.control import Refused
@@ -29,9 +29,10 @@ class Letterbox:
         file = self.spool.folder(key).raw
         if not KEY.fullmatch(key) or not file.is_file():
             raise Refused("the mail to be sent does not lie in the spool of this daemon")
-        data = file.read_bytes()
+        with file.open("rb") as mail:
+            digest = file_digest(mail, "sha256").hexdigest()
         people = tuple(recipients.split(" "))
-        posting = Posting(key, relay, "send", sender, people, message_id, sha256(data).hexdigest(), len(data))
+        posting = Posting(key, relay, "send", sender, people, message_id, digest, file.stat().st_size)
         self.outgoing.post(posting, time.time())
         self.ring()
         return {"message_id": message_id, "recipients": list(people)}
