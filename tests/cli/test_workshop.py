@@ -196,10 +196,11 @@ def test_a_command_of_the_machine(run, config):
 
 
 def test_an_entry_point(run, config, tmp_path, monkeypatch):
-    (tmp_path / "packages" / "book-1.dist-info").mkdir(parents=True)
+    information = tmp_path / "packages" / "book-1.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: book\nVersion: 1\n")
+    (information / "entry_points.txt").write_text("[imap_watcher.handlers]\nbook = book_mail:handle\n")
     (tmp_path / "packages" / "book_mail.py").write_text("def handle(message):\n    message.note(message.subject)\n")
-    points = tmp_path / "packages" / "book-1.dist-info" / "entry_points.txt"
-    points.write_text("[imap_watcher.handlers]\nbook = book_mail:handle\n")
     monkeypatch.syspath_prepend(tmp_path / "packages")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
     config.write_text(config.read_text().replace("env = {", f"env = {{ PYTHONPATH = '{tmp_path / 'packages'}',"))
