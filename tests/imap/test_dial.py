@@ -12,7 +12,7 @@ from tests.imap.conftest import ME, endpoint
 from watcher.errors import Loss, MailboxLost
 from watcher.imap.dial import ONE_OF_SEVERAL
 from watcher.imap.link import connect
-from watcher.imap.names import Address, alternating
+from watcher.imap.names import Address, addresses, alternating
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -61,6 +61,17 @@ def test_the_last_address_has_all_that_is_left(names, black_hole, server):
     with pytest.raises(MailboxLost, match="timed out"):
         connect(endpoint(server, host="localhost"), ME, timeout=2 * ONE_OF_SEVERAL)
     assert time.monotonic() - began >= 2 * ONE_OF_SEVERAL
+
+
+def test_many_links_that_begin_together_ask_once(names, server, monkeypatch):
+    asked = []
+    names["mail.test"] = lambda: asked.append(1) or [(V4, socket.SOCK_STREAM, 6, "", (server.host, server.port))]
+    for _ in range(3):
+        addresses("mail.test", server.port, time.monotonic() + 60)
+    assert len(asked) == 1
+    monkeypatch.setattr("watcher.imap.names.FRESH", 0.0)
+    addresses("mail.test", server.port, time.monotonic() + 60)
+    assert len(asked) == 2
 
 
 def test_a_name_server_that_is_silent_keeps_nobody(names, server):

@@ -236,3 +236,14 @@ def test_the_secret_is_nowhere_in_the_link(dial):
     kept = repr(vars(link._wire)) + repr(vars(link._client)) + repr(link)
     assert "secret" not in kept
     assert base64.b64encode(b"\0me\0secret").decode() not in kept
+
+
+def test_what_the_greeting_tells_is_not_asked_for(server):
+    server.greeting = b"* OK [CAPABILITY IMAP4rev1 IDLE AUTH=PLAIN] welcome\r\n"
+    connect(endpoint(server), ME).close()
+    assert server.commands[0] == "AUTHENTICATE"
+
+
+def test_a_greeting_that_tells_nothing_is_asked(server):
+    connect(endpoint(server), ME).close()
+    assert server.commands[0] == "CAPABILITY"

@@ -11,6 +11,9 @@ from watcher.errors import Loss, MailboxLost
 
 __all__ = ["Address", "addresses", "alternating"]
 
+#: Seconds for which an answer is good for all who ask: a thousand links begin at one moment.
+FRESH = 5.0
+
 
 class Address(NamedTuple):
     """One line of getaddrinfo."""
@@ -22,22 +25,32 @@ class Address(NamedTuple):
     address: tuple[Any, ...]
 
 
+_known: dict[tuple[str, int], tuple[float, list[Address]]] = {}  # monotonic time of an answer, and what it was
+
+
 def addresses(host: str, port: int, deadline: float) -> list[Address]:
     """Where `host` can be reached, in the order to try. Raises MailboxLost, at `deadline` (monotonic) at the latest."""
     try:
         return _ask(host, port, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         pass  # no address but a name
+    at, found = _known.get((host, port), (-FRESH, []))
+    return found if time.monotonic() - at < FRESH else _asked_anew(host, port, deadline)
+
+
+def _asked_anew(host: str, port: int, deadline: float) -> list[Address]:
     answer: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
     # Nothing ends a question to the system before its time; the thread is left to it and ends with it.
     threading.Thread(target=_look_up, args=(host, port, answer), name=f"names {host}", daemon=True).start()
     try:
-        found = answer.get(timeout=max(0.0, deadline - time.monotonic()))
+        told = answer.get(timeout=max(0.0, deadline - time.monotonic()))
     except queue.Empty as error:
         raise MailboxLost(f"the name {host} is not resolved in time: no answer from DNS", Loss.SILENT) from error
-    if isinstance(found, Exception):
-        raise MailboxLost(f"the name {host} can't be resolved ({found}): offline, or misspelt") from found
-    return alternating(found)
+    if isinstance(told, Exception):
+        raise MailboxLost(f"the name {host} can't be resolved ({told}): offline, or misspelt") from told
+    found = alternating(told)
+    _known[host, port] = time.monotonic(), found
+    return found
 
 
 def alternating(found: list[Address]) -> list[Address]:

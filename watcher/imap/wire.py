@@ -111,6 +111,10 @@ class Wire(imaplib.IMAP4):
 
     _mesg = _log  # imapclient puts a logger there
 
+    def _get_capabilities(self) -> None:
+        """Asks only where the greeting has not told: a round trip less for each link."""
+        self.capabilities = tuple(word.decode("ascii", "replace") for word in self.abilities())
+
     def open(self, host: str = "", port: int = 993, timeout: float | None = None) -> None:  # noqa: ARG002 its signature
         self.host, self.port = host, port
 
@@ -191,7 +195,7 @@ class Wire(imaplib.IMAP4):
         self.sock = secure(self.sock, trust, self.host, self._deadline)
         self.untagged_responses.clear()
         self.tidings = Tidings()
-        self.capabilities = tuple(word.decode("ascii") for word in self.abilities())
+        self._get_capabilities()
 
     def ask_for_tls(self) -> None:
         """The part of STARTTLS that is not TLS yet. ServerUntrusted if anything is odd."""
