@@ -41,7 +41,7 @@ def main() -> int:
     figures, failed = _measured(arguments.scenario, quick)
     sys.stdout.write(shown(figures) + "\n")
     if arguments.write:
-        page.write(figures)
+        page.write(figures, page.programs())
     return int(bool(failed) or any(figure.met is False for figure in figures))
 
 

@@ -7,21 +7,28 @@ import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
+from tests.bench import peers
 from tests.bench.contestants import FLOOR
+from tests.bench.crowds import BARE
 from tests.bench.frame import Figure
 from tests.bench.plot import Panel, drawn
 from tests.bench.table import Table, asked, tables
+from tests.system.dovecot import DOVECOT
 
-__all__ = ["Measured", "filled", "machine", "panels", "write"]
+__all__ = ["Measured", "filled", "machine", "panels", "programs", "write"]
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _MARK = "<!-- {name}: written by `make bench` -->"
 _END = "<!-- end -->"
+
+_FLOORS = frozenset({FLOOR.name, BARE})
 
 #: What the picture shows: scenario, measure, title.
 _SHOWN = (
@@ -30,6 +37,8 @@ _SHOWN = (
     ("T1", "rate", "T1: 2,000 waiting mails, mails/s (more is better)"),
     ("T1", "peak RSS", "T1: peak memory meanwhile, MB (less is better)"),
     ("B1", "peak RSS", "B1: peak memory with a mail of 50 MB, MB (less is better)"),
+    ("M1 5,000", "memory of each", "M1: memory of each of 5,000 idle mailboxes, kB (less is better)"),
+    ("M1 5,000", "paced p99", "M1: a mail to each of them, p99, ms (less is better)"),
 )
 
 
@@ -52,22 +61,31 @@ def machine() -> str:
     return f"{os.cpu_count()} cores of {name}, {memory:.0f} GiB, {system}"
 
 
-def write(figures: Sequence[Figure], docs: Path = _DOCS) -> None:
+def programs() -> str:
+    """What took part, with versions, in words."""
+    server = subprocess.run([DOVECOT, "--version"], capture_output=True, text=True, check=True).stdout.split()[0]
+    own = {name: version(name) for name in ("imapclient", "mail-parser")}
+    return ", ".join(f"{name} {number}" for name, number in {"Dovecot": server, **own, **peers.versions()}.items())
+
+
+def write(figures: Sequence[Figure], programs: str, docs: Path = _DOCS) -> None:
     """Put the figures into the page, the picture and the JSON."""
     kept = {one.scenario: one for one in _read(docs / "performance.json")}
     for scenario in dict.fromkeys(one.scenario for one in figures):
         those = tuple(one for one in figures if one.scenario == scenario)
         kept[scenario] = Measured(scenario, f"{datetime.now(UTC):%Y-%m-%d}", machine(), those)
     page = docs / "performance.md"
-    page.write_text(filled(page.read_text(), kept.values()))
-    (docs / "performance.svg").write_text(drawn(panels(one for each in kept.values() for one in each.figures)))
+    page.write_text(filled(page.read_text(), kept.values(), programs))
+    found = tuple(one for each in kept.values() for one in each.figures)
+    (docs / "performance.svg").write_text(drawn(panels(found)))
     (docs / "performance.json").write_text(json.dumps([asdict(one) for one in kept.values()], indent=1) + "\n")
 
 
-def filled(page: str, measured: Iterable[Measured]) -> str:
+def filled(page: str, measured: Iterable[Measured], programs: str) -> str:
     """The page with the tables of these; marks of which nothing is known keep what they hold."""
     those = list(measured)
     texts = {one.scenario: f"{one.when}, {one.where}\n\n" + _table(tables(one.figures)[0]) for one in those}
+    texts["programs"] = programs
     texts["targets"] = _table(asked(figure for one in those for figure in one.figures))
     for name, text in texts.items():
         mark = _MARK.format(name=name)
@@ -87,7 +105,7 @@ def panels(figures: Iterable[Figure]) -> list[Panel]:
     for scenario, what, title in _SHOWN:
         bars = tuple((one.who, one.value) for one in those if (one.scenario, one.what) == (scenario, what))
         if bars:
-            found.append(Panel(title, bars, FLOOR.name))
+            found.append(Panel(title, bars, _FLOORS))
     return found
 
 

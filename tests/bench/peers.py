@@ -1,48 +1,34 @@
 """
-Peers from the distribution and the registries, installed into a place of their own beside the project's environment,
-never into it. One that can't be had is left out, and the bench says so.
+Peers from the distribution and the registries. One that can't be had is left out, and the bench says so.
 """
 
 import hashlib
-import os
 import shutil
 import ssl
-import subprocess
-import sys
-import sysconfig
-import venv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from tests.bench.contestants import Contestant, Seat, program, write_privately
 from tests.bench.frame import say
+from tests.bench.sources import DEBIAN, LIBRARIES, NODE, PYTHON, FromDebian, FromNpm, FromPyPI, Source, Unavailable
 
-__all__ = ["found"]
-
-_HERE = Path(sys.prefix) / "peers"
-_PYTHON = _HERE / "python" / "bin" / "python"
-_NODE = _HERE / "node"
-_DEBIAN = _HERE / "debian"
-#: For programs that were only unpacked.
-_LIBRARIES = {"LD_LIBRARY_PATH": str(_DEBIAN / "usr" / "lib" / sysconfig.get_config_var("MULTIARCH"))}
-_AGE = timedelta(weeks=10)
-_PATIENCE = 180.0  #: seconds for the installation of one
-
-#: Where imapfilter was built to find its own files, and as long a path to the directory where it is started.
-_BUILT_IN, _AT_HOME = b"/usr/share/imapfilter", b".".ljust(21, b"/")
+__all__ = ["found", "versions"]
 
 
 def found() -> Iterator[Contestant]:
     """Those that are installed or can be."""
     for peer in _PEERS:
         try:
-            peer.install()
-        except (OSError, subprocess.SubprocessError) as error:
-            say(f"{peer.contestant.name} is left out: {_reason(error)}")
+            peer.source.install()
+        except Unavailable as error:
+            say(f"{peer.contestant.name} is left out: {error}")
         else:
             yield peer.contestant
+
+
+def versions() -> dict[str, str]:
+    """Of those that are installed."""
+    return {peer.contestant.name: version for peer in _PEERS if (version := peer.source.version())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,79 +36,7 @@ class Peer:
     """A peer and where it comes from."""
 
     contestant: Contestant
-    install: Callable[[], None]  #: raises OSError or SubprocessError if it can't be had
-
-
-# --- where they come from -------------------------------------------------------------------------------------------
-
-
-def _by_pip(package: str, evidence: str) -> Callable[[], None]:
-    def install() -> None:
-        if not _PYTHON.exists():
-            venv.create(_PYTHON.parent.parent, with_pip=True)
-        if not list(_PYTHON.parent.parent.glob(evidence)):
-            _run(str(_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package)
-
-    return install
-
-
-def _by_npm(package: str) -> Callable[[], None]:
-    """As it was some weeks ago: a mirror may lack what the newest release names."""
-
-    def install() -> None:
-        if not shutil.which("node"):
-            raise FileNotFoundError("node is missing")
-        if not (_NODE / "node_modules" / package).exists():
-            _NODE.mkdir(parents=True, exist_ok=True)
-            then = f"--before={datetime.now(UTC) - _AGE:%Y-%m-%d}"
-            _run("npm", "install", "--prefix", str(_NODE), "--no-audit", "--no-fund", then, package)
-
-    return install
-
-
-def _by_apt(*packages: str) -> Callable[[], None]:
-    """Unpacked, not installed: nothing of the machine changes."""
-
-    def install() -> None:
-        program = _DEBIAN / "usr" / "bin" / packages[0]
-        if program.exists():
-            return
-        _DEBIAN.mkdir(parents=True, exist_ok=True)
-        for package in packages:
-            _run("apt-get", "download", package, cwd=_DEBIAN)
-            for file in _DEBIAN.glob(f"{package}_*.deb"):
-                _run("dpkg-deb", "-x", str(file), str(_DEBIAN))
-        program.write_bytes(program.read_bytes().replace(_BUILT_IN, _AT_HOME))
-        _run(str(program), "-V", environment=_LIBRARIES)
-
-    return install
-
-
-def _run(*command: str, cwd: Path = _HERE, environment: Mapping[str, str] | None = None) -> None:
-    subprocess.run(
-        command,
-        cwd=cwd if cwd.exists() else None,
-        env={**os.environ, **(environment or {})},
-        check=True,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=_PATIENCE,
-    )
-
-
-def _reason(error: Exception) -> str:
-    """In one line."""
-    if isinstance(error, subprocess.CalledProcessError):
-        said = (error.stderr or error.stdout or "").strip().splitlines()
-        return (
-            next((line for line in said if "error" in line.lower()), said[-1])
-            if said
-            else f"{Path(error.cmd[0]).name} failed"
-        )
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"{Path(error.cmd[0]).name} took more than {_PATIENCE:g} s"
-    return str(error)
+    source: Source
 
 
 # --- those that bring a program of their own ------------------------------------------------------------------------
@@ -153,8 +67,8 @@ delivered_to = false
 received = false
 """,
     )
-    getmail = str(_PYTHON.parent / "getmail")
-    return [str(_PYTHON), getmail, f"--getmaildir={seat.home}", "--rcfile=getmailrc", "--idle", "INBOX"]
+    getmail = str(PYTHON.parent / "getmail")
+    return [str(PYTHON), getmail, f"--getmaildir={seat.home}", "--rcfile=getmailrc", "--idle", "INBOX"]
 
 
 def _fetchmail(seat: Seat) -> list[str]:
@@ -166,12 +80,12 @@ poll {server.host} protocol imap service {server.port} user "{seat.user}" passwo
   ssl no sslcertck keep idle folder INBOX mda "{seat.bench.stamp} {seat.log}"
 """,
     )
-    return [str(_DEBIAN / "usr/bin/fetchmail"), "-N", "--silent", "-f", str(seat.home / "fetchmailrc")]
+    return [str(DEBIAN / "usr/bin/fetchmail"), "-N", "--silent", "-f", str(seat.home / "fetchmailrc")]
 
 
 def _imapfilter(seat: Seat) -> list[str]:
     server, password = seat.server, seat.server.password.replace('"', r"\"")
-    for file in (_DEBIAN / "usr/share/imapfilter").iterdir():
+    for file in (DEBIAN / "usr/share/imapfilter").iterdir():
         shutil.copy(file, seat.home)
     write_privately(
         seat.home / "config.lua",
@@ -193,7 +107,7 @@ while true do
 end
 """,
     )
-    return [str(_DEBIAN / "usr/bin/imapfilter"), "-c", "config.lua", "-t", str(server.ca_file)]
+    return [str(DEBIAN / "usr/bin/imapfilter"), "-c", "config.lua", "-t", str(server.ca_file)]
 
 
 def _offlineimap(seat: Seat) -> list[str]:
@@ -225,7 +139,7 @@ folderfilter = lambda name: name == "INBOX"
 idlefolders = ["INBOX"]
 """,
     )
-    return [str(_PYTHON.parent / "offlineimap"), "-c", str(seat.home / "offlineimaprc")]
+    return [str(PYTHON.parent / "offlineimap"), "-c", str(seat.home / "offlineimaprc")]
 
 
 def _in_maildir(seat: Seat) -> Mapping[int, float]:
@@ -238,26 +152,20 @@ def _in_maildir(seat: Seat) -> Mapping[int, float]:
     return handled
 
 
-_BY = str(_PYTHON)
+_BY = str(PYTHON)
 _EACH = "a program for each mail"
 _PEERS = (
     Peer(
-        program("imapflow", "nothing", "imapflow.mjs", by="node", environment={"IMAPFLOW": str(_NODE)}),
-        _by_npm("imapflow"),
+        program("imapflow", "nothing", "imapflow.mjs", by="node", environment={"IMAPFLOW": str(NODE)}),
+        FromNpm("imapflow"),
     ),
-    Peer(
-        program("imap_tools", "parsed by the standard library", "imap_tools_loop.py", by=_BY),
-        _by_pip("imap-tools", "lib/*/site-packages/imap_tools"),
-    ),
-    Peer(
-        program("aioimaplib", "nothing", "aioimaplib_loop.py", by=_BY),
-        _by_pip("aioimaplib", "lib/*/site-packages/aioimaplib"),
-    ),
-    Peer(Contestant("fetchmail", _EACH, _fetchmail, _LIBRARIES), _by_apt("fetchmail")),
-    Peer(Contestant("imapfilter", _EACH, _imapfilter, _LIBRARIES), _by_apt("imapfilter", "liblua5.2-0")),
-    Peer(Contestant("getmail6", f"{_EACH}; a file of the known ones", _getmail), _by_pip("getmail6", "bin/getmail")),
+    Peer(program("imap_tools", "parsed by the standard library", "imap_tools_loop.py", by=_BY), FromPyPI("imap-tools")),
+    Peer(program("aioimaplib", "nothing", "aioimaplib_loop.py", by=_BY), FromPyPI("aioimaplib")),
+    Peer(Contestant("fetchmail", _EACH, _fetchmail, LIBRARIES), FromDebian(("fetchmail",))),
+    Peer(Contestant("imapfilter", _EACH, _imapfilter, LIBRARIES), FromDebian(("imapfilter", "liblua5.2-0"))),
+    Peer(Contestant("getmail6", f"{_EACH}; a file of the known ones", _getmail), FromPyPI("getmail6")),
     Peer(
         Contestant("offlineimap3", "a Maildir and its state", _offlineimap, handled=_in_maildir),
-        _by_pip("offlineimap", "bin/offlineimap"),
+        FromPyPI("offlineimap"),
     ),
 )

@@ -19,7 +19,7 @@ class Panel:
 
     title: str
     bars: tuple[tuple[str, float], ...]  #: who, value
-    floor: str = ""  #: who is no peer but the least that is possible
+    floors: frozenset[str] = frozenset()  #: who is no peer but the least that is possible
 
 
 def drawn(panels: Sequence[Panel]) -> str:
@@ -45,7 +45,7 @@ def _panel(panel: Panel, top: int) -> str:
     for place, (who, value) in enumerate(panel.bars):
         y = top + _TITLE + place * (_BAR + _GAP)
         width = max(1.0, value / most * (_WIDTH - _NAMES - _VALUES))
-        colour = _OURS if who.startswith("ours") else _FLOOR if who == panel.floor else _OTHER
+        colour = _OURS if who.startswith("ours") else _FLOOR if who in panel.floors else _OTHER
         lines.append(
             f'<text x="{_NAMES - 8}" y="{y + 12}" text-anchor="end">{escape(who)}</text>'
             f'<rect x="{_NAMES}" y="{y}" width="{width:.1f}" height="{_BAR}" fill="{colour}"/>'

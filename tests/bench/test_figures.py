@@ -74,7 +74,7 @@ def test_a_terminal_sees_every_target_and_a_program_every_figure():
 
 
 def test_the_page_keeps_what_people_wrote_and_what_was_not_measured():
-    page = filled(PAGE, [Measured("L1", "2026-11-22", "a machine", FIGURES[:3])])
+    page = filled(PAGE, [Measured("L1", "2026-11-22", "a machine", FIGURES[:3])], "a 1.0")
     assert page.startswith("Words.\n")
     assert "More words." in page
     assert "kept" in page
@@ -82,13 +82,13 @@ def test_the_page_keeps_what_people_wrote_and_what_was_not_measured():
     assert "2026-11-22, a machine" in page
     assert "| ours, script | 5.25 | 2.1 |" in page
     assert "| L1 | ours, script | p50 / floor | 2.1 x | at most 2 | MISSED |" in page
-    assert filled(page, [Measured("L1", "2026-11-22", "a machine", FIGURES[:3])]) == page
+    assert filled(page, [Measured("L1", "2026-11-22", "a machine", FIGURES[:3])], "a 1.0") == page
 
 
 def test_scenarios_that_did_not_run_keep_their_figures(tmp_path):
     (tmp_path / "performance.md").write_text(PAGE)
-    write(FIGURES[:3], tmp_path)
-    write([Figure("T1", "rate", 300.0, "mails/s")], tmp_path)
+    write(FIGURES[:3], "a 1.0", tmp_path)
+    write([Figure("T1", "rate", 300.0, "mails/s")], "a 1.1, b 2", tmp_path)
     page = (tmp_path / "performance.md").read_text()
     assert "| ours, script | 5.25 | 2.1 |" in page
     assert "| rate | 300 mails/s |" in page
@@ -96,7 +96,7 @@ def test_scenarios_that_did_not_run_keep_their_figures(tmp_path):
 
 
 def test_bars_are_as_long_as_their_values():
-    panel = Panel("one & two", (("raw", 1.0), ("ours", 2.0), ("<peer>", 4.0)), floor="raw")
+    panel = Panel("one & two", (("raw", 1.0), ("ours", 2.0), ("<peer>", 4.0)), frozenset({"raw"}))
     picture = ET.fromstring(drawn([panel, panel]))
     _, *bars = picture.iter("{http://www.w3.org/2000/svg}rect")
     widths = [float(bar.attrib["width"]) for bar in bars]
