@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
 
-CONTAINER = Path(__file__).parents[2] / "deploy" / "container"
+ROOT = Path(__file__).parents[2]
+CONTAINER = ROOT / "deploy" / "container"
 RECIPE = (CONTAINER / "Containerfile").read_text()
 SERVICE = yaml.safe_load((CONTAINER / "compose.yaml").read_text())
 
@@ -34,3 +36,15 @@ def test_it_is_not_root_and_keeps_its_state():
     assert {target for _, target, *_ in mounts} >= set(re.findall(r"^VOLUME (.*)$", RECIPE, re.MULTILINE))
     assert all(options == ["ro"] for _, target, *options in mounts if target.startswith("/etc"))
     assert set(SERVICE["services"]["imap-watcher"]["secrets"]) == set(SERVICE["secrets"])
+
+
+def test_it_copies_all_that_the_package_is_made_of_and_nothing_else():
+    """Not the whole checkout: its history and environment are larger than the image."""
+    copied = {
+        name for names in re.findall(r"^COPY (?!--from)(.*) \S+$", RECIPE, re.MULTILINE) for name in names.split()
+    }
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {project["project"]["readme"], *project["project"]["license-files"], *wheel["packages"]}
+    assert copied == {"pyproject.toml", *needed, *wheel["shared-data"]}
+    assert all((ROOT / name).exists() for name in copied)
