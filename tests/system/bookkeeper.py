@@ -115,7 +115,7 @@ class Books:
             posting = store(
                 self.spool,
                 letter_key(number),
-                letter(number),
+                [letter(number)],
                 f"<answer-{number}@example.org>",
                 "us@example.org",
                 ("peer@example.org",),

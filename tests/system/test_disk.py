@@ -181,7 +181,7 @@ def test_a_letter_without_room_leaves_nothing_behind(tmp_path, take, size):
         spool = Spool(disk)
         take(disk)
         with pytest.raises(SpoolFull):
-            store(spool, "k", bytes(size), "<1@x>", "us@example.org", ("a@example.org",), Envelope("r", "h", "i"))
+            store(spool, "k", [bytes(size)], "<1@x>", "us@example.org", ("a@example.org",), Envelope("r", "h", "i"))
         assert list(spool.path.iterdir()) == []
 
 
