@@ -11,6 +11,7 @@ Misbehaviour is scripted by step, for the next `times`:
     server.on("RCPT", b"450 4.2.1 later\\r\\n")  # in place of the honest answer
     server.on("BODY", CUT)                        # the mail is taken, the link is cut before the answer
     server.on("DOT", CUT)                         # the link is cut before the mail is taken
+    server.on("MAIL", daemon.kill)                # this is called, then the link is cut
 
 Steps: GREETING, EHLO, STARTTLS, TLS, AUTH, MAIL, RCPT, DATA, DOT, BODY, RSET, QUIT.
 """
@@ -152,6 +153,9 @@ class SmtpServer:
             return True
         if scripted[1] is CUT:
             raise ENDED
+        if callable(scripted[1]):
+            scripted[1]()
+            raise ENDED
         send(scripted[1])
         return False
 
@@ -259,7 +263,7 @@ class Talk:
         taken = Taken(self.sender, tuple(self.recipients), data, raw, self.parameters)
         with self.server._lock:
             scripted = next((answer for step, answer in self.server._script if step == "BODY"), CUT)
-            if scripted is CUT or scripted.startswith(b"2"):
+            if scripted is CUT or callable(scripted) or scripted.startswith(b"2"):
                 self.server.mails.append(taken)
         if first and self.server.cut_first == "BODY":
             raise ENDED

@@ -1,7 +1,9 @@
 """A mail comes in from a real server, a handler answers, and the answer goes out, whenever the daemon is killed."""
 
+import os
 import random
 import re
+import signal
 from collections import Counter
 
 import pytest
@@ -86,6 +88,28 @@ def test_a_dead_letter_is_told_by_mail(server, tmp_path):
             assert daemon.stop() == 0
     assert relay.mails[0].recipients == ("admin@example.net",)
     assert b"dead" in relay.mails[0].data
+
+
+STEPS = ["TLS", "GREETING", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "DOT", "BODY"]
+
+
+def test_killed_at_each_step_of_the_dialogue_a_mail_goes_out_and_twice_only_after_the_final_dot(server, tmp_path):
+    with SmtpServer() as relay:
+        daemon = Daemon(tmp_path, server, [Watched("erin")], handlers={"echo": TWO}, settings=settings(relay, "erin"))
+        daemon.environment["RELAY"] = relay.password
+        with daemon:
+            for number, step in enumerate(STEPS):
+                relay.on(step, lambda: os.kill(daemon.pid, signal.SIGKILL))
+                relay.drop()  # else a kept connection passes the first steps by
+                server.deliver("erin", mail(number, f"p{number}@example.org"))
+                assert daemon.ends_within(60), step
+                daemon.killed()
+                daemon.start()
+                daemon.until(lambda n=number: len({identity(one) for one in relay.mails}) == 2 * (n + 1), 60, step)
+            assert daemon.stop() == 0
+    copies = Counter(identity(one) for one in relay.mails)
+    assert len(copies) == 2 * len(STEPS)
+    assert Counter(copies.values()) == {1: 2 * len(STEPS) - 1, 2: 1}, "the one that was taken as the daemon died"
 
 
 def test_killed_at_any_moment_each_mail_goes_out_and_a_second_copy_is_the_same(server, tmp_path):
