@@ -54,11 +54,3 @@ def test_a_single_mail_is_a_list_of_one(room, works):
     room.python("many", "import json\ndef handle(messages):\n    print(json.dumps([m.subject for m in messages]))\n")
     (outcome,) = [outcome for _, outcome in room.dispatcher.run_batch(works[:1])]
     assert json.loads(outcome.output) == ["Invoice 7"]
-
-
-def test_behind_walls_there_is_room_for_one_mail(room, works):
-    room.script("many", "true")
-    room.settings["many"] = HandlerSettings(batch=30.0, isolation="sandbox")
-    outcomes = [outcome for _, outcome in room.dispatcher.run_batch(works)]
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.HOLD}
-    assert "batch" in outcomes[0].reason

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from watcher.jobs import sandbox
 from watcher.jobs.dispatch import Dispatcher
 from watcher.jobs.own_user import Owner, open_way
 from watcher.jobs.program import CannotStart
-from watcher.model import Verdict
+from watcher.model import Action, Verb, Verdict
 from watcher.outbox.enclosures import below, enclosure
 from watcher.store.removal import discard
 from watcher.wishes import Correspondence
@@ -315,3 +316,41 @@ def handle(message):
     (kept / "kept.pdf").write_text("kept")
     message.answer("x", attachments=[Path("attachments/bill.pdf").resolve(), made, kept / "kept.pdf"])
 """
+
+
+def three(room):
+    """The works of three mails."""
+    return [replace(room.work("many", key), id=number) for number, key in enumerate(("m1", "m2", "m3"))]
+
+
+@pytest.mark.parametrize("level", APART)
+def test_all_mails_of_a_batch_are_there_and_may_not_be_changed(room, level):
+    room.settings["many"] = HandlerSettings(batch=30.0, **level)
+    room.script(
+        "many",
+        'while read -r mail; do wc -c < "$mail/message.eml"; basename "$mail"; echo spoilt > "$mail/body.txt"; done '
+        '< "$WATCHER_BATCH"; ls "$(dirname "$PWD")"',
+    )
+    outcomes = [outcome for _, outcome in room.dispatcher.run_batch(three(room))]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.DONE}, outcomes[0]
+    size = str((room.spool / "m1" / "message.eml").stat().st_size)
+    shown = [line for line in outcomes[0].output.splitlines() if "cannot" not in line]
+    assert shown == [size, "m1", size, "m2", size, "m3", "m1", "m2", "m3"]
+    assert {(room.spool / key / "body.txt").read_text() for key in ("m1", "m2", "m3")} == {"Please pay.\n"}
+    assert not any((room.spool.parent / "scratch").iterdir())
+
+
+def test_python_in_a_sandbox_is_given_a_list_each_time(room):
+    room.settings["many"] = HandlerSettings(batch=30.0, **BOXED)
+    room.python(
+        "many",
+        "import uuid\nMARK = uuid.uuid4()\ndef handle(messages):\n"
+        "    print(MARK, *(m.path.name + str(len(m.raw)) for m in messages))\n    messages[1].move('Done')\n",
+    )
+    works = three(room)
+    size = (room.spool / "m1" / "message.eml").stat().st_size
+    runs = [[outcome for _, outcome in room.dispatcher.run_batch(works)] for _ in range(2)]
+    assert {outcome.actions for outcomes in runs for outcome in outcomes} == {(Action(Verb.MOVE, "Done"),)}, runs[0]
+    (first, *mails), (second, *again) = (outcomes[0].output.split() for outcomes in runs)
+    assert first == second
+    assert mails == again == [f"{key}{size}" for key in ("m1", "m2", "m3")]

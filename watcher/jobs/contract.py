@@ -81,8 +81,14 @@ class Run:
     home: Path
     state: Path  #: directory of this handler alone, which stays from run to run
     settings: HandlerSettings
-    batch: Path | None = None  #: file that lists the mail folders, if its handler gets many at once
+    others: tuple[MailFolder, ...] = ()  #: of further mails, if its handler gets many at once
+    batch: Path | None = None  #: file that lists all mail folders, if it does
     secrets: Path | None = None  #: directory with one file for each of its secrets, if it has any
+
+    @property
+    def folders(self) -> tuple[MailFolder, ...]:
+        """Of all its mails."""
+        return self.folder, *self.others
 
     @property
     def actions(self) -> Path:

@@ -199,16 +199,16 @@ class Dispatcher:
             if absent := _absent(folder):
                 return absent
             seal(folder)
-        folder = folders[0]
         home = Path(os.environ.get("HOME", "/"))
         state = self._state(work.name)
-        with self._strays.tagged() as tag, self._estate.premises(tag, folder, state, settings) as given:
-            batch = _listed(folders, given.temporary, settings) if settings.batch is not None or others else None
-            run = Run(work, found, given.folder, given.temporary, tag, home, state, settings, batch, given.secrets)
+        with self._strays.tagged() as tag, self._estate.premises(tag, folders, state, settings) as given:
+            mail, *more = given.folders
+            place = (mail, given.temporary, tag, home, state)
+            run = Run(work, found, *place, settings, tuple(more), given.batch, given.secrets)
             ending = self._runners[found.kind](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             wishes = read(run.actions) if success else Wishes()
-            roots = [*dict.fromkeys((*(one.path for one in folders), given.folder.path)), given.temporary, state]
+            roots = [*dict.fromkeys(one.path for one in (*folders, *given.folders)), given.temporary, state]
             return _outcome(ending, wishes, self._write(work, wishes.requests, roots))
 
     def _folder(self, work: Work) -> MailFolder:
@@ -257,15 +257,6 @@ def _absent(folder: MailFolder) -> Outcome | None:
     if not folder.facts.is_file():
         return Outcome(Verdict.LATER, f"gone, and to be made anew: {folder.facts}")
     return None
-
-
-def _listed(folders: Sequence[MailFolder], place: Path, settings: HandlerSettings) -> Path:
-    """The file that names all mails of a run, one a line."""
-    if settings.isolation not in {None, "none"}:
-        raise CannotStart(f'it has batch and isolation = "{settings.isolation}": its walls have room for one mail')
-    file = place / "mails"
-    file.write_text("".join(f"{folder.path}\n" for folder in folders))
-    return file
 
 
 def _check_ownership(file: Path) -> None:

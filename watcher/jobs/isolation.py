@@ -94,10 +94,14 @@ class Lasting(Sandbox):
 
     @contextmanager
     def visit(self, run: Run) -> Iterator[Run]:
-        folder, temporary = self.mail / run.folder.path.name, self.work / run.temporary.name
+        folders = {folder.path: self.mail / folder.path.name for folder in run.folders}
+        temporary = self.work / run.temporary.name
         try:
             temporary.mkdir(mode=0o700)
-            hand_over(run.folder.path, folder)
+            for path, shown in folders.items():
+                hand_over(path, shown)
+            if run.batch:
+                os.link(run.batch, self.work / run.batch.name)
             self.renew(run)
             yield self.seen(run)
         finally:
@@ -106,8 +110,8 @@ class Lasting(Sandbox):
             with suppress(OSError):  # it has removed its directory, or made something else of it
                 temporary.rename(run.temporary)  # with the files that it wants sent
             with suppress(OSError):  # something may still write there; all goes with the process
-                discard(temporary)
-                discard(folder)
+                for path in (temporary, temporary.with_suffix(".batch"), *folders.values()):
+                    discard(path)
 
     def close(self) -> None:
         for place in filter(None, (self.mail, self.work, self.secrets)):
@@ -129,8 +133,9 @@ def cell_for_program(run: Run, *extra: Path) -> Cell:
     """Where one run of a program is to take place, which needs the files `extra` as well. Raises CannotStart."""
     match run.settings.isolation:
         case "sandbox":
-            readable = (run.folder.path, *([run.secrets] if run.secrets else []))
-            view = View(readable, (run.temporary, run.actions, run.state), run.folder.path)
+            mails = (folder.path for folder in run.folders)
+            readable = filter(None, (*mails, run.batch, run.secrets))
+            view = View(tuple(readable), (run.temporary, run.actions, run.state), run.folder.path)
             return Sandbox(wall=wall(view, run.program, run.settings))
         case "user":
             owner = owner_named(run.settings.user or "")

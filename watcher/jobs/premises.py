@@ -1,5 +1,5 @@
 """
-What one run of a handler is given on disk: the mail, a directory of its own, a file for its actions, its secrets.
+What one run of a handler is given on disk: its mails, a directory of its own, a file for its actions, its secrets.
 
 All of it bears the tag of the run in its name, so that what a killed daemon left is known and cleared away.
 """
@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,8 @@ SECRETS = "imap-watcher-"  #: begins the names of their directories
 class Premises:
     """What one run is given."""
 
-    folder: MailFolder
+    folders: tuple[MailFolder, ...]
+    batch: Path | None  #: the file that lists them, if it has `batch`
     temporary: Path
     secrets: Path | None  #: a directory with one file for each, if there are any
 
@@ -50,20 +51,27 @@ class Estate:
         self._memory = MEMORY if os.access(MEMORY, os.W_OK) else scratch
 
     @contextmanager
-    def premises(self, tag: str, folder: MailFolder, state: Path, settings: HandlerSettings) -> Iterator[Premises]:
+    def premises(
+        self, tag: str, folders: Sequence[MailFolder], state: Path, settings: HandlerSettings
+    ) -> Iterator[Premises]:
         """What a run is given, for as long as it lasts; `state` is its handler's. Raises CannotStart."""
         temporary = self._scratch / tag
         made = [temporary, temporary.with_suffix(".actions")]
         owner = owner_named(settings.user or "") if settings.isolation == "user" else None
+        batch = None
         try:
             temporary.mkdir(mode=0o700)
             if settings.isolation in {"sandbox", "user"}:
                 made[1].touch(mode=0o600)  # it stands in a place where nothing new can be made
             if owner:
                 made.append(temporary.with_suffix(".mail"))
-                hand_over(folder.path, made[-1], owner)
-                folder = MailFolder(made[-1])
-                for path in (*made[:2], state):
+                folders = _copies(folders, made[-1], owner)
+            if settings.batch is not None or len(folders) > 1:
+                batch = temporary.with_suffix(".batch")
+                made.append(batch)
+                batch.write_text("".join(f"{folder.path}\n" for folder in folders))
+            if owner:
+                for path in (*made, state):
                     os.chown(path, owner.uid, owner.gid)
                     open_way(path, owner, self._scratch.parent)
             secrets = self._lay_out(tag, settings, owner)
@@ -75,7 +83,7 @@ class Estate:
             self._remove(made)
             raise
         try:
-            yield Premises(folder, temporary, secrets)
+            yield Premises(tuple(folders), batch, temporary, secrets)
         finally:
             self._remove(made)
 
@@ -119,6 +127,14 @@ def seal(folder: MailFolder) -> None:
     for place in (folder.attachments, folder.path):  # the files in them were made read-only
         if not place.is_symlink() and place.is_dir():  # else there are none, or a handler has put a link there
             place.chmod(0o500)
+
+
+def _copies(folders: Sequence[MailFolder], to: Path, owner: Owner) -> list[MailFolder]:
+    """What `owner` is given in place of these mail folders, under their names."""
+    to.mkdir(mode=0o700)
+    for folder in folders:
+        hand_over(folder.path, to / folder.path.name, owner)
+    return [MailFolder(to / folder.path.name) for folder in folders]
 
 
 def hand_over(folder: Path, to: Path, owner: Owner | None = None) -> None:
