@@ -120,6 +120,7 @@ def test_it_outlives_a_full_disk_at_any_write(begun, numbers):
     for n in numbers:
         state = copy_of(begun, f"{n}")
         life = keep(state, "write,pwrite64,mkdir", f"error=ENOSPC:when={n}")
+        assert life.hit, n
         assert life.code == 0 or (life.code == FAILED and not life.told), (n, life)
         goes_on(state, life)
 
