@@ -194,13 +194,12 @@ class Session:
 
     def parameters(self, parcel: Parcel) -> Iterator[str]:
         """Of MAIL FROM: SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531). Raises Refused."""
-        size = parcel.size
         if self.wire.has_extn("size"):
             most = self.wire.esmtp_features["size"]
-            if most.isdecimal() and 0 < int(most) < size:
-                words = f"the mail has {size} bytes, the relay takes {most}"
+            if most.isdecimal() and 0 < int(most) < parcel.size:
+                words = f"the mail has {parcel.size} bytes, the relay takes {most}"
                 raise self.refused(Step.MAIL, Reply(552, "5.3.4", words), Trouble.SIZE)
-            yield f"SIZE={size}"
+            yield f"SIZE={parcel.size}"
         plain_head, plain = is_ascii(parcel.file)
         if not plain and self.wire.has_extn("8bitmime"):
             yield "BODY=8BITMIME"
@@ -249,9 +248,8 @@ class Session:
         told = replace(told, text=mask(told.text))  # some servers repeat what they were shown
         signal = meaning(told, step, self.relay.profile, self.relay.advice)
         if trouble is not None and trouble is not signal.trouble:
-            signal = Signal(
-                trouble, Remedy.PAUSE if trouble is Trouble.AUTH else Remedy.NEVER, signal.wait, signal.words
-            )
+            remedy = Remedy.PAUSE if trouble is Trouble.AUTH else Remedy.NEVER
+            signal = Signal(trouble, remedy, signal.wait, signal.words)
         return Refused(str(self.endpoint), told, signal)
 
     def alive(self) -> bool:
