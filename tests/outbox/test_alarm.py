@@ -66,3 +66,10 @@ def test_an_alert_of_ours_is_known_and_no_other_mail_is(alarm, tmp_path):
     folder = MailFolder(tmp_path / "other")
     folder.raw.write_bytes(ORDINARY)
     assert not is_alert(unpack(folder, Envelope()), "state-1")
+
+
+def test_a_clock_that_is_set_back_silences_no_alert(alarm):
+    for now in (1e9, 1e6):
+        alarm.logger.error("trouble at %d", now)
+        alarm.flush_due(now)
+    assert len(alarm.posted) == 2

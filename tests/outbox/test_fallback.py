@@ -141,3 +141,11 @@ def test_without_a_channel_mail_is_waited_for(tmp_path):
 def test_the_library_is_loaded_only_when_there_is_something_to_tell():
     code = "import sys, watcher.daemon; sys.exit('apprise' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+def test_a_clock_that_is_set_back_silences_no_channel(watch, server):
+    server.answers = [Reply(500)]
+    watch.flush(1e9)
+    watch.flush(500.0)
+    assert len(server.requests) == 2
+    assert watch.states() == ["skipped", "skipped"]

@@ -37,7 +37,7 @@ def test_a_letter_lives_as_its_recipients_do(books, outgoing):  # noqa: F811
     books.end(first, Outcome(Verdict.DONE))
     books.end(second, Outcome(Verdict.NEVER, "no such user"))
     assert sends(books) == [("a@b.c", "done"), ("d@e.f", "dead")]
-    assert outgoing.taken_since("out", 0.0) == 1
+    assert outgoing.taken_between("out", 0.0, 1e9) == 1
     assert books.desk.keys() == {"k1"}
 
 
@@ -100,3 +100,13 @@ def test_without_the_dot_no_end_of_the_daemon_is_a_doubt(tmp_path):
         (work,) = claim(books, 1000.0 * (number + 1))
         assert work.crashes == 0
         books.database.close()
+
+
+@pytest.mark.parametrize(
+    "cap", [{"answers": "p@x", "caps": (Cap(1, DAY, peer=True),)}, {"caps": (Cap(1, DAY, answers=False),)}]
+)
+def test_a_clock_that_was_wrong_for_a_while_stops_no_mail_for_ever(books, outgoing, cap):  # noqa: F811
+    outgoing.post(posting("k1", **cap), 1000 * DAY)
+    outgoing.post(posting("k2", **cap), DAY)
+    outgoing.post(posting("k3", **cap), 2 * DAY)
+    assert [status for _, status in sends(books)] == ["waiting"] * 3

@@ -104,7 +104,7 @@ def test_letters_go_over_one_connection(office, server):
     office.turn()
     assert office.states() == {"done": 10}
     assert server.connections == 1
-    assert office.outgoing.taken_since("out", 0.0) == 10
+    assert office.outgoing.taken_between("out", 0.0, office.now) == 10
     assert all(mail.recipients == ("a@b.c", "d@e.f") for mail in server.mails)
 
 
@@ -429,3 +429,28 @@ def test_a_real_server_that_breaks_off_loses_none(tmp_path, step):
     assert handler.left == 0
     assert len(copies) == 20
     assert max(copies.values()) <= (2 if step == "BODY" else 1)
+
+
+@pytest.mark.parametrize("limit", [{"daily": 1}, {"rate": 1}], ids=["daily", "rate"])
+def test_a_clock_that_is_set_back_holds_no_mail_for_as_long(tmp_path, server, limit):
+    office = Office(tmp_path, server.relay(**limit))
+    office.now = 1000 * 24 * HOUR
+    office.post("a")
+    office.turn()
+    office.now = 24 * HOUR
+    office.post("b")
+    office.turn()
+    assert office.states() == {"done": 2}
+    office.close()
+
+
+def test_a_refused_password_is_shown_again_when_the_clock_is_set_back(tmp_path, server):
+    office = Office(tmp_path, server.relay(source=Changing()))
+    office.now = 1000 * 24 * HOUR
+    office.post("a")
+    office.turn()
+    office.now = 24 * HOUR
+    office.post("b")
+    office.turn()
+    assert server.count("AUTH") == 2
+    office.close()

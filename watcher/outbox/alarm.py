@@ -71,7 +71,7 @@ class Alarm(logging.Handler):
         """Send what there is, if the last mail is long enough ago."""
         settings = self.settings()
         with self.guard:
-            if settings is None or not self.pending or now < self.sent_at + APART:
+            if settings is None or not self.pending or 0 <= now - self.sent_at < APART:
                 return
             lines, missed = list(self.pending), self.missed
             self.pending.clear()

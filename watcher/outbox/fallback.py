@@ -34,7 +34,7 @@ class Fallback:
         self.spool = spool
         self.outgoing = outgoing
         self.homeless: deque[tuple[str, str]] = deque(maxlen=MOST)
-        self.due = 0.0
+        self.told_at = 0.0  #: last time that anything was begun to be told
         self.thread: threading.Thread | None = None
 
     def add(self, title: str, text: str) -> None:
@@ -44,11 +44,13 @@ class Fallback:
     def flush_due(self, now: float) -> None:
         """Begin to tell what is stuck, if there is anything and nothing is being told."""
         settings = self.settings()
-        if settings is None or settings.fallback is None or now < self.due or (self.thread and self.thread.is_alive()):
+        if settings is None or settings.fallback is None or (self.thread and self.thread.is_alive()):
             return
-        stuck = self.outgoing.stuck(ALERT, now - PATIENCE)
+        if 0 <= now - self.told_at < AGAIN:
+            return
+        stuck = self.outgoing.stuck(ALERT, now - PATIENCE, now)
         if stuck or self.homeless:
-            self.due = now + AGAIN
+            self.told_at = now
             self.thread = threading.Thread(
                 target=self.tell, args=(settings.fallback, stuck, now), name="fallback", daemon=True
             )

@@ -7,7 +7,6 @@ What a relay says of itself (login, rate, allowance) holds all its mail, what it
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -47,8 +46,8 @@ class Line:
     busy: bool = False  #: a letter is on its way over it
     used_at: float = 0.0  #: monotonic
     mails: int = 0  #: over this connection
-    sent: deque[float] = field(default_factory=deque)  #: when mails went out in the last minute
-    refused: tuple[Secret, float, str] | None = None  #: a secret, until when it is not shown, and why
+    sent: list[float] = field(default_factory=list)  #: when mails went out in the last minute
+    refused: tuple[Secret, float, str] | None = None  #: a secret, when it was shown, and what was said
 
 
 class Halt(WatcherError):
@@ -115,7 +114,7 @@ class Postman:
         relay = self.relay(name)
         if relay is None or not relay.daily:
             return sys.maxsize
-        return max(0, relay.daily - self.outgoing.taken_since(name, self.clock() - DAY))
+        return max(0, relay.daily - self.outgoing.taken_between(name, (now := self.clock()) - DAY, now))
 
     def send(self, works: Sequence[Work]) -> tuple[list[Outcome], Halt | None]:
         """One letter; what became of it for each recipient, and whether the relay is to be left alone."""
@@ -146,13 +145,12 @@ class Postman:
         if relay is None:
             raise Halt(f"there is no relay {name} in the configuration any more: [smtp.{name}]", MISSING)
         now = self.clock()
-        while line.sent and line.sent[0] <= now - MINUTE:
-            line.sent.popleft()
+        line.sent = [at for at in line.sent if now - MINUTE < at <= now]  # the clock may have been set back
         if relay.rate and len(line.sent) >= relay.rate:
             raise Halt(f"{name}: {relay.rate} mails a minute (rate)", line.sent[0] + MINUTE - now, foreseen=True)
         if line.refused and relay.source is not None:
-            secret, until, why = line.refused
-            if now < until and relay.source.fetch() == secret:
+            secret, shown_at, why = line.refused
+            if 0 <= now - shown_at < SHOWN and relay.source.fetch() == secret:
                 raise Halt(f"{why} (not tried again until it changes)", LOOK)
         return relay
 
@@ -203,7 +201,7 @@ class Postman:
             session.open()
         except Refused as refusal:
             if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE and session.secret:
-                line.refused = (session.secret, self.clock() + SHOWN, str(refusal))
+                line.refused = (session.secret, self.clock(), str(refusal))
             raise
         line.refused = None
         return session

@@ -78,13 +78,13 @@ class Outgoing:
 
         self.database.write(change)
 
-    def stuck(self, author: str, before: float) -> list[str]:
-        """Keys of letters of `author` that were posted before then and still have not been sent, or never will be."""
+    def stuck(self, author: str, since: float, now: float) -> list[str]:
+        """Keys of letters of `author` that were not posted since then and have not been sent, or never will be."""
         rows = self.database.read(
             "SELECT DISTINCT mail.key FROM letter JOIN mail ON mail.id = letter.mail JOIN work ON work.mail = mail.id "
-            "WHERE letter.author = ? AND letter.posted_at < ? AND mail.spooled AND work.kind = 'send' "
+            "WHERE author = ? AND posted_at NOT BETWEEN ? AND ? AND mail.spooled AND work.kind = 'send' "
             "AND work.status IN ('dead', 'waiting') ORDER BY mail.id",
-            (author, before),
+            (author, since, now),
         )
         return [row[0] for row in rows]
 
@@ -127,12 +127,12 @@ class Outgoing:
 
         return self.database.write(change)
 
-    def taken_since(self, relay: str, since: float) -> int:
-        """For how many recipients a relay has taken mail since a time."""
+    def taken_between(self, relay: str, since: float, now: float) -> int:
+        """For how many recipients a relay has taken mail since a time; not counting what a wrong clock dated later."""
         rows = self.database.read(
             "SELECT ifnull(sum(taken), 0) FROM letter JOIN mail ON mail.id = letter.mail "
-            "WHERE taken_at > ? AND mail.account = ?",
-            (since, relay),
+            "WHERE taken_at > ? AND taken_at <= ? AND mail.account = ?",
+            (since, now, relay),
         )
         number: int = rows[0][0]
         return number
@@ -206,21 +206,21 @@ def enter(db: sqlite3.Connection, posting: Posting, now: float) -> int:
 
 
 def is_reached(db: sqlite3.Connection, posting: Posting, cap: Cap, now: float) -> bool:
-    """Whether one more would be beyond the cap."""
+    """Whether one more would be beyond the cap. What a wrong clock dated later than now does not count."""
     since = now - cap.within
     if cap.answers:
         query = (
-            "SELECT count(*) FROM letter WHERE answers <> '' AND posted_at > ? "
+            "SELECT count(*) FROM letter WHERE answers <> '' AND posted_at > ? AND posted_at <= ? "
             "AND (? OR answers = ?) AND (? OR author = ?)"
         )
-        values: tuple[object, ...] = (since, not cap.peer, posting.answers, not cap.author, posting.author)
+        values: tuple[object, ...] = (since, now, not cap.peer, posting.answers, not cap.author, posting.author)
     else:  # by way of the folders, as these have an index by time; what was given up here does not count
         query = (
-            "SELECT count(*) FROM folder JOIN mail ON mail.folder = folder.id AND mail.received > ? "
+            "SELECT count(*) FROM folder JOIN mail ON mail.folder = folder.id AND received > ? AND received <= ? "
             "JOIN letter ON letter.mail = mail.id WHERE folder.name = ? AND answers = '' AND author = ? "
             "AND NOT EXISTS (SELECT 1 FROM work WHERE work.mail = mail.id AND work.reason = ?)"
         )
-        values = (since, OUTBOX, posting.author, told(cap))
+        values = (since, now, OUTBOX, posting.author, told(cap))
     (number,) = db.execute(query, values).fetchone()
     return bool(number >= cap.most)
 
