@@ -84,6 +84,8 @@ def run(config: Config) -> None:
             if jump := clock.jump():
                 log.warning("the clock was set by %+.0f s: what waits goes on waiting as long as before", jump)
                 house.ledger.clock_set(jump)
+                for stage in stages.values():  # their holds are until a time of the clock as it was
+                    stage.resume()
             alarm.flush_due(time.time())
             fallback.flush_due(time.time())
             if now >= chores:
