@@ -31,7 +31,7 @@ MB = 1 << 20
 
 def measured(quick: bool) -> Iterator[Figure]:
     """Mails a second and memory for the backlog; how long fresh mails take meanwhile and afterwards."""
-    count, calm = (300, 10) if quick else (10_000, 100)
+    count, calm = (300, 10) if quick else (10_000, 60)
     received = imaplib.Time2Internaldate(datetime.now(UTC) - timedelta(days=2))
     with workbench() as bench, prompt_dovecot(bench, ["alice"]) as server, Post(server) as post:
         place = bench.home("backlog")

@@ -28,7 +28,7 @@ _WORST = 1.1
 
 def measured(quick: bool) -> Iterator[Figure]:
     """A handler alone, then beside each of the others."""
-    mails = 100 if quick else 2000
+    mails = 100 if quick else 1000
     alone = _delays(_FINE, mails)
     yield Figure("lanes", "a handler alone: p99", alone[98] * 1000, "ms")
     for what, other in _OTHERS.items():

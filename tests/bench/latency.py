@@ -38,7 +38,7 @@ def measured(quick: bool) -> Iterator[Figure]:
     """Percentiles for each; ours against the floor."""
     contestants = [FLOOR, WARM, SCRIPT, TUNED_PARSING] if quick else [FLOOR, *OURS, *LOOPS, *peers.found()]
     with workbench() as bench:
-        delays = delays_of(bench, contestants, 20 if quick else 200)
+        delays = delays_of(bench, contestants, 15 if quick else 150)
     yield from figures(delays)
 
 
