@@ -39,7 +39,7 @@ def test_all_work_off_a_full_inbox():
             assert done.peak.rss > 0
 
 
-def test_the_command_tells_how_far_it_is_and_judges():
+def test_the_command_tells_how_far_it_is_and_judges_no_rough_numbers():
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench", "B1"],
         cwd=Path(__file__).parents[2],
@@ -49,6 +49,6 @@ def test_the_command_tells_how_far_it_is_and_judges():
         timeout=200,
         check=False,
     )
-    assert done.returncode == int("MISSED" in done.stdout), done.stderr
+    assert done.returncode == 0, done.stderr
     assert re.search(r"^\d\d:\d\d B1: ours, warm Python: ", done.stderr, re.MULTILINE)
-    assert re.search(r"^B1 +ours, warm Python +peak RSS +\d+ MB +under 150 +\w+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^B1 +ours, warm Python +peak RSS +\d+ MB +under 150$", done.stdout, re.MULTILINE)
