@@ -1,6 +1,6 @@
 """
-Measure: `make bench`, or only some scenarios: `make bench ARGS="L1 T1"`. With QUICK=1 each takes seconds; its
-numbers are rough, and not judged. `--write` puts the figures into docs/performance.md. Exits with 1 if a target is missed.
+Measure: `make bench`, or only some scenarios: `make bench ARGS="L1 T1"`. With QUICK=1 each takes seconds; its numbers
+are rough, and not judged. `--write` puts the figures into docs/performance.md. Exits with 1 if a target is missed.
 """
 
 import argparse
