@@ -202,9 +202,10 @@ class Dispatcher:
         home = Path(os.environ.get("HOME", "/"))
         state = self._state(work.name)
         with self._strays.tagged() as tag, self._estate.premises(tag, folders, state, settings) as given:
-            mail, *more = given.folders
-            place = (mail, given.temporary, tag, home, state)
-            run = Run(work, found, *place, settings, tuple(more), given.batch, given.secrets)
+            mail, *rest = given.folders
+            run = Run(
+                work, found, mail, given.temporary, tag, home, state, settings, tuple(rest), given.batch, given.secrets
+            )
             ending = self._runners[found.kind](run, self._stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             wishes = read(run.actions) if success else Wishes()
