@@ -26,6 +26,19 @@ def test_a_mail_that_comes(server, idle):
     assert not idle.news
 
 
+def test_the_answer_to_done_may_be_waited_for_a_moment(server, idle):
+    idle.end_idle()
+    assert idle.idle_ended(within=10)
+
+
+def test_but_no_longer_than_that(server, idle):
+    server.on("DONE", stall)
+    idle.end_idle()
+    began = time.monotonic()
+    assert not idle.idle_ended(within=0.05)
+    assert time.monotonic() - began >= 0.05
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

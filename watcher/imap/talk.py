@@ -29,7 +29,7 @@ class Talk:
     talked nonsense, or refused in a way that may pass by itself; then nothing is left to do but `close`. What else a
     verb raises is told with it.
 
-    Only `start_idle` waits for the server; the other steps of IDLE don't, so that a parked link needs no thread: `hear`
+    Only `start_idle` waits for the server; the other steps of IDLE need not, so a parked link has no thread: `hear`
     when `fileno` is readable; to end it `end_idle`, and `idle_ended` when readable until it says True. Only then come
     other verbs.
     """
@@ -146,9 +146,11 @@ class Talk:
                 self._wire.expect(GOODBYE)
                 self._wire.send(b"DONE\r\n")
 
-    def idle_ended(self) -> bool:
-        """Takes in what has come, without waiting; True once the server has left IDLE."""
+    def idle_ended(self, within: float = 0.0) -> bool:
+        """Takes in what has come, or comes `within` so many seconds; True once the server has left IDLE."""
         if self._idle is not None:
+            if within:
+                self._wire.await_bytes(within)
             self.hear()
         return self._idle is None
 

@@ -10,6 +10,7 @@ readline, send, shutdown.
 import contextlib
 import imaplib
 import re
+import select
 import socket
 import ssl
 import time
@@ -170,6 +171,12 @@ class Wire(imaplib.IMAP4):
         """Waits for more bytes. OSError when there are none in time, or never will be."""
         self.sock.settimeout(self._left())
         self._keep(self._received())
+
+    def await_bytes(self, seconds: float) -> None:
+        """Waits so long for more bytes, and takes none."""
+        soon = select.poll()
+        soon.register(self.sock, select.POLLIN)
+        soon.poll(seconds * 1000)
 
     def listen(self) -> bool:
         """Takes the bytes that have come, without waiting; False if there are none."""

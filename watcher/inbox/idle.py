@@ -15,6 +15,7 @@ __all__ = ["wait_for_news"]
 
 log = logging.getLogger(__name__)
 
+SOON = 0.02  #: seconds in which a server near by answers DONE: to park meanwhile would cost more than the thread
 EARLIEST = 0.9  #: part of the interval after which a renewal may come: links that began together spread out
 
 
@@ -51,8 +52,10 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
             readable = yield Wait(renewal, link)
         asked = time.monotonic()
         link.end_idle()
-        while not link.idle_ended():
+        ended = link.idle_ended(within=SOON)
+        while not ended:
             yield Wait(deadline(asked + patience), link)
+            ended = link.idle_ended()
     except MailboxLost as error:
         silence = (asked or time.monotonic()) - max(began, link.heard_at)
         slept = abs(time.time() - time.monotonic() - offset) > CLOCK_JUMP

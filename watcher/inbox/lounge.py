@@ -14,7 +14,7 @@ import heapq
 import itertools
 import os
 import queue
-import selectors
+import select
 import threading
 import time
 from collections import deque
@@ -78,11 +78,12 @@ class Lounge:
         self.arriving: deque[tuple[Seat, Wait]] = deque()
         self.called: deque[tuple[Seat, int]] = deque()  #: whose turn was granted, with the number of that wait
         self.leaving: deque[Party] = deque()
-        self.selector = selectors.DefaultSelector()
+        self.selector = select.epoll()
+        self.parked: dict[int, Seat] = {}  #: by descriptor, those in the selector
         self.bell, self.rope = os.pipe()
         os.set_blocking(self.bell, False)
         os.set_blocking(self.rope, False)
-        self.selector.register(self.bell, selectors.EVENT_READ)
+        self.selector.register(self.bell, select.EPOLLIN)
         self.threads = [threading.Thread(target=self.serve, name=f"link {n}", daemon=True) for n in range(threads)]
         self.porter = threading.Thread(target=self.guard_the_door, name="lounge", daemon=True)
         for thread in (self.porter, *self.threads):
@@ -163,11 +164,11 @@ class Lounge:
         while not self.closing:
             pause = min(LONGEST_SLEEP, max(0.0, alarms[0][0] - time.monotonic())) if alarms else LONGEST_SLEEP
             self.moved_at = time.monotonic()
-            for key, _ in self.selector.select(pause):
-                if key.fd == self.bell:
+            for descriptor, _ in self.selector.poll(pause):
+                if descriptor == self.bell:
                     os.read(self.bell, 4096)
                 else:
-                    self.wake(key.data, readable=True)
+                    self.wake(self.parked[descriptor], readable=True)
             while self.arriving:
                 seat, wait = self.arriving.popleft()
                 self.seat(seat, wait)
@@ -199,7 +200,8 @@ class Lounge:
         seat.waiting = True
         if wait.link is not None:
             seat.descriptor = wait.link.fileno()
-            self.selector.register(seat.descriptor, selectors.EVENT_READ, seat)
+            self.selector.register(seat.descriptor, select.EPOLLIN)
+            self.parked[seat.descriptor] = seat
         if wait.turn is not None:
             wait.turn.wake = functools.partial(self.call, seat, seat.number)
             if wait.turn.granted:  # between the guest's last look and this line
@@ -208,6 +210,7 @@ class Lounge:
     def wake(self, seat: Seat, *, readable: bool) -> None:
         if seat.descriptor >= 0:
             self.selector.unregister(seat.descriptor)
+            del self.parked[seat.descriptor]
             seat.descriptor = -1
         seat.waiting = False
         seat.number = max(1, seat.number + 1)

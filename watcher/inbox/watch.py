@@ -133,7 +133,9 @@ def attend(post: Post, stays: Callable[[], bool]) -> Guest:
         while stays():
             mails = post.pulse.mails
             progress = yield from catch_up(link, progress, post)
-            yield Wait(pace.next(time.monotonic(), fruitful=post.pulse.mails > mails))
+            due = pace.next(time.monotonic(), fruitful=post.pulse.mails > mails)
+            if due > time.monotonic():
+                yield Wait(due)
             if not link.news:
                 yield from wait_for_news(link, [post])
             if time.monotonic() >= probe_at:
