@@ -72,6 +72,28 @@ def test_rubbish_does_not_end_it(path: Path, rubbish: bytes) -> None:
     assert ask(path, {"verb": "x"}) == {"echo": {"verb": "x"}}
 
 
+def test_what_others_make_meanwhile_is_made_as_ever(tmp_path: Path) -> None:
+    """A umask is that of all threads: with the one for a socket, a directory could not be entered."""
+    modes, over = set(), threading.Event()
+
+    def make() -> None:
+        for number in range(1_000_000):
+            (tmp_path / f"{number}").mkdir(mode=0o700)
+            modes.add((tmp_path / f"{number}").stat().st_mode & 0o777)
+            (tmp_path / f"{number}").rmdir()
+            if over.is_set():
+                break
+
+    maker = threading.Thread(target=make)
+    maker.start()
+    for _ in range(300):
+        module.listen(tmp_path / "control.sock").close()
+        (tmp_path / "control.sock").unlink()
+    over.set()
+    maker.join()
+    assert modes == {0o700}
+
+
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError):
         ask(tmp_path / "none.sock", {"verb": "x"})

@@ -2,20 +2,23 @@
 
 import http.client
 import socket
+import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.system.waiting import until
 from watcher.config.listening import Listening, parse_listening
 from watcher.errors import ConfigError
 from watcher.inbox.pulse import Pulse, State
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
 from watcher.outbox.canary import Song
-from watcher.service.exposure import Exposure
+from watcher.service.exposure import MOST, Exposure
 from watcher.service.heart import Heart
 from watcher.service.metrics import MOST_ACCOUNTS, Metrics, Readings
 from watcher.service.systemd import ServiceManager
@@ -133,6 +136,58 @@ def test_a_socket_in_the_file_system_in_the_place_of_a_dead_one(tmp_path: Path, 
         assert line.recv(15) == b"HTTP/1.0 200 OK"
     opened.close()
     assert not path.exists()
+
+
+def test_the_socket_of_another_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.sock"
+    opened = Exposure(Listening(path=path), {})
+    with pytest.raises(ConfigError, match="another process listens there"):
+        Exposure(Listening(path=path), {})
+    assert path.stat().st_mode & 0o777 == 0o666
+    path.rename(tmp_path / "away")
+    path.write_text("something else")
+    opened.close()
+    assert path.read_text() == "something else"
+
+
+@pytest.mark.parametrize("dribble", [b"", b"GET /metrics HTTP/1.1\r\nX: "])
+def test_a_crowd_costs_few_threads_and_is_outlived(page: Exposure, dribble: bytes) -> None:
+    address = page.server.server_address[:2]
+    before = threading.active_count()
+    with ExitStack() as stack:
+        for _ in range(200):
+            line = stack.enter_context(socket.create_connection(address, timeout=30))
+            with suppress(OSError):
+                line.sendall(dribble)
+        assert threading.active_count() <= before + MOST
+    until(lambda: answers(page), 30, "an answer again")
+
+
+def answers(page: Exposure) -> bool:
+    with suppress(OSError, http.client.HTTPException):
+        return get(page, "/metrics")[0] == 200
+    return False
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:9187", 200),
+        ("localhost", 200),
+        ("[::1]:9187", 200),
+        ("LOCALHOST:1", 200),
+        ("", 200),
+        ("rebound.example", 421),
+        ("127.0.0.1.example:9187", 421),
+        ("10.0.0.1", 421),
+    ],
+)
+def test_a_name_that_was_made_to_point_here_gets_nothing(page: Exposure, host: str, status: int) -> None:
+    link = http.client.HTTPConnection("127.0.0.1", page.server.server_address[1], timeout=30)
+    link.request("GET", "/metrics", headers={"Host": host})
+    answer = link.getresponse()
+    assert (answer.status, b"imap_watcher" in answer.read()) == (status, status == 200)
+    link.close()
 
 
 def test_a_place_that_is_taken_is_told(page: Exposure) -> None:

@@ -5,20 +5,21 @@ One request a connection: a JSON object on one line, answered by one line. The s
 owner may enter, and whoever connects must be that owner or root.
 """
 
+import errno
 import json
 import logging
 import os
 import socket
-import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from watcher.errors import ConfigError, StateLocked, StorageFailed, WatcherError
+from watcher.service.sockets import bind_at, remove, short
 
 __all__ = ["PATIENCE", "Control", "Refused", "ask"]
 
@@ -131,9 +132,7 @@ class Control:
         for thread in threads:
             thread.join(max(0.0, due - time.monotonic()))
         self.socket.close()
-        with suppress(FileNotFoundError):
-            if os.path.samestat(self.path.lstat(), self.file):
-                self.path.unlink()
+        remove(self.path, self.file)
 
 
 def ask(path: Path, request: Mapping[str, Any], patience: float = PATIENCE) -> Any:
@@ -162,47 +161,15 @@ def ask(path: Path, request: Mapping[str, Any], patience: float = PATIENCE) -> A
 
 def listen(path: Path) -> socket.socket:
     """A socket on `path`, in the place of one that a killed daemon has left. Raises StateLocked or ConfigError."""
-    line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
-        vacate(path)
-        with short(path) as name:
-            line.bind(name)
+        line = bind_at(path, 0o600)
         line.listen(QUEUE)
     except OSError as error:
-        line.close()
-        raise StateLocked(f"control socket {path}: {error.strerror or error}") from error
-    except WatcherError:
-        line.close()
-        raise
-    finally:
-        os.umask(before)
+        why = f"control socket {path}: {error.strerror or error}"
+        if error.errno == errno.ENOTSOCK:
+            raise ConfigError([f"{why}; set watcher.socket"]) from error
+        raise StateLocked(f"{why}; set watcher.socket" if error.errno == errno.EADDRINUSE else why) from error
     return line
-
-
-def vacate(path: Path) -> None:
-    """Remove the socket of a daemon that was killed. Raises ConfigError or StateLocked if it is anything else."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError([f"control socket {path}: what stands there is no socket; set watcher.socket"])
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line, short(path) as name:
-            line.settimeout(HASTE)
-            try:
-                line.connect(name)
-            except ConnectionRefusedError:
-                path.unlink()
-            else:
-                raise StateLocked(f"control socket {path}: another process listens there; set watcher.socket")
-
-
-@contextmanager
-def short(path: Path) -> Iterator[str]:
-    """A name for a socket whose own is longer than the 107 bytes that an address holds (unix(7)); Linux only."""
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)
 
 
 def read_request(line: bytes) -> Mapping[str, Any]:

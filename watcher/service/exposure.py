@@ -1,23 +1,27 @@
 """A page for machines, on this machine only: /metrics, /healthz (the process) and /readyz (the accounts)."""
 
 import logging
-import os
+import re
 import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
+from ipaddress import ip_address
+from typing import Any
 
 from watcher.config.listening import Listening
 from watcher.errors import ConfigError
+from watcher.service.sockets import bind_at, remove
 
 __all__ = ["Exposure", "Page"]
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 10.0  #: seconds that a request may take to be sent
+PATIENCE = 10.0  #: seconds in which more of a request must come
+MOST = 16  #: requests at once
 
 #: Gives status and body. The body of "/metrics" is in the text format of Prometheus, others are lines for people.
 Page = Callable[[], tuple[int, bytes]]
@@ -33,6 +37,7 @@ class Exposure:
             self.server = _server(where, pages)
         except OSError as error:
             raise ConfigError([f"watcher.metrics: can't listen on {where}: {error.strerror or error}"]) from error
+        self.file = where.path.lstat() if where.path else None
         self.thread = threading.Thread(target=self.server.serve_forever, name="metrics", daemon=True)
         self.thread.start()
 
@@ -40,14 +45,29 @@ class Exposure:
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
-        if self.where.path:
-            self.where.path.unlink(missing_ok=True)
+        if self.where.path and self.file:
+            remove(self.where.path, self.file)
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    request_queue_size = MOST
     pages: Mapping[str, Page]
+    places: threading.Semaphore
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own; one too many is turned away, as anybody on this machine may ask."""
+        if self.places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.places.release()
 
     def handle_error(self, _request: object, _address: object) -> None:
         log.debug("metrics: a request failed: %s", sys.exc_info()[1])
@@ -58,6 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
+        if not is_here(self.headers.get("Host", "")):
+            self.send_error(421)  # a page of somebody's had its name point to this machine (DNS rebinding)
+            return
         page = self.server.pages.get(self.path.partition("?")[0])
         status, body = page() if page else (404, ("known here: " + ", ".join(self.server.pages) + "\n").encode())
         self.send_response(status)
@@ -73,30 +96,26 @@ class _Handler(BaseHTTPRequestHandler):
         log.debug("metrics: %s", format % arguments)
 
 
+def is_here(host: str) -> bool:
+    """Whether a Host field, which is empty for old clients and on a socket of the file system, names this machine."""
+    name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
+    with suppress(ValueError):
+        return ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
+    return name.lower() in {"", "localhost"}
+
+
 def _server(where: Listening, pages: Mapping[str, Page]) -> _Server:
     server = _Server((where.host, where.port), _Handler, bind_and_activate=False)
-    server.pages = pages
+    server.pages, server.places = pages, threading.Semaphore(MOST)
     server.socket.close()
-    family = socket.AF_UNIX if where.path else socket.AF_INET6 if ":" in where.host else socket.AF_INET
-    server.socket = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if where.path:
-            _bind(server.socket, where.path)
+        if where.path:  # whoever may enter its directory may ask: a scraper runs as another user
+            server.socket = bind_at(where.path, 0o666)
         else:
+            server.socket = socket.socket(socket.AF_INET6 if ":" in where.host else socket.AF_INET, socket.SOCK_STREAM)
             server.server_bind()
         server.server_activate()
     except OSError:
         server.server_close()
         raise
     return server
-
-
-def _bind(line: socket.socket, path: Path) -> None:
-    """Whoever may enter its directory may ask: a scraper runs as another user."""
-    if path.is_socket():  # left by a daemon that was killed
-        path.unlink()
-    before = os.umask(0o111)
-    try:
-        line.bind(str(path))
-    finally:
-        os.umask(before)
