@@ -15,7 +15,7 @@ from watcher.model import Envelope, Message, Outcome, Verdict, Work
 from watcher.outbox.alarm import is_alert
 from watcher.outbox.canary import Canaries
 from watcher.rules.route import route
-from watcher.rules.sight import BODY_LIMIT, whole
+from watcher.rules.sight import taken_apart
 from watcher.store.ledger import Ledger
 from watcher.store.spool import Spool
 
@@ -55,11 +55,7 @@ class Unpacking:
             return Outcome(Verdict.DONE, "an alert of our own: no rule is for it")
         if caught := self.canaries.catch(message, work):
             return caught
-        body = ""
-        if message.text:
-            with (self.spool.folder(work.key).path / message.text).open(encoding="utf-8", errors="replace") as text:
-                body = text.read(BODY_LIMIT)
-        plan = route(self.standing.config.rules, whole(message, body, time.time()))
+        plan = route(self.standing.config.rules, taken_apart(self.spool.folder(work.key), message, time.time()))
         steps = (replace(step, line=line_of(self.standing.handler(step.handler), message)) for step in plan.steps)
         return Outcome(Verdict.DONE, plan=replace(plan, steps=tuple(steps)))
 

@@ -21,10 +21,10 @@ from watcher.config.units import parse_duration
 from watcher.errors import Unreadable, WatcherError
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TRUST_NOBODY
-from watcher.model import Action, Envelope, MailFolder, Message, Plan
+from watcher.model import Action, Envelope, MailFolder, Plan
 from watcher.rules.explain import Explanation, explain
 from watcher.rules.route import route
-from watcher.rules.sight import BODY_LIMIT, Sight, whole
+from watcher.rules.sight import taken_apart
 from watcher.unpacking import whose_word_counts
 
 __all__ = ["rules"]
@@ -138,18 +138,10 @@ def _answer(pool: UnpackPool, config: Config, mail: Path, envelope: Envelope, no
         folder = MailFolder(Path(name))
         shutil.copyfile(mail, folder.raw)
         message = pool.unpack(folder, envelope, whose_word_counts(judging) if judging else TRUST_NOBODY)
-        sight = _sight(folder, message, now)
+        sight = taken_apart(folder, message, now)
     told = tuple(explain(config.rules, sight))
     plan = route(config.rules, sight)
     return Answer(str(mail), envelope.account or "", envelope.folder or "", message.subject, told, plan)
-
-
-def _sight(folder: MailFolder, message: Message, now: float) -> Sight:
-    body = ""
-    if message.text:
-        with (folder.path / message.text).open(encoding="utf-8", errors="replace") as text:
-            body = text.read(BODY_LIMIT)
-    return whole(message, body, now)
 
 
 def _tell(answer: Answer) -> None:

@@ -1,12 +1,12 @@
-"""What is known of a mail when rules are held against it: all, or what its server tells before it is fetched. Pure."""
+"""What is known of a mail when rules are held against it: all, or what its server tells before it is fetched."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from watcher.findings import MailKind, Standing
-from watcher.model import Address, Message
+from watcher.model import Address, MailFolder, Message
 
-__all__ = ["BODY_LIMIT", "Enclosure", "Sight", "whole"]
+__all__ = ["BODY_LIMIT", "Enclosure", "Sight", "taken_apart", "whole"]
 
 #: Characters of the body that patterns see. RE2 needs time in proportion to text times pattern, so both are bounded.
 BODY_LIMIT = 64 * 1024
@@ -42,7 +42,7 @@ class Sight:
 
 
 def whole(message: Message, body: str, now: float) -> Sight:
-    """A mail that was taken apart; `body` is its text, "" if it has none, `now` seconds since 1970."""
+    """A mail that was taken apart; `body` is its text, "" if it has none, `now` seconds since 1970. Pure."""
     return Sight(
         account=message.account or "",
         folder=message.folder or "",
@@ -61,3 +61,12 @@ def whole(message: Message, body: str, now: float) -> Sight:
         body=body[:BODY_LIMIT],
         reply=message.reply or "",
     )
+
+
+def taken_apart(folder: MailFolder, message: Message, now: float) -> Sight:
+    """The same, with the text that lies in its folder. Raises OSError."""
+    body = ""
+    if message.text:
+        with (folder.path / message.text).open(encoding="utf-8", errors="replace") as text:
+            body = text.read(BODY_LIMIT)
+    return whole(message, body, now)

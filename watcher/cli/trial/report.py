@@ -10,7 +10,7 @@ from watcher.config import Config, HandlerSettings
 from watcher.jobs.program import HandlerKind, Program
 from watcher.model import Action, Status, Verb, Verdict
 from watcher.rules.route import route
-from watcher.rules.sight import BODY_LIMIT, whole
+from watcher.rules.sight import taken_apart
 
 __all__ = ["Call", "Mail", "Report", "RunReport", "call_of", "mail_of", "next_step", "report_of_run", "rule_says"]
 
@@ -148,11 +148,7 @@ def rule_says(on: Bench, config: Config | None, name: str) -> str:
     """Whether a rule gives this mail to the handler, and what it wants done then."""
     if config is None:
         return "there is no configuration yet, so no rule"
-    body = ""
-    if on.message.text:
-        with (on.folder.path / on.message.text).open(encoding="utf-8", errors="replace") as text:
-            body = text.read(BODY_LIMIT)
-    plan = route(config.rules, whole(on.message, body, time.time()))
+    plan = route(config.rules, taken_apart(on.folder, on.message, time.time()))
     chains = [step.chain for step in plan.steps if step.handler == name]
     if not chains:
         return "none gives this mail to it"
