@@ -15,7 +15,7 @@ from tests.bench import peers
 from tests.bench.contestants import FLOOR, LOOPS, OURS, SCRIPT, TUNED_PARSING, WARM, Contestant, Seat, taking_part
 from tests.bench.frame import Figure, judged, say, spread
 from tests.bench.workbench import Post, Workbench, prompt_dovecot, workbench
-from tests.system.mails import Mail, mail
+from tests.system.mails import KINDS, Mail, mail
 from tests.system.waiting import until
 
 __all__ = ["Delay", "delays_of", "figures", "measured"]
@@ -23,7 +23,7 @@ __all__ = ["Delay", "delays_of", "figures", "measured"]
 _PATIENCE = 30.0  #: seconds that a mail may take
 _LOOK = 0.02  #: seconds
 _MOST = {WARM.name: 2.0, SCRIPT.name: 2.5}  #: times the floor
-_WARMING = 5  #: mails that don't count
+_WARMING = len(KINDS)  #: mails that don't count, one of each kind
 
 
 @dataclass(frozen=True, slots=True)

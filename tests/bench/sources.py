@@ -20,7 +20,7 @@ from typing import Protocol
 __all__ = ["DEBIAN", "LIBRARIES", "NODE", "PYTHON", "FromDebian", "FromNpm", "FromPyPI", "Source", "Unavailable"]
 
 _HERE = Path(sys.prefix) / "peers"
-_PATIENCE = 180.0  #: seconds for one step of an installation
+_PATIENCE = 60.0  #: seconds for one step of an installation
 _AGE = timedelta(weeks=10)  #: of what npm gives; a mirror may lack what the newest release names
 
 PYTHON = _HERE / "python" / "bin" / "python"
@@ -58,7 +58,16 @@ class FromPyPI:
         if not PYTHON.exists():
             venv.create(PYTHON.parent.parent, with_pip=True)
         if not self.version():
-            _run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", self.package)
+            _run(
+                str(PYTHON),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--retries=1",
+                "--disable-pip-version-check",
+                self.package,
+            )
 
     def version(self) -> str:
         places = [str(place) for place in PYTHON.parent.parent.glob("lib/python*/site-packages")]
@@ -77,7 +86,17 @@ class FromNpm:
         if not self.version():
             NODE.mkdir(parents=True, exist_ok=True)
             then = f"--before={datetime.now(UTC) - _AGE:%Y-%m-%d}"
-            _run("npm", "install", "--prefix", str(NODE), "--no-audit", "--no-fund", then, self.package)
+            _run(
+                "npm",
+                "install",
+                "--prefix",
+                str(NODE),
+                "--no-audit",
+                "--no-fund",
+                "--fetch-retries=1",
+                then,
+                self.package,
+            )
 
     def version(self) -> str:
         return str(json.loads(self._about.read_text())["version"]) if self._about.exists() else ""

@@ -28,6 +28,13 @@ def test_all_get_every_mail_one_at_a_time(capfd):
     assert re.search(r"nobody is left out, .*: not today\n", capfd.readouterr().err)
 
 
+def test_dovecot_is_without_its_wait():
+    with workbench() as bench, prompt_dovecot(bench, ["alice"]) as server, server.imap("alice") as link:
+        link.select()
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in server.processes()]
+        assert any(str(bench.prompt) in each and "libdovecot-storage" in each for each in maps)
+
+
 def test_all_work_off_a_full_inbox():
     with workbench() as bench, prompt_dovecot(bench, ["full"]) as server:
         sizes = fill(server, "full", mails(25))
