@@ -1,4 +1,4 @@
-"""B1, one mail of 50 MB (10 if it has to be quick) that waits when the client connects: what memory it takes, and how long."""
+"""B1, one mail of 50 MB that waits when the client connects: what memory it takes, and how long. Quickly: of 10 MB."""
 
 from collections.abc import Iterator
 
