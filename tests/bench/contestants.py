@@ -76,8 +76,9 @@ class Seat:
 
 
 def logged(seat: Seat) -> Mapping[int, float]:
-    """As its log tells: mail -> time."""
-    rows = [row.split() for row in seat.log.read_text().splitlines()] if seat.log.exists() else []
+    """As the whole lines of its log tell: mail -> time."""
+    text = seat.log.read_text() if seat.log.exists() else ""
+    rows = [row.split() for row in text[: text.rfind("\n") + 1].splitlines()]
     return {int(case): float(when) for case, when in rows}
 
 
@@ -86,7 +87,6 @@ class Contestant:
     """Somebody who takes part."""
 
     name: str
-    does: str  #: in words: what it does with each mail
     command: Callable[[Seat], list[str]]  #: writes what it needs into its home, and tells how to start it
     environment: Mapping[str, str] = field(default_factory=dict)
     handled: Callable[[Seat], Mapping[int, float]] = logged  #: when the handler of each mail began so far
@@ -114,7 +114,7 @@ def taking_part(who: Contestant, seat: Seat) -> Iterator[subprocess.Popen[bytes]
         _kill_group(process)
 
 
-def ours(name: str, does: str, handler: Callable[[Seat], tuple[str, str]]) -> Contestant:
+def ours(name: str, handler: Callable[[Seat], tuple[str, str]]) -> Contestant:
     """The daemon with one handler (file name, content)."""
 
     def command(seat: Seat) -> list[str]:
@@ -127,7 +127,7 @@ def ours(name: str, does: str, handler: Callable[[Seat], tuple[str, str]]) -> Co
         write_privately(etc / "config.toml", _CONFIG.format(seat=seat))
         return [sys.executable, "-m", "watcher", "--config", str(etc / "config.toml"), "run"]
 
-    return Contestant(name, f"durable, parsed, parts on disk; {does}", command)
+    return Contestant(name, command)
 
 
 def write_privately(file: Path, text: str) -> None:
@@ -136,7 +136,7 @@ def write_privately(file: Path, text: str) -> None:
 
 
 def program(
-    name: str, does: str, file: str, *flags: str, by: str = sys.executable, environment: Mapping[str, str] | None = None
+    name: str, file: str, *flags: str, by: str = sys.executable, environment: Mapping[str, str] | None = None
 ) -> Contestant:
     """One of our own client programs; `{stamp}` in a flag is the program that notes when it began."""
 
@@ -145,7 +145,7 @@ def program(
         told = [server.host, str(server.port), str(server.ca_file), seat.user, server.password, str(seat.log)]
         return [by, str(_CLIENTS / file), *told, *(flag.format(stamp=seat.bench.stamp) for flag in flags)]
 
-    return Contestant(name, does, command, environment or {})
+    return Contestant(name, command, environment or {})
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -154,30 +154,16 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-WARM = ours(
-    "ours, warm Python",
-    "a function in a process kept warm",
-    lambda seat: ("handler.py", _WARM.format(log=str(seat.log))),
-)
-SCRIPT = ours("ours, script", "a program for each mail", lambda seat: ("handler", f"#!{seat.bench.stamp} {seat.log}\n"))
-SHELL = ours(
-    "ours, shell script",
-    "a shell for each mail",
-    lambda seat: ("handler", f"#!/bin/sh\nexec {seat.bench.stamp} {seat.log}\n"),
-)
+WARM = ours("ours, warm Python", lambda seat: ("handler.py", _WARM.format(log=str(seat.log))))
+SCRIPT = ours("ours, script", lambda seat: ("handler", f"#!{seat.bench.stamp} {seat.log}\n"))
+SHELL = ours("ours, shell script", lambda seat: ("handler", f"#!/bin/sh\nexec {seat.bench.stamp} {seat.log}\n"))
 OURS = (WARM, SCRIPT, SHELL)
-FLOOR = program("raw TLS socket", "no parsing, nothing kept", "raw.py")
-TUNED_PARSING = program("imapclient tuned + mail-parser", "parsed", "imapclient_loop.py", "--tuned", "--parse")
+FLOOR = program("raw TLS socket", "raw.py")
+TUNED_PARSING = program("imapclient tuned + mail-parser", "imapclient_loop.py", "--tuned", "--parse")
 LOOPS = (
-    program("imapclient", "nothing", "imapclient_loop.py"),
-    program("imapclient tuned", "nothing", "imapclient_loop.py", "--tuned"),
-    program("imapclient + mail-parser", "parsed", "imapclient_loop.py", "--parse"),
+    program("imapclient", "imapclient_loop.py"),
+    program("imapclient tuned", "imapclient_loop.py", "--tuned"),
+    program("imapclient + mail-parser", "imapclient_loop.py", "--parse"),
     TUNED_PARSING,
-    program(
-        "imapclient + mail-parser + spawn",
-        "parsed; a program for each mail",
-        "imapclient_loop.py",
-        "--parse",
-        "--spawn={stamp}",
-    ),
+    program("imapclient + mail-parser + spawn", "imapclient_loop.py", "--parse", "--spawn={stamp}"),
 )

@@ -153,19 +153,12 @@ def _in_maildir(seat: Seat) -> Mapping[int, float]:
 
 
 _BY = str(PYTHON)
-_EACH = "a program for each mail"
 _PEERS = (
-    Peer(
-        program("imapflow", "nothing", "imapflow.mjs", by="node", environment={"IMAPFLOW": str(NODE)}),
-        FromNpm("imapflow"),
-    ),
-    Peer(program("imap_tools", "parsed by the standard library", "imap_tools_loop.py", by=_BY), FromPyPI("imap-tools")),
-    Peer(program("aioimaplib", "nothing", "aioimaplib_loop.py", by=_BY), FromPyPI("aioimaplib")),
-    Peer(Contestant("fetchmail", _EACH, _fetchmail, LIBRARIES), FromDebian(("fetchmail",))),
-    Peer(Contestant("imapfilter", _EACH, _imapfilter, LIBRARIES), FromDebian(("imapfilter", "liblua5.2-0"))),
-    Peer(Contestant("getmail6", f"{_EACH}; a file of the known ones", _getmail), FromPyPI("getmail6")),
-    Peer(
-        Contestant("offlineimap3", "a Maildir and its state", _offlineimap, handled=_in_maildir),
-        FromPyPI("offlineimap"),
-    ),
+    Peer(program("imapflow", "imapflow.mjs", by="node", environment={"IMAPFLOW": str(NODE)}), FromNpm("imapflow")),
+    Peer(program("imap_tools", "imap_tools_loop.py", by=_BY), FromPyPI("imap-tools")),
+    Peer(program("aioimaplib", "aioimaplib_loop.py", by=_BY), FromPyPI("aioimaplib")),
+    Peer(Contestant("fetchmail", _fetchmail, LIBRARIES), FromDebian(("fetchmail",))),
+    Peer(Contestant("imapfilter", _imapfilter, LIBRARIES), FromDebian(("imapfilter", "liblua5.2-0"))),
+    Peer(Contestant("getmail6", _getmail), FromPyPI("getmail6")),
+    Peer(Contestant("offlineimap3", _offlineimap, handled=_in_maildir), FromPyPI("offlineimap")),
 )

@@ -19,7 +19,7 @@ WHO = [FLOOR, WARM, SCRIPT, TUNED_PARSING]
 
 
 def test_all_get_every_mail_one_at_a_time(capfd):
-    absent = Contestant("nobody", "nothing", lambda seat: [sys.executable, "-c", "raise SystemExit('not today')"])
+    absent = Contestant("nobody", lambda seat: [sys.executable, "-c", "raise SystemExit('not today')"])
     with workbench() as bench:
         delays = delays_of(bench, [*WHO[:2], absent, *WHO[2:]], mails=2)
     assert {name: len(taken) for name, taken in delays.items()} == {who.name: 2 for who in WHO}
