@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.inside import run_inside
+
 SHORT, LONG = ["--version"], ["man"]
 
 
@@ -29,3 +31,10 @@ def test_a_reader_that_has_seen_enough_hears_no_complaint(words):
     done = subprocess.run(command(*words), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("words", [[], ["jobs"], ["jobs", "list"]])
+def test_help_is_asked_for_in_both_ways(words):
+    long, short = (run_inside(*words, option) for option in ("--help", "-h"))
+    assert short.stdout == long.stdout
+    assert short.stdout.startswith("Usage: imap-watcher")

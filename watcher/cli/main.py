@@ -21,6 +21,7 @@ app = typer.Typer(
     epilog="First steps: imap-watcher demo; then imap-watcher init ADDRESS. Without --config the file is "
     "/etc/imap-watcher/config.toml for root, else ~/.config/imap-watcher/config.toml.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
