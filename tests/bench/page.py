@@ -18,6 +18,7 @@ from tests.bench import peers
 from tests.bench.contestants import FLOOR
 from tests.bench.crowds import BARE
 from tests.bench.frame import Figure
+from tests.bench.latency import DISK
 from tests.bench.plot import Panel, drawn
 from tests.bench.table import Table, asked, tables
 from tests.system.dovecot import DOVECOT
@@ -28,6 +29,7 @@ _DOCS = Path(__file__).parents[2] / "docs"
 _MARK = "<!-- {name}: written by `make bench` -->"
 _END = "<!-- end -->"
 
+_LOAD = os.getloadavg()[0]  # as the bench starts
 _FLOORS = frozenset({FLOOR.name, BARE})
 
 #: What the picture shows: scenario, measure, title.
@@ -53,12 +55,12 @@ class Measured:
 
 
 def machine() -> str:
-    """Processor, memory, system and Python, in words."""
+    """Processor, memory, system, Python and what else went on, in words."""
     processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     name = processor[1] if processor else platform.machine()
     system = f"Linux {platform.release()}, Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores of {name}, {memory:.0f} GiB, {system}"
+    return f"{os.cpu_count()} cores of {name}, {memory:.0f} GiB, {system}, load {_LOAD:.1f} before it began"
 
 
 def programs() -> str:
@@ -103,7 +105,9 @@ def panels(figures: Iterable[Figure]) -> list[Panel]:
     those = list(figures)
     found = []
     for scenario, what, title in _SHOWN:
-        bars = tuple((one.who, one.value) for one in those if (one.scenario, one.what) == (scenario, what))
+        bars = tuple(
+            (one.who, one.value) for one in those if (one.scenario, one.what) == (scenario, what) and one.who != DISK
+        )
         if bars:
             found.append(Panel(title, bars, _FLOORS))
     return found
