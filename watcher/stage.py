@@ -65,6 +65,7 @@ class Stage:
         self.rest = rest
         self.ended = ended
         self.bell = Bell()
+        self.claiming = threading.Lock()
         self.roster = Roster(workers, limit, own=own)
         self.stopping = False
         self.looked_up_at = time.monotonic()  #: the claiming thread
@@ -87,9 +88,15 @@ class Stage:
         self.bell.ring()
 
     def rouse(self) -> None:
-        """There may be new work: ring, if there is any at all."""
-        if self.ledger.waiting(self.kind):
+        """There may be new work. The caller claims it, which is sooner than another thread would wake."""
+        if not self.claiming.acquire(blocking=False):
             self.bell.ring()
+            return
+        try:
+            if not self.stopping and self.ledger.waiting(self.kind):
+                self.claim_all()
+        finally:
+            self.claiming.release()
 
     def resume(self) -> None:
         """Try again now what is on hold."""
@@ -118,14 +125,21 @@ class Stage:
         while not self.stopping:
             self.looked_up_at = time.monotonic()
             heard = self.bell.rings
-            pause = self.claim()
-            if pause > 0:
-                self.bell.wait(heard, pause)
-        for _ in self.threads[1:]:
-            self.claimed.put(None)
+            with self.claiming:
+                pause = self.claim_all()
+            self.bell.wait(heard, pause)
+        with self.claiming:
+            for _ in self.threads[1:]:
+                self.claimed.put(None)
+
+    def claim_all(self) -> float:
+        """Until nothing is left to claim for now. Seconds until there may be more; the bell may ring before."""
+        while not (pause := self.claim()):
+            pass
+        return pause
 
     def claim(self) -> float:
-        """Take what is due and what there is room for. Seconds until there may be more; the bell may ring before."""
+        """Take what is due and what there is room for; 0 if that may not be all, else as `claim_all`."""
         now = time.time()
         until = now + LONGEST_REST
         room: dict[str, int] = {}

@@ -29,10 +29,10 @@ _BIRTH = 60.0
 
 
 class UnpackPool:
-    """Some children. Each is started when it is needed first, and a dead one is replaced."""
+    """Up to a number of children. Each is started when it is needed first, and a dead one is replaced."""
 
     def __init__(self, workers: int, limits: Limits = USUAL, hesitation: float = 0.0) -> None:
-        """`hesitation`: seconds that a mail rather waits for a child that is busy than have another one started."""
+        """`workers`: how many; `hesitation`: seconds that a mail waits for a busy one before another is started."""
         self._workers = workers
         self._limits = limits
         self._hesitation = hesitation

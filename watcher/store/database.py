@@ -1,6 +1,7 @@
 """
-SQLite, kept safe: one writing connection in one thread, WAL with synchronous=FULL, many changes in one commit.
+SQLite, kept safe: one writing connection, WAL with synchronous=FULL, many changes in one commit.
 
+The thread that has a change commits it, together with those of all who came before its turn: none has to wake for it.
 Contains no business logic. Exactly one connection ever writes, since SQLite before 3.51.3 can corrupt a WAL database
 with two (sqlite.org/wal.html, "The WAL-reset bug").
 """
@@ -9,6 +10,7 @@ import logging
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -55,8 +57,9 @@ class Database:
             self.writer = open_ledger(self.path)
         self.reader = connect(f"file:{self.path}?mode=ro")
         self.read_lock = threading.Lock()
-        self.changes: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
-        self.compactions: queue.SimpleQueue[Future[None]] = queue.SimpleQueue()
+        self.changes: deque[tuple[Change[Any], Future[Any]]] = deque()
+        self.turn = threading.Lock()  #: to write
+        self.calls: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self.thread = threading.Thread(target=self.commit_loop, name="ledger", daemon=True)
         self.thread.start()
 
@@ -70,15 +73,29 @@ class Database:
         again and again. Raises StorageFailed if the disk fails; the process must then end, as only the next start can
         tell what is true.
         """
-        return self.submit(change).result()
+        future = self.propose(change)
+        with self.turn:
+            while not future.done():
+                self.commit_some()
+        return future.result()
 
     def submit(self, change: Change[T]) -> Future[T]:
         """The same, without waiting: what `write` returns or raises comes by the future."""
+        future = self.propose(change)
+        self.calls.put(True)
+        return future
+
+    def propose(self, change: Change[T]) -> Future[T]:
+        """It is committed by the next thread that has its turn."""
+        self.check()
+        future: Future[T] = Future()
+        self.changes.append((change, future))
+        return future
+
+    def check(self) -> None:
+        """Raises StorageFailed if that has happened: nothing is written any more."""
         if self.failure:
             raise StorageFailed(f"{self.path}: {self.failure}") from self.failure
-        future: Future[T] = Future()
-        self.changes.put((change, future))
-        return future
 
     def read(self, query: str, parameters: tuple[Any, ...] | Mapping[str, Any] = ()) -> list[Row]:
         """Rows as of the last commit."""
@@ -92,21 +109,21 @@ class Database:
         Nothing else is written meanwhile. Raises SpoolFull if there is no room for a second one, WatcherError if
         another program reads it, and StorageFailed.
         """
-        future: Future[None] = Future()
-        self.compactions.put(future)
-        self.write(lambda _: None)  # the writing thread compacts after the next commit
-        future.result()
+        with self.turn:
+            self.check()
+            self.compact_now()
 
     def close(self) -> None:
         """End cleanly: everything written, the file marked as whole. Safe to call twice."""
         if self.thread.is_alive():
             self.ending.set()
-            self.changes.put(None)
+            self.calls.put(False)
             self.thread.join()
             self.reader.close()
-            if not self.failure:
-                self.mark_clean()
-            self.writer.close()
+            with self.turn:
+                if not self.failure:
+                    self.mark_clean()
+                self.writer.close()
 
     def mark_clean(self) -> None:
         try:
@@ -114,21 +131,23 @@ class Database:
         except sqlite3.Error as error:  # all is there, but the next start has to look
             log.warning("%s can't be marked as whole: %s", self.path, error)
 
-    # --- the writing thread -----------------------------------------------------------------------------------------
+    # --- by the thread that has its turn ----------------------------------------------------------------------------
 
     def commit_loop(self) -> None:
-        while (first := self.changes.get()) is not None:
-            batch = [first]
-            while len(batch) < BATCH and not self.changes.empty():
-                if (more := self.changes.get()) is None:
-                    self.changes.put(None)
-                    break
-                batch.append(more)
-            self.commit(batch)
-            while not self.compactions.empty():
-                self.compact_now(self.compactions.get())
+        """For those who don't wait for it."""
+        while self.calls.get():
+            with self.turn:
+                self.commit_some()
+        with self.turn:
+            while self.changes:
+                self.commit_some()
 
-    def compact_now(self, future: Future[None]) -> None:
+    def commit_some(self) -> None:
+        """What has come first."""
+        if self.changes:
+            self.commit([self.changes.popleft() for _ in range(min(BATCH, len(self.changes)))])
+
+    def compact_now(self) -> None:
         try:
             self.writer.execute("PRAGMA temp_store = FILE")  # its size may be beyond our memory
             self.writer.execute("VACUUM")
@@ -136,17 +155,11 @@ class Database:
             (busy, _, _) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
             if passing(error):
-                future.set_exception(SpoolFull(f"{self.path} can't be written anew: {passing(error)}"))
-            else:
-                self.failure = error
-                future.set_exception(StorageFailed(f"{self.path}: {error}"))
-            return
+                raise SpoolFull(f"{self.path} can't be written anew: {passing(error)}") from error
+            self.failure = error
+            raise StorageFailed(f"{self.path}: {error}") from error
         if busy:
-            future.set_exception(
-                WatcherError(f"{self.path} is being read, by a backup perhaps: ask again when that ends")
-            )
-        else:
-            future.set_result(None)
+            raise WatcherError(f"{self.path} is being read, by a backup perhaps: ask again when that ends")
 
     def commit(self, batch: list[tuple[Change[Any], Future[Any]]]) -> None:
         """All changes of the batch in one transaction; each may fail alone, a failing disk fails all."""

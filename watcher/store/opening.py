@@ -8,7 +8,7 @@ import uuid
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from watcher.errors import DatabaseRefused
+from watcher.errors import DatabaseRefused, StorageFailed
 from watcher.store.faults import unopened
 from watcher.store.migrations import VERSION, format_of, known_migrations, migrate
 
@@ -67,7 +67,8 @@ def open_checked(path: Path, marker: Path) -> sqlite3.Connection:
         with ExitStack() as unless_right:
             database = unless_right.enter_context(closing(connect(f"file:{path}?mode=rw")))
             database.execute("PRAGMA temp_store = MEMORY")  # another disk, that of /tmp, is not to matter
-            database.execute("PRAGMA journal_mode = WAL")
+            if database.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":  # all that is told of a failure
+                raise StorageFailed(f"{path} can't have a write-ahead log: the disk fails or is full, or can't do that")
             database.execute("PRAGMA synchronous = FULL")
             bring_up(path, database)
             database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
