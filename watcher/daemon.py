@@ -249,6 +249,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         arrived=unpack.bell.ring,
         sieve=Sieve(house.canaries.rules),
         in_order=in_order,
+        sharers=house.standing.sharers,
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)

@@ -52,6 +52,7 @@ class Room:
     in_order: bool = False  #: a handler wants its mail so
     patience: Patience = QUICK
     threads: int = 4  #: of the lounge
+    sharers: int = 1  #: accounts of the same user
     failures: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -86,6 +87,7 @@ class Room:
             patience=self.patience,
             sieve=Sieve(lambda: settings.rules),
             in_order=lambda: self.in_order,
+            sharers=lambda _: self.sharers,
         )
         self.accounts = Accounts(reception, self.lounge, is_paused=lambda _: False)
         self.accounts.begin(self.account)

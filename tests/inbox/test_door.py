@@ -93,7 +93,10 @@ def test_when_it_answers_all_come_in_again() -> None:
     assert granted(turns) == list(range(AT_ONCE + 1))
 
 
-@pytest.mark.parametrize(("cause", "closed"), [(Cause.QUOTA, False), (Cause.BUSY, False), (Cause.UNAVAILABLE, True)])
+@pytest.mark.parametrize(
+    ("cause", "closed"),
+    [(Cause.QUOTA, False), (Cause.BUSY, False), (Cause.CONNECTIONS, False), (Cause.UNAVAILABLE, True)],
+)
 def test_what_is_wrong_with_one_mailbox_keeps_nobody_else_out(cause: Cause, closed: bool) -> None:
     here = door()
     for _ in range(5):

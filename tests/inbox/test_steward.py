@@ -124,6 +124,28 @@ def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server:
         assert server.count("EXAMINE") == looks, "folders without news were opened"
 
 
+def test_accounts_of_one_user_share_what_the_server_bears(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    with room("start = 'all'\npoll = 0.3", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.scanned_at for pulse in here.pulses))
+        alone = server.logins
+    with room("start = 'all'\npoll = 0.3", folders=NAMES, sharers=2) as here:
+        here.wait(lambda: all(pulse.scanned_at for pulse in here.pulses))
+        assert 0 < server.logins - alone <= alone // 2
+
+
+def test_a_link_that_serves_many_folders_gives_way_to_a_fresh_one(server: ImapServer, room: Rooms) -> None:
+    """It may be deaf: answer all that it is asked, and never show new mail."""
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("renew = 0.3", folders=NAMES, patience=dataclasses.replace(QUICK, probe=2.0)) as here:
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        here.wait(lambda: server.logins > 1)
+        here.wait(lambda: all(pulse.connects > 1 and not pulse.trouble for pulse in here.pulses))
+        server.deliver(mail(1), "F3")
+        here.wait_numbers(1)
+
+
 def test_folders_with_a_link_of_their_own_are_not_looked_after_twice(server: ImapServer, room: Rooms) -> None:
     folders(server)
     patience = dataclasses.replace(QUICK, look_for_folders=0.2)

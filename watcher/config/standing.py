@@ -1,6 +1,7 @@
 """The configuration in force."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 
 from watcher.config.accounts import Account
@@ -23,10 +24,15 @@ class Standing:
         """From now on this one is in force."""
         self.config = config
         self._accounts = {account.name: account for account in config.accounts}
+        self._users = Counter((account.host, account.user) for account in config.accounts)
 
     def account(self, name: str) -> Account | None:
         """The account `name`, if there is one still."""
         return self._accounts.get(name)
+
+    def sharers(self, account: Account) -> int:
+        """How many accounts log in as this one's user at its server, which counts their connections together."""
+        return max(1, self._users[account.host, account.user])
 
     def relay(self, name: str) -> Relay | None:
         """The relay `name`: of that section, or of that account."""

@@ -28,7 +28,8 @@ __all__ = ["enter_now", "inside", "log_in", "probe"]
 log = logging.getLogger(__name__)
 
 AT_THE_DOOR = 5.0  #: seconds that a thread waits for its turn
-OF_ONE = frozenset({Cause.QUOTA, Cause.BUSY})  #: troubles of one mailbox, which say nothing of the others at the host
+#: Troubles of one mailbox, which say nothing of the others at the host: connections are counted by user, too.
+OF_ONE = frozenset({Cause.QUOTA, Cause.BUSY, Cause.CONNECTIONS})
 
 
 def log_in(posts: Sequence[Post]) -> Generator[Wait, bool, Link]:

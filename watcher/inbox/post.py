@@ -51,6 +51,7 @@ class Reception:
     patience: Patience = field(default_factory=Patience)
     sieve: Sieve | None = None  #: None: every mail is fetched
     in_order: Callable[[], bool] = lambda: False  #: no mail may pass an earlier one
+    sharers: Callable[[Account], int] = lambda _: 1  #: accounts of the same user at the same server, itself included
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from watcher.config.accounts import Account
 from watcher.imap.link import Link
@@ -44,7 +44,8 @@ class Steward:
         self.admit = admit
         self.pulses = pulses
         self.lock = threading.Lock()  #: of the next five, which the guests of all its folders share
-        self.bears = account.profile.links  #: connections, as far as we know
+        self.most = max(1, account.profile.links // reception.sharers(account))  #: connections that are ours to use
+        self.bears = self.most  #: as far as we know
         self.own: list[str] = []  #: folders with a link of their own
         self.returned: list[str] = []  #: folders that have given theirs up
         self.eased_at = -math.inf  #: when that was, monotonic seconds
@@ -64,18 +65,29 @@ class Steward:
         return post
 
     def attend(self) -> Guest:
-        """One link, from login to loss; or until every folder has a link of its own."""
+        """
+        One link after the other, until one is lost or every folder has a link of its own. A fresh one shows what an old
+        one may hide, and to look at each folder over both would take longer.
+        """
+        done = False
+        while not done:
+            done = yield from self.serve()
+
+    def serve(self) -> Generator[Wait, bool, bool]:
+        """One link, until it is time for a fresh one, or every folder has a link of its own: whether that is so."""
         link = yield from log_in(self.serving)
+        fresh_at = self.serving[0].next_probe()
         try:
             rounds = Rounds(link)
-            while True:
+            while time.monotonic() < fresh_at:
                 self.assign(self.find(link), rounds, notify=link.can_notify and link.can_idle)
                 if self.may_go():
-                    return
-                until = time.monotonic() + self.reception.patience.look_for_folders
+                    return True
+                until = min(fresh_at, time.monotonic() + self.reception.patience.look_for_folders)
                 yield from rounds.go(self.shared, until, lambda: self.returned or rounds.gone)
         finally:
             link.close()
+        return False
 
     def come_back(self) -> Guest:
         """The patterns may stand for more folders by and by, and somebody must look."""
@@ -133,7 +145,7 @@ class Steward:
 
     def bear_more(self) -> None:
         """What the server bears may be more again: the links of another program are gone."""
-        if self.bears < self.account.profile.links and self.rested(self.reception.patience.regain):
+        if self.bears < self.most and self.rested(self.reception.patience.regain):
             self.bears += 1
             self.eased_at = time.monotonic()
 
@@ -184,7 +196,7 @@ class Steward:
             "%s: %s bears fewer connections than %d; these folders share one for some hours: %s",
             self.account.name,
             self.account.host,
-            self.account.profile.links,
+            self.most,
             ", ".join(leaving),
         )
         return name in leaving
