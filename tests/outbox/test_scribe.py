@@ -167,7 +167,9 @@ def test_a_directory_that_becomes_a_link_meanwhile_leads_nowhere(tmp_path):
     given = enclosure(tmp_path.resolve(), ("inner", "passwd"), "passwd")
     assert b"".join(given.blocks()) == b"harmless"
     (tmp_path / "inner").rename(tmp_path / "before")
-    (tmp_path / "inner").symlink_to("/etc")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "passwd").write_text("of others")
+    (tmp_path / "inner").symlink_to("elsewhere")
     with pytest.raises(MailRefused, match="can't be read"):
         list(given.blocks())
 

@@ -36,6 +36,7 @@ from watcher.store.spool import Spool
 
 __all__ = ["send"]
 
+NAMED = 5  #: recipients
 Addresses = Annotated[list[str] | None, typer.Option(metavar="ADDRESS", help="Recipient; may be given several times.")]
 
 
@@ -155,7 +156,13 @@ def put_out(config: Config, relay: Relay, mail: Ready) -> None:
     except ConnectionError:
         work_off(config, spool, posting)
     else:
-        say(f"in the outbox for {', '.join(mail.recipients)}; see imap-watcher outbox list")
+        say(f"in the outbox for {named(mail.recipients)}; see imap-watcher outbox list")
+
+
+def named(people: Sequence[str]) -> str:
+    """A few of them by name."""
+    more = len(people) - NAMED
+    return ", ".join(people[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def work_off(config: Config, spool: Spool, posting: Posting) -> None:
@@ -211,5 +218,5 @@ def show_dialogue(relay: Relay, mail: Ready) -> None:
     for person, answer in refused.items():
         say(f"{person}: {answer}")
     if refused:
-        raise WatcherError(f"not sent to {', '.join(refused)}")
-    say(f"sent to {', '.join(answers)}")
+        raise WatcherError(f"not sent to {named(list(refused))}")
+    say(f"sent to {named(list(answers))}")
