@@ -34,6 +34,7 @@ def server(port: int) -> Iterator[Dovecot]:
     postfix = Postfix(dovecot)
     config = dovecot.root / "dovecot.conf"
     text = config.read_text().replace("protocols = imap lmtp", "protocols = imap lmtp submission")
+    text = text.replace("auth_mechanisms = plain login", "auth_mechanisms = plain login scram-sha-256")
     config.write_text(f"""{text}
 hostname = localhost
 submission_relay_host = 127.0.0.1
@@ -86,6 +87,7 @@ def test_a_mail_goes_through_it_and_its_answer_too(server: Dovecot, port: int, t
         done = sent(config, "--subject", "Grüße 大", "--text", "Hello", "--attach", str(big))
         assert done.returncode == 0, done.stdout + done.stderr + server.log()
         assert server.password not in done.stdout
+        assert "C: AUTH SCRAM-SHA-256 ***" in done.stdout
         daemon.until(lambda: server.flags("bob"), 60, "the answer in the other mailbox")
         assert daemon.stop() == 0
 
