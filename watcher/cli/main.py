@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from watcher.cli import exits
+from watcher.cli.interruption import clearing_up
 from watcher.cli.shelf import Commands
 from watcher.cli.terminal import complain, writing
 from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
@@ -47,6 +48,12 @@ def common(
 def main() -> None:
     """The entry point of the command. What any command writes is for its user only."""
     os.umask(0o077)
+    with clearing_up():
+        carry_out()
+
+
+def carry_out() -> None:
+    """What the command line wants. What an operator can mend is told in one line."""
     try:
         with writing():
             app(prog_name="imap-watcher")
