@@ -246,7 +246,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         paths=house.paths,
         room=room,
         full=full,
-        arrived=unpack.bell.ring,
+        arrived=unpack.rouse,
         sieve=Sieve(house.canaries.rules),
         in_order=in_order,
         sharers=house.standing.sharers,
