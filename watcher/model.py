@@ -1,6 +1,7 @@
 """The frozen things that travel between the rooms, and the one life that all work shares."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from watcher.findings import NOT_JUDGED, PLAIN, Nature, Trust
 from watcher.posting import Posting
 
 __all__ = [
+    "IDENTITY",
     "MOVES",
     "Action",
     "Address",
@@ -96,6 +98,9 @@ class Place:
     def log_fields(self) -> Mapping[str, object]:
         """What a log line about it can be searched by."""
         return {"account": self.account, "folder": self.folder, "uid": self.uid}
+
+
+IDENTITY = re.compile("[a-z2-7]{32}")  #: what `identity` returns
 
 
 def identity(*parts: object) -> str:

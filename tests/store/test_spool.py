@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from watcher.errors import StorageFailed
+from watcher.model import identity
 from watcher.store.spool import HEADER_LIMIT, Spool
 
 RAW = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\nbody\r\n\r\nmore"
@@ -49,7 +50,8 @@ def test_a_header_without_end_is_not_gathered_for_ever(tmp_path: Path) -> None:
 
 def test_what_the_ledger_does_not_know_is_swept_even_if_it_is_read_only(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    for key in ("known", "stray"):
+    known, stray = identity(1), identity(2)
+    for key in (known, stray):
         draft = spool.draft(key)
         draft.write(RAW)
         draft.finish()
@@ -58,25 +60,34 @@ def test_what_the_ledger_does_not_know_is_swept_even_if_it_is_read_only(tmp_path
         (folder.attachments / "a").write_bytes(b"")
         folder.attachments.chmod(0o500)
         folder.path.chmod(0o500)
-    assert spool.sweep({"known"}) == 1
-    assert [path.name for path in spool.path.iterdir()] == ["known"]
+    assert spool.sweep({known}) == 1
+    assert [path.name for path in spool.path.iterdir()] == [known]
 
 
-def test_whatever_lies_in_the_spool_is_swept_and_nothing_outside_it(nobodys: Path) -> None:
+def test_only_what_is_named_as_a_mail_is_swept_and_nothing_outside_it(
+    nobodys: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The directory may have been somebody's before it was ours: state = "/var", or a link to where there is room."""
     kept = nobodys / "kept"
     kept.mkdir(mode=0o750)
+    (kept / "mail").mkdir()
+    (nobodys / "spool").symlink_to(kept)
     spool = Spool(nobodys)
     (spool.path / ".DS_Store").write_bytes(b"x")
-    (spool.path / "link").symlink_to(kept)
-    (spool.path / "dangling").symlink_to(nobodys / "none")
-    locked = spool.path / "stray" / "unzipped" / "deep"
+    link, dangling, deep, file = (spool.path / identity(number) for number in range(4))
+    link.symlink_to(kept)
+    dangling.symlink_to(nobodys / "none")
+    file.write_bytes(b"x")
+    locked = deep / "unzipped" / "deep"
     locked.mkdir(parents=True)
     (locked / "file").write_bytes(b"x")
-    (spool.path / "stray" / "kept").symlink_to(kept)
+    (deep / "kept").symlink_to(kept)
     for path in (locked, locked.parent, locked.parent.parent):
         path.chmod(0o500)
-    assert spool.sweep(set()) == 4
-    assert not list(spool.path.iterdir())
+    with caplog.at_level(logging.WARNING):
+        assert spool.sweep(set()) == 4
+    assert sorted(path.name for path in spool.path.iterdir()) == [".DS_Store", "mail"]
+    assert "2 entries are no mail of ours and are left alone, like '.DS_Store'" in caplog.text
     assert kept.stat().st_mode & 0o777 == 0o750
 
 

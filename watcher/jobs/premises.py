@@ -92,8 +92,7 @@ class Estate:
         for place in {self._scratch, self._memory}:
             for path in place.iterdir():
                 tag = path.name.removeprefix(SECRETS).partition(".")[0]
-                ours = place == self._scratch or (path.name.startswith(SECRETS) and self._strays.knows(tag))
-                if ours and not self._strays.alive(tag):
+                if self._strays.knows(tag) and not self._strays.alive(tag):
                     try:
                         discard(path)
                     except OSError as error:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from watcher.model import MailFolder
+from watcher.model import IDENTITY, MailFolder
 from watcher.store.faults import has_room, storage
 from watcher.store.opening import sync
 from watcher.store.removal import discard
@@ -111,7 +111,16 @@ class Spool:
         return left
 
     def sweep(self, known: set[str]) -> int:
-        """Remove what the ledger does not know, whatever it is; how much there was."""
-        strays = [path.name for path in self.path.iterdir() if path.name not in known]
+        """
+        Remove the folders of mails that the ledger does not know; how many there were.
+
+        What is not named like one is somebody's: the directory may have been there before us, as below /var.
+        """
+        names = {path.name for path in self.path.iterdir()} - known
+        strays = {name for name in names if IDENTITY.fullmatch(name)}
+        if others := names - strays:
+            log.warning(
+                "%s: %d entries are no mail of ours and are left alone, like %r", self.path, len(others), min(others)
+            )
         self.remove(strays)
         return len(strays)
