@@ -37,9 +37,9 @@ class _Bare:
     """No more than the bytes that must be said."""
 
     def __init__(self, port: int, trust: ssl.SSLContext, user: str) -> None:
-        sock = socket.create_connection(("localhost", port))
+        sock = socket.create_connection(("127.0.0.1", port))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = trust.wrap_socket(sock, server_hostname="localhost")
+        self.sock = trust.wrap_socket(sock, server_hostname="127.0.0.1")
         self.fileno = self.sock.fileno
         self.until(b"\r\n")
         self.ask(b"a", b"LOGIN %s secret" % user.encode())
@@ -75,7 +75,7 @@ class _Imapclient:
     """As its documentation has it."""
 
     def __init__(self, port: int, trust: ssl.SSLContext, user: str) -> None:
-        self.client = IMAPClient("localhost", port, ssl_context=trust)
+        self.client = IMAPClient("127.0.0.1", port, ssl_context=trust)
         self.client._imap.debug = 0
         self.client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.fileno = self.client.socket().fileno

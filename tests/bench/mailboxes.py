@@ -20,7 +20,7 @@ class Mailboxes:
     `waiting`: mails that lie in each mailbox from the beginning.
     """
 
-    host = "localhost"
+    host = "127.0.0.1"
     password = "secret"
 
     def __init__(self, waiting: int = 0) -> None:

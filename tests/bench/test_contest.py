@@ -37,11 +37,11 @@ def test_dovecot_is_without_its_wait():
 
 def test_a_full_inbox_is_worked_off():
     with workbench() as bench, prompt_dovecot(bench, ["full"]) as server:
-        sizes = fill(server, "full", mails(25))
+        sizes = fill(server, "full", mails(100))
         for who in (FLOOR, WARM):
             done = run(bench, server, "full", who, sizes)
             assert done is not None, who.name
-            assert (done.mails, done.size) == (25, sum(sizes.values()))
+            assert (done.mails, done.size) == (100, sum(sizes.values()))
             assert done.seconds > 0
             assert done.peak.rss > 0
 

@@ -36,7 +36,7 @@ def server():
 @pytest.fixture
 def command(server, tmp_path):
     def made(*arguments, address="me@example.com"):
-        there = ["--host", "localhost", "--port", str(server.port), "--ca-file", str(server.ca_file)]
+        there = ["--host", "127.0.0.1", "--port", str(server.port), "--ca-file", str(server.ca_file)]
         return [
             sys.executable, "-m", "watcher", "--config", str(tmp_path / "etc" / "config.toml"), "init", address,
             *there, *arguments,
@@ -194,7 +194,7 @@ def test_a_mailbox_is_not_added_twice(command, tmp_path, secret, server):
     before, logins = config.read_bytes(), server.logins
     done = run(command("--password-file", str(secret), "--yes", "--folder", "Orders"))
     assert done.returncode == 1
-    assert "account me is me@example.com on localhost already" in done.stderr
+    assert "account me is me@example.com on 127.0.0.1 already" in done.stderr
     assert (config.read_bytes(), server.logins) == (before, logins)
 
 
@@ -282,10 +282,10 @@ def test_a_port_that_refuses(tmp_path, secret):
         taken.bind(("127.0.0.1", 0))  # and not listening
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "watcher", "init", "me@example.com", "--config", f"{tmp_path}/config.toml"]
-        done = run([*command, "--host", "localhost", "--port", port, "--password-file", str(secret)])
+        done = run([*command, "--host", "127.0.0.1", "--port", port, "--password-file", str(secret)])
     assert done.returncode == 1
     assert done.stderr == (
-        f"imap-watcher: can't connect to localhost:{port}: Connection refused: nothing listens there; "
+        f"imap-watcher: can't connect to 127.0.0.1:{port}: Connection refused: nothing listens there; "
         "see `host` and `port`, and whether the server runs\n"
     )
     assert files(tmp_path) == ["secret"]
@@ -357,7 +357,7 @@ def test_dovecot(tmp_path, secret):
         server.create("alice", "Orders")
         secret.write_text(server.password + "\n")
         command = [sys.executable, "-m", "watcher", "init", "alice@test.example", "--config", f"{tmp_path}/config.toml"]
-        there = ["--host", "localhost", "--port", str(server.starttls_port), "--tls", "starttls", "--user", "alice"]
+        there = ["--host", "127.0.0.1", "--port", str(server.starttls_port), "--tls", "starttls", "--user", "alice"]
         more = ["--ca-file", str(server.ca_file), "--folder", "*", "--password-command", f"cat {secret}"]
         done = run([*command, *there, *more])
         assert (done.returncode, done.stderr) == (0, "")

@@ -223,7 +223,7 @@ class FaultProxy:
                 await link.close()
 
     async def reach_server(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("localhost", self._server_port, ssl=self._trust)
+        return await asyncio.open_connection("127.0.0.1", self._server_port, ssl=self._trust)
 
     def _begin(self, work) -> None:
         task = self._loop.create_task(work)

@@ -98,6 +98,8 @@ class Room:
         facts = json.loads((Path(__file__).parent / "message.json").read_text())
         facts["attachments"][0]["sha256"] = sha256(PDF).hexdigest()
         folder.facts.write_text(json.dumps(facts | {"subject": subject, "size": len(raw)}))
+        for file in (path for path in folder.path.rglob("*") if path.is_file()):
+            file.chmod(0o400)  # as the daemon makes them
         return folder
 
     def work(self, name: str, key: str = "m1", **fields) -> Work:

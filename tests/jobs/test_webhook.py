@@ -21,6 +21,7 @@ from tests.fakes.hook_server import HookServer, Reply
 from watcher.config.handlers import HandlerSettings
 from watcher.config.proxies import Proxy
 from watcher.config.secret import FileSource, PlainSource, Secret
+from watcher.imap import names
 from watcher.jobs.contract import key
 from watcher.jobs.exchange import Answer
 from watcher.jobs.parcel import Parcel, signature
@@ -441,6 +442,7 @@ def test_all_that_a_name_is_found_to_be_is_checked(room, monkeypatch, addresses)
         return [line for one in addresses for line in ask_the_system(one, port, *rest, **named)]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    monkeypatch.setattr(names, "_known", {})
     room.settings["hook"] = HandlerSettings(url="https://inside.test/")
     outcome = room.run("hook")
     assert outcome.verdict is Verdict.HOLD

@@ -38,7 +38,7 @@ class Dovecot:
     """One private Dovecot. `stop()` and `start()` make an outage: ports, mails and certificate stay the same."""
 
     password = PASSWORD  #: of every user
-    host = "localhost"  #: the certificate also names 127.0.0.1 to .4, for relays
+    host = "127.0.0.1"  #: the certificate also names 127.0.0.1 to .4, for relays
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ HAPROXY = "/usr/sbin/haproxy"
 class HAProxy:
     """Passes bytes between its port and the server's; a context manager. It keeps its things in `home`."""
 
-    host = "localhost"
+    host = "127.0.0.1"
 
     def __init__(self, home: Path, server_port: int, *, idle: int) -> None:
         """`idle`: seconds without a byte, from either side, after which a link is ended."""

@@ -50,7 +50,7 @@ def test_three_mails_are_handled_and_shown(tmp_path, surroundings):
         "save-attachments: saved 1 file(s)",
         "summarize: 3 part(s)",
         "message/rfc822",
-        "imap-watcher --config config.toml run",
+        "finds your provider, tests the login and writes a configuration",
     ):
         assert line in shown
     assert "\x1b" not in shown, "no colours where there is no terminal"

@@ -79,11 +79,11 @@ def test_starttls_and_the_certificate(server):
         link.starttls(trusting)
         assert link.login("alice", server.password)[0] == "OK"
     with pytest.raises(ssl.SSLCertVerificationError):
-        imaplib.IMAP4_SSL("localhost", server.port, ssl_context=ssl.create_default_context(), timeout=60)
+        imaplib.IMAP4_SSL("127.0.0.1", server.port, ssl_context=ssl.create_default_context(), timeout=60)
 
 
 def test_links_are_shown_and_kicked(server):
-    link = imaplib.IMAP4_SSL("localhost", server.port, ssl_context=ssl.create_default_context(cafile=server.ca_file))
+    link = imaplib.IMAP4_SSL("127.0.0.1", server.port, ssl_context=ssl.create_default_context(cafile=server.ca_file))
     link.login("carol", server.password)
     assert server.connections() == {"carol": 1}
     server.kick("carol")
@@ -122,7 +122,7 @@ def test_idle_links_hibernate_in_one_process_and_still_get_their_news():
 
 def _idle(server: Dovecot, user: str) -> imaplib.IMAP4_SSL:
     context = ssl.create_default_context(cafile=server.ca_file)
-    link = imaplib.IMAP4_SSL("localhost", server.port, ssl_context=context, timeout=60)
+    link = imaplib.IMAP4_SSL("127.0.0.1", server.port, ssl_context=context, timeout=60)
     link.login(user, server.password)
     link.select(readonly=True)
     link.send(b"x IDLE\r\n")

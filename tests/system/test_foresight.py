@@ -92,7 +92,7 @@ def told(mails, scratch):
         with server.imap("alice") as mailbox:
             for raw in mails:
                 mailbox.append("INBOX", None, None, raw)
-        there = Endpoint("localhost", server.port, ca_file=server.ca_file)
+        there = Endpoint("127.0.0.1", server.port, ca_file=server.ca_file)
         with closing(connect(there, Credential("alice", Secret(server.password)))) as link:
             link.examine("INBOX")
             uids = range(1, len(mails) + 1)

@@ -37,7 +37,7 @@ def postfix(dovecot):
 def section(postfix, user, tls):
     port = postfix.port if tls == "starttls" else postfix.tls_port
     return (
-        f'[smtp.{user}]\nhost = "localhost"\nport = {port}\ntls = "{tls}"\nuser = "{user}"\n'
+        f'[smtp.{user}]\nhost = "127.0.0.1"\nport = {port}\ntls = "{tls}"\nuser = "{user}"\n'
         f'password = {{ file = "password" }}\nca_file = "{postfix.ca_file}"\nfrom = "{user}@example.com"\n'
     )
 
@@ -70,7 +70,7 @@ def test_sent_delivered_seen_handled_and_answered(dovecot, postfix, tmp_path, tl
         legs = json.loads(daemon.command("doctor", "alice", "--circle", "--no-write", "--json"))[0]["findings"]
         told = {leg["step"]: leg["text"] for leg in legs if leg["step"] in {"sent", "arrived", "handled"}}
         assert told == {
-            "sent": "localhost has taken a mail to alice@test.example",
+            "sent": "127.0.0.1 has taken a mail to alice@test.example",
             "arrived": "in INBOX, told by IDLE",
             "handled": "handled by answer: done",
         }

@@ -50,7 +50,7 @@ def alice(server):
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 def test_a_link_goes_through_it(server, proxy, tls):
     port = server.port if tls == "implicit" else server.starttls_port
-    link = connect(Endpoint("localhost", port, tls, server.ca_file, proxy=proxy), alice(server))
+    link = connect(Endpoint("127.0.0.1", port, tls, server.ca_file, proxy=proxy), alice(server))
     assert link.examine("INBOX").uidvalidity
     link.logout()
 
@@ -62,7 +62,7 @@ def test_who_may_not_use_it_is_told(server, proxy, known):
     words = "its user or password is wrong" if known else "wants a user and a password"
     with pytest.raises(MailboxLost, match=words):
         connect(
-            Endpoint("localhost", server.port, ca_file=server.ca_file, proxy=replace(proxy, **wrong)), alice(server)
+            Endpoint("127.0.0.1", server.port, ca_file=server.ca_file, proxy=replace(proxy, **wrong)), alice(server)
         )
 
 
@@ -76,7 +76,7 @@ def test_the_name_of_the_server_is_checked_behind_it(server, proxy):
 @pytest.mark.parametrize("login", [False], indirect=True)
 def test_a_server_that_is_not_there_is_told_by_the_proxy(server, proxy):
     with pytest.raises(MailboxLost, match=f"the proxy {proxy} does not connect us"):
-        connect(Endpoint("localhost", 1, ca_file=server.ca_file, proxy=proxy), alice(server))
+        connect(Endpoint("127.0.0.1", 1, ca_file=server.ca_file, proxy=proxy), alice(server))
 
 
 def established(port):

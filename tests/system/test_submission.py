@@ -56,7 +56,7 @@ service submission-login {{
 
 def section(server: Dovecot, user: str, port: int) -> str:
     return (
-        f'[smtp.{user}]\nhost = "localhost"\nport = {port}\ntls = "starttls"\nuser = "{user}"\n'
+        f'[smtp.{user}]\nhost = "127.0.0.1"\nport = {port}\ntls = "starttls"\nuser = "{user}"\n'
         f'password = {{ file = "password" }}\nca_file = "{server.ca_file}"\nfrom = "{user}@example.com"\n'
     )
 

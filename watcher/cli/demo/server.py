@@ -47,7 +47,7 @@ ARGUMENTS = Namespace(
 class DemoServer:
     """The server in a thread of its own; a context manager. `port` is known once it is entered."""
 
-    host = "localhost"
+    host = "127.0.0.1"
     port = 0
 
     def __init__(self, certificate: Path) -> None:
