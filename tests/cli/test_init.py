@@ -77,7 +77,7 @@ def test_at_a_terminal(command, tmp_path, server):
         terminal.until("Once more; 2 tries are left.")
         terminal.until("(is not shown): ")
         terminal.types(SECRET + "\n")
-        terminal.until("Watch which folders?")
+        terminal.until("[INBOX]: ")
         terminal.types("Nowhere\n")
         terminal.until("there is no folder Nowhere")
         terminal.until("[INBOX]: ")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.inside import run_inside
+from watcher.cli import exits
 
 SHORT, LONG = ["--version"], ["man"]
 
@@ -31,6 +32,14 @@ def test_a_reader_that_has_seen_enough_hears_no_complaint(words):
     done = subprocess.run(command(*words), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_where_no_word_can_be_said_the_exit_code_still_tells():
+    with Path("/dev/full").open("wb") as full:
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        words = command("--config", "/none", "status")
+        done = subprocess.run(words, stderr=full, env=buffered, timeout=60, check=False)
+    assert done.returncode == exits.CONFIG
 
 
 @pytest.mark.parametrize("words", [[], ["jobs"], ["jobs", "list"]])

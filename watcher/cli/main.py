@@ -10,7 +10,7 @@ import typer
 from watcher.cli import exits
 from watcher.cli.interruption import clearing_up
 from watcher.cli.shelf import Commands
-from watcher.cli.terminal import complain, writing
+from watcher.cli.terminal import complain, hush, writing
 from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
 from watcher.version import __version__
 
@@ -49,7 +49,10 @@ def main() -> None:
     """The entry point of the command. What any command writes is for its user only."""
     os.umask(0o077)
     with clearing_up():
-        carry_out()
+        try:
+            carry_out()
+        finally:
+            hush()
 
 
 def carry_out() -> None:

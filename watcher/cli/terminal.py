@@ -4,13 +4,13 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from watcher.cli import exits
 from watcher.errors import WatcherError
 from watcher.imap.signals import printable
 
-__all__ = ["complain", "say", "writing"]
+__all__ = ["complain", "hush", "say", "writing"]
 
 LONGEST = 2000  #: characters of one line
 
@@ -24,8 +24,9 @@ def say(line: str) -> None:
 
 
 def complain(line: str) -> None:
-    """The same on standard error, under our name."""
-    print(f"imap-watcher: {printable(line, LONGEST)}", file=sys.stderr)
+    """The same on standard error, under our name. If that takes nothing, the exit code has to tell."""
+    with suppress(OSError):
+        print(f"imap-watcher: {printable(line, LONGEST)}", file=sys.stderr)
 
 
 @contextmanager
@@ -40,9 +41,23 @@ def writing() -> Iterator[None]:
     except OSError as error:
         if error.errno not in REFUSED:
             raise
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - its number is wanted
-            os.dup2(nowhere.fileno(), 1)  # else the interpreter tries it again at its end, and complains
+        _to_nowhere(1)
         if error.errno == errno.EPIPE:  # whoever read it has seen enough
             sys.exit(exits.FAILED)
         where = error.filename or "what this command prints"
         raise WatcherError(f"{where} can't be written: {error.strerror}") from error
+
+
+def hush() -> None:
+    """Give up what standard error can't take any more, as when its terminal was closed."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        _to_nowhere(2)
+
+
+def _to_nowhere(stream: int) -> None:
+    """Else the interpreter tries it again at its end, complains, and has an exit code of its own for that."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - its number is wanted
+        os.dup2(nowhere.fileno(), stream)
