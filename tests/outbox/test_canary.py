@@ -186,3 +186,5 @@ def test_after_the_clock_went_back_they_fly_on(house):
     house.look()
     house.taken()
     assert house.look(-1000 * HOUR)
+    house.taken()
+    assert not any(house.look(60) for _ in range(10)), "one that is dated later says nothing about when the next is due"

@@ -196,7 +196,11 @@ def test_an_answer_byte_by_byte_gets_no_more_time_than_another(tmp_path):
         gate.set()
 
 
-@pytest.mark.parametrize("offer", [b"SIZE x", b"SIZE 99999999999999999999", b"SIZE", b"SIZE -1", b"\xff\xfe", b"AUTH"])
+@pytest.mark.parametrize(
+    "offer",
+    [b"SIZE x", b"SIZE 99999999999999999999", b"SIZE " + b"9" * 5000, b"SIZE", b"SIZE -1", b"\xff\xfe", b"AUTH"],
+    ids=["word", "vast", "beyond int", "none", "negative", "bytes", "auth"],
+)
 def test_odd_offers_do_no_harm(tmp_path, offer):
     with Liar({"EHLO": b"250-liar\r\n250-" + offer + b"\r\n250 AUTH PLAIN\r\n"}) as liar:
         assert deliver(liar, tmp_path) == {"b@example.org": None}

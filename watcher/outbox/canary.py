@@ -78,7 +78,7 @@ class Canaries:
 
     def look_after(self, account: Account, now: float) -> bool:
         assert account.canary
-        flights = self.outgoing.flights(account.name, CANARY)
+        flights = self.outgoing.flights(account.name, CANARY, now)
         song = sung(account.name, flights, self.since[account.name], now)
         self.songs = {**self.songs, account.name: song}
         if song.missing and account.name not in self.missed:
@@ -88,7 +88,7 @@ class Canaries:
             self.missed.remove(account.name)
             log.warning("%s: the canary has come in again", account.name)
         last = flights[0] if flights else None
-        if last and (last.status in UNDER_WAY or 0 <= now - last.sent_at < account.canary):
+        if last and (last.status in UNDER_WAY or now - last.sent_at < account.canary):
             return False
         return self.send(account, now)
 
@@ -131,7 +131,7 @@ class Canaries:
         if not marked or not self.outgoing.came_back(key, CANARY, work.mail):
             return None
         name, now = work.place.account, time.time()
-        self.songs = {**self.songs, name: sung(name, self.outgoing.flights(name, CANARY), now, now)}
+        self.songs = {**self.songs, name: sung(name, self.outgoing.flights(name, CANARY, now), now, now)}
         return REMOVED
 
 

@@ -196,7 +196,7 @@ class Session:
         """Of MAIL FROM: SIZE (RFC 1870), 8BITMIME (RFC 6152), SMTPUTF8 (RFC 6531). Raises Refused."""
         if self.wire.has_extn("size"):
             most = self.wire.esmtp_features["size"]
-            if most.isdecimal() and 0 < int(most) < parcel.size:
+            if len(most) <= 20 and most.isdecimal() and 0 < int(most) < parcel.size:  # RFC 1870 3
                 words = f"the mail has {parcel.size} bytes, the relay takes {most}"
                 raise self.refused(Step.MAIL, Reply(552, "5.3.4", words), Trouble.SIZE)
             yield f"SIZE={parcel.size}"

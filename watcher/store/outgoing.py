@@ -103,15 +103,15 @@ class Outgoing:
 
         self.database.write(change)
 
-    def flights(self, relay: str, author: str) -> list[Flight]:
-        """The last letters to ourselves of `author` through `relay`, the newest first."""
+    def flights(self, relay: str, author: str, now: float) -> list[Flight]:
+        """The last letters to ourselves of `author` through `relay`, the newest first; none that is dated later."""
         rows = self.database.read(
             "SELECT posted_at AS sent_at, work.status, back.stored_at AS back_at FROM mail "
             "JOIN folder ON folder.id = mail.folder AND folder.account = ? AND folder.name = ? "
             "JOIN letter ON letter.mail = mail.id AND author = ? "
             "LEFT JOIN work ON work.mail = mail.id LEFT JOIN mail AS back ON back.id = letter.about "
-            "ORDER BY mail.received DESC LIMIT ?",
-            (relay, OUTBOX, author, LAST),
+            "WHERE mail.received <= ? ORDER BY mail.received DESC LIMIT ?",
+            (relay, OUTBOX, author, now, LAST),
         )
         return [Flight(**dict(row)) for row in rows]
 
