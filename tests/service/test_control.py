@@ -99,6 +99,25 @@ def test_nobody_there(tmp_path: Path) -> None:
         ask(tmp_path / "none.sock", {"verb": "x"})
 
 
+@pytest.mark.parametrize("says", [b"HTTP/1.1 400 Bad Request\r\n", b"[1]\n", b"5\n", b"\xff\n", b"[" * 100_000 + b"\n"])
+def test_another_program_that_answers_is_known_as_such(tmp_path: Path, says: bytes) -> None:
+    path = tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as other, ThreadPoolExecutor() as pool:
+        other.bind(str(path))
+        other.listen()
+
+        def serve() -> None:
+            caller, _ = other.accept()
+            with caller:
+                caller.recv(1000)
+                caller.sendall(says)
+
+        served = pool.submit(serve)
+        with pytest.raises(Refused, match="is no imap-watcher"):
+            ask(path, {"verb": "x"})
+        served.result(30)
+
+
 def test_a_socket_left_by_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX) as left:

@@ -137,8 +137,8 @@ class Control:
 
 def ask(path: Path, request: Mapping[str, Any], patience: float = PATIENCE) -> Any:
     """
-    The daemon's answer, for which it gets `patience` seconds. Raises Refused with its reason, or ConnectionError if no
-    daemon listens.
+    The daemon's answer, for which it gets `patience` seconds. Raises Refused with its reason, or if another program
+    answers, and ConnectionError if no daemon listens.
 
     A socket file that nobody listens on is what a killed daemon leaves behind.
     """
@@ -153,10 +153,14 @@ def ask(path: Path, request: Mapping[str, Any], patience: float = PATIENCE) -> A
         told = receive_line(line, patience)
     if not told.endswith(b"\n"):
         raise Refused("the daemon ended before it answered")
-    reply = json.loads(told)
-    if "refused" in reply:
-        raise Refused(reply["refused"])
-    return reply["answer"]
+    try:
+        reply = json.loads(told)
+        answer, refused = reply.get("answer"), reply.get("refused")
+    except (ValueError, RecursionError, AttributeError) as error:
+        raise Refused(f"what listens on {path} is no imap-watcher; set watcher.socket") from error
+    if refused is not None:
+        raise Refused(str(refused))
+    return answer
 
 
 def listen(path: Path) -> socket.socket:
