@@ -192,6 +192,9 @@ class Action:
     verb: Verb
     target: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -13,8 +13,8 @@ from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.imap_server import ImapServer
 from tests.fakes.terminal import Terminal
 from tests.system.dovecot import Dovecot
+from watcher.cli.asking import chosen_folders
 from watcher.cli.files import Placement
-from watcher.cli.init.asking import chosen_folders
 from watcher.cli.init.entry import with_server
 from watcher.cli.init.text import Section, account_name
 from watcher.config import load

@@ -82,7 +82,7 @@ def test_for_scripts_and_several_mails(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--account", "sales", "mail.eml"), "there is no account 'sales'; known here: support"),
+        (("--account", "sales", "mail.eml"), "there is no account sales in config.toml; known here: support"),
         (("--age", "soon", "mail.eml"), "is no duration"),
         (("handlers",), "handlers: is no regular file"),
         ((), "Missing argument"),

@@ -1,15 +1,13 @@
 """`imap-watcher backup` and `restore`: the state in one file, and back."""
 
-import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from watcher.cli.settings import call, load_settings
-from watcher.cli.terminal import say
+from watcher.cli.terminal import progress, say
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.service.backup import back_up
@@ -41,7 +39,7 @@ def backup(
     with ExitStack() as meanwhile:
         if not runs(config):
             meanwhile.enter_context(hold_state(state))
-        with back_up(state, file, mails=mails) as making, shown(making.keys, len(making.keys)) as keys:
+        with back_up(state, file, mails=mails) as making, progress(making.keys, len(making.keys), worth=MANY) as keys:
             for key in keys:
                 making.add(key)
     say(f"{file}: the ledger and {len(making.keys) - len(making.missing) if mails else 0} mails, {megabytes(file)}")
@@ -61,7 +59,10 @@ def restore(
     backup are handled once more.
     """
     directory = (state or load_settings(context).watcher.state).absolute()
-    with restore_state(file, directory) as restoring, shown(restoring.mails(), restoring.about.mails) as keys:
+    with (
+        restore_state(file, directory) as restoring,
+        progress(restoring.mails(), restoring.about.mails, worth=MANY) as keys,
+    ):
         for _ in keys:
             pass
     say(f"{directory}: the ledger and {len(restoring.digests)} mails")
@@ -74,13 +75,6 @@ def runs(config: Config) -> bool:
     except ConnectionError:
         return False
     return True
-
-
-def shown(keys: Iterable[str], length: int) -> AbstractContextManager[Iterable[str]]:
-    """The same, with its progress on a terminal."""
-    if length < MANY or not sys.stderr.isatty():
-        return nullcontext(keys)
-    return typer.progressbar(keys, length=length, file=sys.stderr)
 
 
 def megabytes(file: Path) -> str:

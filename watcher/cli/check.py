@@ -1,12 +1,11 @@
 """`imap-watcher check`: is the configuration all right?"""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Annotated
+from dataclasses import dataclass
 
 import typer
 
 from watcher.cli import exits
+from watcher.cli.terminal import AsJson, show_json
 from watcher.config import find, load
 from watcher.errors import ConfigError
 
@@ -28,7 +27,7 @@ class Finding:
 
 def check(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look the configuration over without starting anything; ends with 78 if it can't be used."""
     path = find(context.obj)
@@ -42,7 +41,7 @@ def check(
             str(path), True, len(config.accounts), len(config.rules), len(handlers), warnings=config.warnings
         )
     if as_json:
-        print(json.dumps(asdict(finding), ensure_ascii=False, indent=2))
+        show_json(finding)
     else:
         _tell(finding)
     if not finding.right:

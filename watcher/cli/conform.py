@@ -1,9 +1,8 @@
 """`imap-watcher conform`: is a handler fit for any mail that may come?"""
 
-import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from watcher.cli import exits
-from watcher.cli.terminal import say
+from watcher.cli.terminal import AsJson, say, show_json
 from watcher.cli.trial import Handler, located
 from watcher.cli.trial.bench import bench, unsent
 from watcher.cli.workshop import open_workshop
@@ -41,7 +40,7 @@ def conform(
         list[str] | None,
         typer.Option(help="A variable for this only; may be given several times.", metavar="NAME=VALUE"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Run a handler on mails that are odd, hostile or broken, and tell what is against the contract: that it fails on them
@@ -66,7 +65,7 @@ def conform(
                     say(f"       {check.fault}")
     faults = sum(bool(check.fault) for check in done)
     if as_json:
-        print(json.dumps([asdict(check) for check in done], ensure_ascii=False, indent=2))
+        show_json(done)
     else:
         say(f"{len(done)} mails, {faults or 'no'} fault{'' if faults == 1 else 's'}")
     if faults:

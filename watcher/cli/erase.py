@@ -1,22 +1,20 @@
 """`imap-watcher erase`: forget mails, for good."""
 
-import json
 import re
-import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from watcher.cli.asking import Person
 from watcher.cli.completion import account_names
-from watcher.cli.init.asking import Person
 from watcher.cli.settings import ask_state, load_settings
-from watcher.cli.terminal import say
+from watcher.cli.terminal import AsJson, progress, say, show_json
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.limits import USUAL
@@ -46,7 +44,7 @@ def erase(
     account: Annotated[str, typer.Option(help="Only in this account.", autocompletion=account_names)] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be erased, and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Erase mails from the state of the daemon: their files, their jobs and what these printed, the letters that came of
@@ -71,7 +69,7 @@ def erase(
         erased = erase_when_idle(config, target)
     kept = [] if dry_run else holding(config.watcher.state, sender or message_id.strip("<>"))
     if as_json:
-        print(json.dumps({"found": traces, "erased": erased, "mentioned_in": list(map(str, kept))}, indent=2))
+        show_json({"found": traces, "erased": erased, "mentioned_in": list(map(str, kept))})
         return
     for path in kept:
         say(f"still mentioned in {path}")
@@ -100,8 +98,7 @@ def keys_from(sender: str, spool: Path) -> list[str]:
         folders = [MailFolder(path) for path in spool.iterdir()]
     except OSError as error:
         raise WatcherError(f"{spool}: {error.strerror}; run this as the user of the daemon, or as root") from error
-    watched = len(folders) >= MANY and sys.stderr.isatty()
-    with typer.progressbar(folders, file=sys.stderr, label="looking") if watched else nullcontext(folders) as looked_at:
+    with progress(folders, len(folders), worth=MANY, label="looking") as looked_at:
         return [folder.path.name for folder in looked_at if sender in senders(folder)]
 
 

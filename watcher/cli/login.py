@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from watcher.cli.completion import account_names
-from watcher.cli.settings import load_settings
+from watcher.cli.settings import account_named, load_settings
 from watcher.config.oauth import ManagedToken, ask_for_code, consent_in_browser, consent_on_device
 from watcher.config.oauth.grant import Tokens
 from watcher.config.settings import Config
@@ -43,17 +43,14 @@ def login(
 
 def token_of(config: Config, name: str) -> ManagedToken:
     """The token that a login is for. Raises WatcherError."""
-    for account in config.accounts:
-        if account.name == name and isinstance(account.token, ManagedToken):
-            return account.token
-        if account.name == name:
-            proof = "a token from elsewhere" if account.token else "a password"
-            raise WatcherError(f"account {name} logs in with {proof}; `login` is for those with `oauth`")
     relay = config.relays.get(name.removeprefix("smtp.")) if name.startswith("smtp.") else None
-    if relay and isinstance(relay.source, ManagedToken):
+    if relay and not config.account(name) and isinstance(relay.source, ManagedToken):
         return relay.source
-    known = ", ".join(account.name for account in config.accounts)
-    raise WatcherError(f"there is no account {name} in {config.path}; known here: {known}")
+    account = account_named(config, name)
+    if not isinstance(account.token, ManagedToken):
+        proof = "a token from elsewhere" if account.token else "a password"
+        raise WatcherError(f"account {name} logs in with {proof}; `login` is for those with `oauth`")
+    return account.token
 
 
 def _by_browser(token: ManagedToken, port: int) -> Tokens:

@@ -1,17 +1,15 @@
 """`imap-watcher outbox`: mail on its way out."""
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from watcher.cli.jobs import AsJson, Numbers, change, clock
+from watcher.cli.jobs import Job, Jobs, change, clock, show_history, tell_of_more
 from watcher.cli.settings import ask_state, load_settings
-from watcher.cli.terminal import say
+from watcher.cli.terminal import AsJson, say, show_json
 from watcher.errors import WatcherError
 from watcher.model import Kind, Status
-from watcher.service.counter import LARGEST
 
 __all__ = ["outbox"]
 
@@ -43,27 +41,24 @@ def list_letters(
     request = {"verb": "jobs", "status": status, "kind": Kind.SEND, "account": relay, "handler": None, "limit": limit}
     entries = ask_state(load_settings(context), request)
     if as_json:
-        print(json.dumps([{**entry, "state": state(entry)} for entry in entries], indent=2))
+        show_json([{**entry, "state": state(entry)} for entry in entries])
         return
     for entry in entries:
         reason = f": {entry['reason']}" if entry["reason"] else ""
         way = f"to {entry['target']} through {entry['account']}"
         say(f"{entry['id']:>7}  {state(entry):<9} {way}, by {entry['name']}, attempt {entry['attempts']}{reason}")
-    if len(entries) == limit:
-        say(f"(the latest {limit}; --limit shows more)")
+    tell_of_more(entries, limit)
 
 
 @outbox.command()
-def show(
-    context: typer.Context, number: Annotated[int, typer.Argument(min=1, max=LARGEST)], as_json: AsJson = False
-) -> None:
+def show(context: typer.Context, number: Job, as_json: AsJson = False) -> None:
     """Show one recipient's mail: its history, and the dialogue with the server when it last failed."""
     config = load_settings(context)
     entry = ask_state(config, {"verb": "job", "number": number})
     if entry["kind"] != Kind.SEND:
         raise WatcherError(f"job {number} is no outgoing mail: see imap-watcher jobs show {number}")
     if as_json:
-        print(json.dumps({**entry, "state": state(entry)}, indent=2))
+        show_json({**entry, "state": state(entry)})
         return
     say(f"mail {entry['id']} to {entry['target']} through {entry['account']}, by {entry['name']}")
     say(f"  id        {entry['message_id']}, {entry['size']} bytes")
@@ -72,8 +67,7 @@ def show(
     say(f"  state     {state(entry)}{': ' + entry['reason'] if entry['reason'] else ''}")
     if entry["due"]:
         say(f"  due       {clock(entry['due'])}")
-    for move in entry["history"]:
-        say(f"  {clock(move['at'])}  attempt {move['attempt']}  {move['status']}  {move['reason']}".rstrip())
+    show_history(entry)
     if entry["output"]:
         say("  dialogue of the last attempt, without secrets:")
         for line in entry["output"].splitlines():
@@ -81,12 +75,12 @@ def show(
 
 
 @outbox.command()
-def retry(context: typer.Context, numbers: Numbers) -> None:
+def retry(context: typer.Context, numbers: Jobs) -> None:
     """Bring mail back that was given up, as if it had never been tried."""
     change(context, "retry", numbers, "goes out again")
 
 
 @outbox.command()
-def drop(context: typer.Context, numbers: Numbers) -> None:
+def drop(context: typer.Context, numbers: Jobs) -> None:
     """Give up waiting or dead mail for good."""
     change(context, "drop", numbers, "is dropped")

@@ -1,20 +1,15 @@
 """`imap-watcher reload`: take over changed files now, and say what came of it."""
 
-import json
-from typing import Annotated
-
 import typer
 
 from watcher.cli import exits
 from watcher.cli.settings import ask_daemon, load_settings
-from watcher.cli.terminal import complain, say
+from watcher.cli.terminal import AsJson, complain, say, show_json
 
 __all__ = ["reload"]
 
 
-def reload(
-    context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False
-) -> None:
+def reload(context: typer.Context, as_json: AsJson = False) -> None:
     """
     Let the daemon look at its configuration and handlers now, as it does by itself when they change.
 
@@ -23,7 +18,7 @@ def reload(
     told = ask_daemon(load_settings(context), {"verb": "reload"})
     refused, handlers = told["configuration"]["refused"], told["handlers"]
     if as_json:
-        print(json.dumps(told, indent=2))
+        show_json(told)
     else:
         for problem in refused:
             complain(problem)

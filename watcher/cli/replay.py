@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from watcher.cli import exits
+from watcher.cli.asking import Person
 from watcher.cli.completion import account_names, handler_names
-from watcher.cli.init.asking import Person
 from watcher.cli.settings import ask_state, load_settings
-from watcher.cli.terminal import complain, say
+from watcher.cli.terminal import AsJson, complain, say, show_json
 from watcher.config import Config
 from watcher.config.units import parse_duration
 from watcher.errors import WatcherError
@@ -74,7 +74,7 @@ def replay(
     again: Annotated[bool, typer.Option("--again", help="Yes, once more what is done (--status done).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be done.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help=f"Don't ask where there are more than {MANY}.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Have the daemon run handlers again on mails it keeps: dead letters, or with --status done --again those that went
@@ -173,7 +173,7 @@ def carry_out(config: Config, state: State, piece: Piece) -> Piece:
 
 def show(pieces: list[Piece], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([asdict(piece) for piece in pieces], ensure_ascii=False, indent=2))
+        show_json(pieces)
         return
     for piece in pieces:
         where = f"{piece.account}/{piece.folder} UID {piece.uid}"

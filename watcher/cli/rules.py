@@ -1,11 +1,10 @@
 """`imap-watcher rules`: what the rules say to a mail, and why."""
 
-import json
 import shutil
 import stat
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +13,11 @@ from typing import Annotated
 import typer
 
 from watcher.cli import exits
-from watcher.cli.settings import load_settings
-from watcher.cli.terminal import complain, say
+from watcher.cli.settings import account_named, load_settings
+from watcher.cli.terminal import AsJson, complain, say, show_json
 from watcher.config import Config
 from watcher.config.units import parse_duration
-from watcher.errors import Unreadable, WatcherError
+from watcher.errors import Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TRUST_NOBODY
 from watcher.model import Action, Envelope, MailFolder, Plan
@@ -34,8 +33,6 @@ rules = typer.Typer(
     no_args_is_help=True,
     epilog="Example: imap-watcher rules explain --account support invoice.eml",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ def explain_mails(
     age: Annotated[
         str | None, typer.Option(help='How long ago it came in, such as "2d"; by default just now.', metavar="DURATION")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Take saved mails apart and tell for each rule whether it is for them, which key decided, and what would be run.
@@ -95,7 +92,7 @@ def explain_mails(
     finally:
         pool.close()
     if as_json:
-        print(json.dumps([asdict(answer) for answer in answers], ensure_ascii=False, indent=2))
+        show_json(answers)
     else:
         for answer in answers:
             _tell(answer)
@@ -103,12 +100,12 @@ def explain_mails(
 
 
 @rules.command("list")
-def list_rules(context: typer.Context, as_json: Json = False) -> None:
+def list_rules(context: typer.Context, as_json: AsJson = False) -> None:
     """Show the rules in the order in which they are asked."""
     found = load_settings(context).rules
     if as_json:
         listed = [Listed(rule.name, rule.when is None, rule.run, rule.then, rule.on_dead, rule.stop) for rule in found]
-        print(json.dumps([asdict(each) for each in listed], ensure_ascii=False, indent=2))
+        show_json(listed)
         return
     for number, rule in enumerate(found, start=1):
         say(f'{number} "{rule.name}": {_done(rule.run, rule.then, rule.stop)}')
@@ -116,10 +113,9 @@ def list_rules(context: typer.Context, as_json: Json = False) -> None:
 
 def _account(config: Config, given: str | None) -> str:
     """The account that is meant, "" if none can be. Raises WatcherError."""
-    names = [account.name for account in config.accounts]
-    if given is not None and given not in names:
-        raise WatcherError(f"{config.path}: there is no account {given!r}; known here: {', '.join(names)}")
-    return given if given is not None else names[0] if len(names) == 1 else ""
+    if given is not None:
+        return account_named(config, given).name
+    return config.accounts[0].name if len(config.accounts) == 1 else ""
 
 
 def _seconds(age: str) -> float:
@@ -133,7 +129,7 @@ def _answer(pool: UnpackPool, config: Config, mail: Path, envelope: Envelope, no
     """Raises Unreadable, OSError."""
     if not stat.S_ISREG(mail.stat().st_mode):
         raise Unreadable("is no regular file")
-    judging = next((account for account in config.accounts if account.name == envelope.account), None)
+    judging = config.account(envelope.account or "")
     with TemporaryDirectory(prefix="imap-watcher-rules-") as name:
         folder = MailFolder(Path(name))
         shutil.copyfile(mail, folder.raw)
@@ -153,16 +149,12 @@ def _tell(answer: Answer) -> None:
         doing = f"; {_done(told.run, told.then, told.stop)}" if told.fits and not told.hidden_by else ""
         say(f'  rule {number} "{told.rule}": {verdict}: {told.reason}{doing}')
     handlers = ", ".join(step.handler for step in answer.plan.steps) or "nothing"
-    then = ", ".join(map(_action, answer.plan.then)) or "nothing"
+    then = ", ".join(map(str, answer.plan.then)) or "nothing"
     say(f"  it would run: {handlers}; then: {then}" if answer.plan != Plan() else "  no rule does anything with it")
 
 
 def _done(run: Sequence[str], then: Iterable[Action], stop: bool) -> str:
     pieces = [f"runs {', '.join(run)}"] if run else []
-    pieces += [f"then {', '.join(map(_action, then))}"] if then else []
+    pieces += [f"then {', '.join(map(str, then))}"] if then else []
     pieces += ["stops here"] if stop else []
     return ", ".join(pieces) or "does nothing"
-
-
-def _action(action: Action) -> str:
-    return f"{action.verb} {action.target}" if action.target else str(action.verb)

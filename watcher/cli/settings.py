@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from watcher.config import find, load, load_place
+from watcher.config import Account, find, load, load_place
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
 from watcher.service.control import PATIENCE, ask
@@ -19,7 +19,7 @@ from watcher.store.erasure import Erasure
 from watcher.store.lock import hold_state
 from watcher.store.spool import Spool
 
-__all__ = ["ask_daemon", "ask_state", "find_daemon", "load_settings"]
+__all__ = ["account_named", "ask_daemon", "ask_state", "call", "find_daemon", "load_settings"]
 
 
 def load_settings(context: typer.Context) -> Config:
@@ -32,6 +32,15 @@ def find_daemon(context: typer.Context) -> Config:
     """Of that configuration only where its daemon is: it can be asked while the rest is broken. Raises ConfigError."""
     given: Path | None = context.obj
     return load_place(find(given))
+
+
+def account_named(config: Config, name: str) -> Account:
+    """The account of this name. Raises WatcherError if there is none."""
+    account = config.account(name)
+    if account is None:
+        known = ", ".join(each.name for each in config.accounts)
+        raise WatcherError(f"there is no account {name} in {config.path}; known here: {known}")
+    return account
 
 
 def ask_daemon(config: Config, request: Mapping[str, Any]) -> Any:

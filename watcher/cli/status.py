@@ -1,6 +1,5 @@
 """`imap-watcher status`: how each watched folder is, from the running daemon."""
 
-import json
 import sys
 import threading
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from watcher.cli.screen import screen
 from watcher.cli.settings import ask_daemon, find_daemon
-from watcher.cli.terminal import say
+from watcher.cli.terminal import AsJson, say, show_json
 from watcher.cli.wording import lines_of
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
@@ -29,7 +28,7 @@ LONGEST = 300  #: characters of a complaint
 def status(
     context: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="A live table, until Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show each watched folder: its state, when the server last answered, and what work waits."""
     config = find_daemon(context)
@@ -40,7 +39,7 @@ def status(
         with suppress(KeyboardInterrupt):
             follow(config, told)
     elif as_json:
-        print(json.dumps(told, indent=2))
+        show_json(told)
     else:
         for line in lines_of(told):
             say(line)

@@ -1,21 +1,30 @@
-"""What a terminal is shown."""
+"""What commands print: lines for people, JSON for scripts."""
 
 import errno
+import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict
+from typing import Annotated, TypeVar
+
+import typer
 
 from watcher.cli import exits
 from watcher.errors import WatcherError
 from watcher.imap.signals import printable
 
-__all__ = ["complain", "hush", "say", "writing"]
+__all__ = ["AsJson", "complain", "hush", "progress", "say", "show_json", "writing"]
 
 LONGEST = 2000  #: characters of one line
 
 #: Why a write fails though nothing is wrong with us: full disk, quota, limit, no disk or terminal, nobody reads.
 REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE})
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+_T = TypeVar("_T")
 
 
 def say(line: str) -> None:
@@ -27,6 +36,20 @@ def complain(line: str) -> None:
     """The same on standard error, under our name. If that takes nothing, the exit code has to tell."""
     with suppress(OSError):
         print(f"imap-watcher: {printable(line, LONGEST)}", file=sys.stderr)
+
+
+def show_json(value: object) -> None:
+    """Print what JSON can hold, or dataclasses of that. In ASCII: what a mail says may steer a terminal here, too."""
+    print(json.dumps(value, indent=2, default=asdict))
+
+
+def progress(
+    items: Iterable[_T], length: int, *, worth: int = 1, label: str = ""
+) -> AbstractContextManager[Iterable[_T]]:
+    """The same `items`, with a bar on a terminal if they are `worth` that many or more."""
+    if length < worth or not sys.stderr.isatty():
+        return nullcontext(items)
+    return typer.progressbar(items, length=length, label=label, file=sys.stderr)
 
 
 @contextmanager

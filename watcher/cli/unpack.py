@@ -3,11 +3,10 @@
 import os
 import shutil
 import stat
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -15,7 +14,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from watcher.cli import exits
-from watcher.cli.terminal import complain
+from watcher.cli.terminal import complain, progress
 from watcher.errors import Unreadable
 from watcher.imap.signals import printable
 from watcher.mail.pool import UnpackPool
@@ -40,13 +39,9 @@ def unpack(
     twice = [stem for stem, times in Counter(mail.stem for mail in mails).items() if times > 1]
     if twice:
         raise typer.BadParameter(f"several mails are called {printable(twice[0])}: their folder would be the same")
-    results = problems(mails, to)
-    watched = len(mails) >= MANY and sys.stderr.isatty()
     failed = False
-    with (
-        typer.progressbar(results, length=len(mails), file=sys.stderr) if watched else nullcontext(results) as progress
-    ):
-        for problem in progress:
+    with progress(problems(mails, to), len(mails), worth=MANY) as results:
+        for problem in results:
             if problem:
                 failed = True
                 complain(problem)

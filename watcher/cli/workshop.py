@@ -10,7 +10,7 @@ from watcher.config import Config, HandlerSettings, find, load
 from watcher.config.settings import default_file
 from watcher.errors import WatcherError
 
-__all__ = ["Workshop", "check_name", "mode_of", "open_workshop", "rule_for"]
+__all__ = ["Workshop", "check_name", "mode_of", "open_workshop", "program_for", "rule_for", "taken_by"]
 
 #: A handler's name becomes a file name, a key of TOML and the name of a Python package.
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
@@ -36,7 +36,12 @@ class Workshop:
     @property
     def program(self) -> str:
         """How this command is called for this configuration, ready for a shell."""
-        return "imap-watcher" if self.path == default_file() else f"imap-watcher --config {shlex.quote(str(self.path))}"
+        return program_for(self.path)
+
+
+def program_for(config: Path) -> str:
+    """How this command is called for the configuration at `config`, ready for a shell."""
+    return "imap-watcher" if config == default_file() else f"imap-watcher --config {shlex.quote(str(config))}"
 
 
 def open_workshop(context: typer.Context) -> Workshop:
@@ -53,6 +58,11 @@ def check_name(name: str) -> str:
             f"{name!r} can't name a handler: take letters, digits, '-' and '_', {_LONGEST} at most, no '-' first"
         )
     return name
+
+
+def taken_by(folder: Path, name: str) -> list[Path]:
+    """The files in `folder` by which the handler `name` is there already."""
+    return sorted((*folder.glob(name), *folder.glob(f"{name}.*")))
 
 
 def mode_of(text: str) -> int:

@@ -112,6 +112,10 @@ class Config:
     alerts: AlertSettings | None = None  #: None: errors are only logged
     warnings: tuple[str, ...] = ()  #: one line each: file, line, key, what is doubtful
 
+    def account(self, name: str) -> Account | None:
+        """The account `name`, if there is one. Looks through all of them; `Standing` has a faster way."""
+        return next((account for account in self.accounts if account.name == name), None)
+
     def handler(self, name: str) -> HandlerSettings:
         """The settings of the handler `name`, whether it has a section or not."""
         return self.handlers.get(name) or self.unnamed

@@ -1,6 +1,5 @@
 """`imap-watcher doctor`: what is wrong between us and a mailbox, and what to do about it."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
@@ -16,11 +15,11 @@ from watcher.cli.doctor.findings import Diagnosis, Finding, Mark, verdict
 from watcher.cli.doctor.page import Page
 from watcher.cli.doctor.sending import examine_sending
 from watcher.cli.send import instance
-from watcher.cli.settings import call, load_settings
+from watcher.cli.settings import account_named, call, load_settings
+from watcher.cli.terminal import AsJson, show_json
 from watcher.config.accounts import Account
 from watcher.config.providers.resolver import DnsResolver
 from watcher.config.settings import Config
-from watcher.errors import WatcherError
 from watcher.model import Kind, Status
 
 __all__ = ["doctor"]
@@ -47,7 +46,7 @@ def doctor(
         bool, typer.Option("--circle", help="Send a mail to the account itself, and see it arrive and be handled.")
     ] = False,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for each step.", metavar="SECONDS")] = 20.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each account.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at each account step by step, from DNS to the push of a new mail; each failure with cause and cure."""
     config = load_settings(context)
@@ -55,17 +54,14 @@ def doctor(
     page = None if as_json else Page()
     diagnoses = [diagnose(account, config, trials, page) for account in chosen(config, accounts or [])]
     if as_json:
-        print(json.dumps([{**asdict(one), "well": one.well} for one in diagnoses], ensure_ascii=False, indent=2))
+        show_json([{**asdict(one), "well": one.well} for one in diagnoses])
     if not all(diagnosis.well for diagnosis in diagnoses):
         raise typer.Exit(exits.FAILED)
 
 
 def chosen(config: Config, names: list[str]) -> list[Account]:
-    known = {account.name: account for account in config.accounts}
-    for name in names:
-        if name not in known:
-            raise WatcherError(f"there is no account {name} in {config.path}; known here: {', '.join(known)}")
-    return [known[name] for name in names] or list(config.accounts)
+    """The accounts that are meant, all if none is named. Raises WatcherError."""
+    return [account_named(config, name) for name in names] or list(config.accounts)
 
 
 def findings_of(account: Account, config: Config, trials: Trials) -> Iterator[Finding]:

@@ -1,15 +1,14 @@
 """`imap-watcher handlers`: those that come with it, to be looked at and put into use."""
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from watcher.cli.files import Placement
 from watcher.cli.handlers.shipped import Shipped, find_shipped, shipped
-from watcher.cli.terminal import say
-from watcher.cli.workshop import Workshop, mode_of, open_workshop
+from watcher.cli.terminal import AsJson, say, show_json
+from watcher.cli.workshop import Workshop, mode_of, open_workshop, taken_by
 from watcher.errors import WatcherError
 
 __all__ = ["handlers"]
@@ -29,7 +28,6 @@ def names(incomplete: str) -> list[str]:
         return []
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 Name = Annotated[str, typer.Argument(help="As in `handlers list`.", metavar="NAME", autocompletion=names)]
 
 
@@ -56,9 +54,9 @@ class Added:
 def list_shipped(context: typer.Context, as_json: AsJson = False) -> None:
     """List what there is. A star marks those that are in the handlers folder."""
     workshop = open_workshop(context)
-    listed = [Listed(one.name, one.about, bool(_there(workshop, one.name))) for one in shipped()]
+    listed = [Listed(one.name, one.about, bool(taken_by(workshop.handlers, one.name))) for one in shipped()]
     if as_json:
-        print(json.dumps([asdict(one) for one in listed], ensure_ascii=False, indent=2))
+        show_json(listed)
         return
     width = max(len(one.name) for one in listed)
     for one in listed:
@@ -76,22 +74,16 @@ def show(name: Name) -> None:
 def add(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Copy a handler into the handlers folder, to be used as it is or changed. Nothing is overwritten."""
     workshop, one = open_workshop(context), find_shipped(name)
-    for there in _there(workshop, name):
+    for there in taken_by(workshop.handlers, name):
         raise WatcherError(f"{there} is there already, and stays as it is")
     path = workshop.handlers / one.path.name
     with Placement() as placement:
         placement.create(path, one.text, mode_of(one.text))
         placement.keep()
     if as_json:
-        print(json.dumps(asdict(Added(name, str(path), one.example, str(workshop.path))), ensure_ascii=False, indent=2))
+        show_json(Added(name, str(path), one.example, str(workshop.path)))
         return
     _tell(workshop, one)
-
-
-def _there(workshop: Workshop, name: str) -> list[str]:
-    """Files in the handlers folder that are this handler."""
-    folder = workshop.handlers
-    return [str(path) for path in (*folder.glob(name), *folder.glob(f"{name}.*"))]
 
 
 def _tell(workshop: Workshop, one: Shipped) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from watcher.cli.init.asking import Person
+from watcher.cli.asking import Person
 from watcher.cli.init.consent import by_consent, client_of
 from watcher.cli.init.entry import Place, drafted, enter, known_accounts, refuse_twin, with_server
 from watcher.cli.init.provider import find_profile, first_steps

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.cli.init.asking import Person
+from watcher.cli.asking import Person
 from watcher.cli.init.text import client_section
 from watcher.config.oauth.issuer import Issuer, issuers
 from watcher.config.providers import Login, Profile

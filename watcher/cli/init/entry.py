@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from watcher.cli.asking import Person
 from watcher.cli.cure import cure
-from watcher.cli.init.asking import Person
 from watcher.cli.init.provider import password_word
 from watcher.cli.init.text import Section, account_section, first_file, password_line
 from watcher.config import load

@@ -1,14 +1,13 @@
 """Writing what was found out: the account, its password, a first handler; all of it, or nothing."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from watcher.cli.files import Placement
 from watcher.cli.init.text import HELLO, first_file
+from watcher.cli.workshop import program_for
 from watcher.config import load
 from watcher.config.secret import Secret
-from watcher.config.settings import default_file
 
 __all__ = ["next_commands", "write"]
 
@@ -40,7 +39,7 @@ def write(path: Path, section: str, secrets: Mapping[str, Secret]) -> None:
 
 def next_commands(path: Path, *, login: str = "") -> str:
     """What to do now. `login`: the account for which somebody must consent first."""
-    program = "imap-watcher" if path == default_file() else f"imap-watcher --config {shlex.quote(str(path))}"
+    program = program_for(path)
     consent = f"  {program} login {login}    # sign in with a browser, here or on another machine: login --help\n"
     return f"""\
 Now:

@@ -1,9 +1,8 @@
 """`imap-watcher new-handler`: a small handler that works, to go on from."""
 
-import json
 import shlex
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,8 +12,8 @@ from typing import Annotated
 import typer
 
 from watcher.cli.files import Placement
-from watcher.cli.terminal import complain, say
-from watcher.cli.workshop import Workshop, check_name, mode_of, open_workshop, rule_for
+from watcher.cli.terminal import AsJson, complain, say, show_json
+from watcher.cli.workshop import Workshop, check_name, mode_of, open_workshop, rule_for, taken_by
 from watcher.errors import WatcherError
 from watcher.jobs.contract import PATH
 
@@ -53,7 +52,7 @@ def new_handler(
     to: Annotated[
         Path | None, typer.Option(help="Directory to write it to; else the handlers folder.", metavar="DIR")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Write a small handler that works, with comments, to go on from. Nothing is overwritten.
@@ -68,7 +67,7 @@ def new_handler(
     made = _write_package(name, to or Path()) if package else _write(name, lang, to or workshop.handlers)
     told = Made(name, tuple(map(str, made)), rule_for(name), str(workshop.path), _next(workshop, name, made, package))
     if as_json:
-        print(json.dumps(asdict(told), ensure_ascii=False, indent=2))
+        show_json(told)
     else:
         _tell(told)
     if lang is not Language.ENTRY_POINT:
@@ -78,7 +77,7 @@ def new_handler(
 def _write(name: str, lang: Language, folder: Path) -> list[Path]:
     """The handler as one file. Raises WatcherError if a handler of that name is there."""
     path = folder.absolute() / f"{name}{_SUFFIX[lang]}"
-    for there in (*folder.glob(name), *folder.glob(f"{name}.*")):
+    for there in taken_by(folder, name):
         raise WatcherError(f"{there} is there already, and stays as it is; take another name")
     text = _filled(_templates() / f"{lang}.template", name)
     with Placement() as placement:

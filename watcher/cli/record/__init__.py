@@ -1,10 +1,9 @@
 """`imap-watcher record`: save mails of a mailbox as files, to try handlers on; nothing changes on the server."""
 
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +14,9 @@ from watcher.cli.completion import account_names
 from watcher.cli.files import Placement
 from watcher.cli.record.masking import masked
 from watcher.cli.record.standins import Disguise
-from watcher.cli.settings import load_settings
-from watcher.cli.terminal import complain, say
-from watcher.config import Account, Config
+from watcher.cli.settings import account_named, load_settings
+from watcher.cli.terminal import AsJson, complain, say, show_json
+from watcher.config import Account
 from watcher.errors import Unreadable, WatcherError
 from watcher.imap.approach import credential_of, endpoint_of
 from watcher.imap.link import Link, connect
@@ -52,7 +51,7 @@ def record(
     keep_attachments: Annotated[
         bool, typer.Option("--keep-attachments", help="With --mask: leave attached files as they are.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Save mails as .eml files, readable by you alone, to try handlers on. The folder is opened for reading only (EXAMINE,
@@ -64,15 +63,14 @@ def record(
 
     Examples: imap-watcher record support --limit 3; imap-watcher record support --query 'FROM "supplier"' --mask
     """
-    config = load_settings(context)
-    chosen = account_named(config, account)
+    chosen = account_named(load_settings(context), account)
     disguise = Disguise(secrets.token_bytes(32)) if mask else None
     with opened(chosen) as link:
         link.examine(folder or chosen.folders[0])
         uids = link.search_for(query)[-limit:]
         done = [saved(link, uid, to, disguise, keep_attachments=keep_attachments) for uid in uids]
     if as_json:
-        print(json.dumps([asdict(one) for one in done], ensure_ascii=False, indent=2))
+        show_json(done)
     for one in done:
         if one.problem:
             complain(f"UID {one.uid}: {one.problem}")
@@ -82,15 +80,6 @@ def record(
         complain("no mail fits")
     if any(one.problem for one in done):
         raise typer.Exit(exits.FAILED)
-
-
-def account_named(config: Config, name: str) -> Account:
-    """Raises WatcherError if there is none of this name."""
-    for account in config.accounts:
-        if account.name == name:
-            return account
-    known = ", ".join(account.name for account in config.accounts)
-    raise WatcherError(f"there is no account {name} in {config.path}; known here: {known}")
 
 
 @contextmanager

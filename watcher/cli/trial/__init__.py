@@ -1,12 +1,11 @@
 """`imap-watcher try`: one handler on one mail, as the daemon would run it."""
 
-import json
 import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +15,8 @@ import typer
 
 from watcher.cli import exits
 from watcher.cli.completion import account_names, handler_names
+from watcher.cli.settings import account_named
+from watcher.cli.terminal import AsJson, show_json
 from watcher.cli.trial.bench import Bench, Run, bench, lay_out, runs, stand_in, standing_in, surroundings
 from watcher.cli.trial.page import show_call, show_end, show_run
 from watcher.cli.trial.report import Report, RunReport, call_of, mail_of, report_of_run, rule_says
@@ -58,7 +59,7 @@ def try_handler(
     keep: Annotated[
         Path | None, typer.Option(help="Keep the mail folder in this new directory.", metavar="DIR")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """
     Run a handler on a saved mail as the daemon would, with its settings, and show the call, what it printed and asked
@@ -78,7 +79,7 @@ def try_handler(
         on = lay_out(root, raw, name, workshop.config, chosen_account(workshop, account))
         report = carried_out(wanted, on, workshop)
     if as_json:
-        print(json.dumps(asdict(report), ensure_ascii=False, indent=2))
+        show_json(report)
     else:
         show_end(report, keep)
     if not instead and report.runs[-1].verdict not in {Verdict.DONE, Verdict.STOP}:
@@ -131,12 +132,11 @@ def located(workshop: Workshop, handler: str) -> tuple[Path, str]:
 
 def chosen_account(workshop: Workshop, account: str) -> str:
     """The name of the account whose mail it plays. Raises WatcherError if there is none of this name."""
-    known = [one.name for one in workshop.config.accounts] if workshop.config else []
-    if account and account not in known:
-        raise WatcherError(
-            f"there is no account {account} in {workshop.path}; known here: {', '.join(known) or 'none'}"
-        )
-    return account or next(iter(known), "")
+    if workshop.config is None and account:
+        raise WatcherError(f"there is no account {account}, as {workshop.path} is not there")
+    if workshop.config is None:
+        return ""
+    return (account_named(workshop.config, account) if account else workshop.config.accounts[0]).name
 
 
 @contextmanager

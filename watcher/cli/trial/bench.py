@@ -90,7 +90,7 @@ def lay_out(root: Path, raw: IO[bytes], name: str, config: Config | None, accoun
     except OSError as error:
         raise WatcherError(f"the mail can't be copied to {root}: {error.strerror}") from error
     place, received = Place(account or NOBODY, "INBOX", 1, 1), datetime.now(UTC)
-    judging = next((one for one in config.accounts if one.name == account), None) if config else None
+    judging = config.account(account) if config else None
     pool = UnpackPool(1, config.limits if config else USUAL)
     try:
         envelope = Envelope(key, place.account, place.folder, place.uidvalidity, place.uid, received)

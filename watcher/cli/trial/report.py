@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from watcher.cli.trial.bench import Bench, Run
 from watcher.config import Config, HandlerSettings
 from watcher.jobs.program import HandlerKind, Program
-from watcher.model import Action, Status, Verb, Verdict
+from watcher.model import Status, Verb, Verdict
 from watcher.rules.route import route
 from watcher.rules.sight import taken_apart
 
@@ -115,16 +115,12 @@ def report_of_run(run: Run, settings: HandlerSettings, changed: Sequence[str]) -
     """One run in words."""
     outcome = run.outcome
     letters = tuple(f"{one.action} {', '.join((*one.to, *one.cc, *one.bcc))}".rstrip() for one in run.letters)
-    actions = (*map(words, outcome.actions), *(f"{letter} (not sent by `try`)" for letter in letters))
+    actions = (*map(str, outcome.actions), *(f"{letter} (not sent by `try`)" for letter in letters))
     step = next_step(run, settings)
     return RunReport(
         run.work.attempt, round(run.seconds, 3), outcome.verdict, outcome.reason, outcome.output, actions,
         tuple(changed), step,
     )  # fmt: skip
-
-
-def words(action: Action) -> str:
-    return f"{action.verb} {action.target}".rstrip()
 
 
 def next_step(run: Run, settings: HandlerSettings) -> str:
@@ -139,7 +135,7 @@ def next_step(run: Run, settings: HandlerSettings) -> str:
     if decision.status is Status.DEAD:
         return f"dead letter, kept until `imap-watcher jobs retry` or `drop`: {decision.reason}"
     actions = sorted(run.outcome.actions, key=lambda action: ORDER.get(action.verb, 0))
-    then = f"; once all handlers of the mail are done: {', '.join(map(words, actions))}" if actions else ""
+    then = f"; once all handlers of the mail are done: {', '.join(map(str, actions))}" if actions else ""
     chain = ", and the later handlers of the rule are skipped" if verdict is Verdict.STOP else ""
     return f"done, never again on this mail{chain}{then}"
 
@@ -152,6 +148,6 @@ def rule_says(on: Bench, config: Config | None, name: str) -> str:
     chains = [step.chain for step in plan.steps if step.handler == name]
     if not chains:
         return "none gives this mail to it"
-    then = ", ".join(words(action) for action in plan.then) or "nothing"
-    dead = ", ".join(words(action) for chain, action in plan.on_dead if chain in chains)
+    then = ", ".join(map(str, plan.then)) or "nothing"
+    dead = ", ".join(str(action) for chain, action in plan.on_dead if chain in chains)
     return f"{', '.join(chains)}: then {then}" + (f"; on_dead {dead}" if dead else "")
