@@ -46,13 +46,15 @@ def save(attachment: Attachment, folder: Path) -> Path:
     """The file with its content in `folder`, written unless it is there: whole, or not at all."""
     draft = folder / f".{os.environ['WATCHER_KEY']}.part"
     shutil.copyfile(attachment.path, draft)
+    sync(draft)
     try:
         for target in names(folder / attachment.path.name):
             try:
                 os.link(draft, target)
             except FileExistsError:
-                if digest(target) != attachment.sha256:
+                if target.stat().st_size != attachment.size or digest(target) != attachment.sha256:
                     continue
+            sync(folder)
             return target
     finally:
         draft.unlink()
@@ -63,6 +65,15 @@ def names(path: Path) -> Iterator[Path]:
     """`path`, then the same with a number."""
     yield path
     yield from (path.with_stem(f"{path.stem} ({number})") for number in count(2))
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep a file, or the names in a directory: once we end well, the mail may be deleted."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def digest(path: Path) -> str:

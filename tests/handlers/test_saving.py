@@ -5,16 +5,21 @@ import gzip
 import io
 import json
 import mailbox
+import os
 import sqlite3
+import subprocess
 import zipfile
 from contextlib import closing
 
 import pytest
 
+from tests.handlers.conftest import SHIPPED
 from watcher.cli.demo.mails import samples
 from watcher.model import Verdict
 
 PDF = b"%PDF-1.4 small"
+MAILDIR = SHIPPED / "to-maildir"
+NOBODY = 65534
 [INVOICE] = [sample.raw for sample in samples() if "PDF" in sample.title]  # with a PDF that can be read
 
 # --- files ----------------------------------------------------------------------------------------------------------
@@ -55,6 +60,20 @@ def test_to_maildir(shop, letter):
     path.rename(shop.out / "cur" / f"{path.name}:2,S")  # a mail program has shown it
     assert shop.run("to-maildir", mail, 3).verdict is Verdict.DONE
     assert list((shop.out / "new").iterdir()) == []
+
+
+def test_to_maildir_goes_on_after_a_kill(tmp_path):
+    """A copy of a read-only mail is read-only, too. Root would not notice."""
+    (tmp_path / "tmp").mkdir()
+    for name in ("message.eml", "tmp/key.imap-watcher"):
+        (tmp_path / name).write_text("Subject: Hi\n\n" if name == "message.eml" else "Subj")
+        (tmp_path / name).chmod(0o400)
+    user = NOBODY if os.geteuid() == 0 else os.geteuid()
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.chown(path, user, -1)
+    surroundings = {"PATH": os.defpath, "WATCHER_KEY": "key", "TO": "."}
+    subprocess.run(["/bin/sh"], input=MAILDIR.read_bytes(), cwd=tmp_path, env=surroundings, user=user, check=True)
+    assert (tmp_path / "new" / "key.imap-watcher").read_text() == "Subject: Hi\n\n"
 
 
 def test_invoice_pdf(shop, letter):
@@ -213,6 +232,22 @@ def test_dmarc_report(shop, attached, pack, file):
         ("big.example", "192.0.2.1", "7", "pass"),
         ("big.example", "2001:db8::1", "1", "fail"),
     ]
+
+
+@pytest.mark.parametrize("file", ["dmarc.csv", "dmarc.jsonl"])
+def test_dmarc_report_goes_on_where_a_power_failure_has_cut(shop, attached, file):
+    shop.install("dmarc-report", FILE=str(shop.out / file))
+    reports = [attached(REPORT.format(org=org).encode(), "r.xml", "text/xml", subject=org) for org in ("größe", "b")]
+    assert shop.run("dmarc-report", reports[0]).verdict is Verdict.DONE
+    whole = (shop.out / file).read_bytes()
+    for length in (0, whole.find("ö".encode()) + 1, whole.rfind("ö".encode()) + 1, len(whole) - 1):
+        (shop.out / file).write_bytes(whole[:length])
+        assert shop.run("dmarc-report", reports[1]).verdict is Verdict.DONE
+        assert shop.run("dmarc-report", reports[0]).verdict is Verdict.DONE
+        text = (shop.out / file).read_text()
+        lines = text.splitlines()
+        rows = list(csv.DictReader(lines)) if file == "dmarc.csv" else list(map(json.loads, lines))
+        assert sorted(row["org"] + row["count"] for row in rows) == ["b1", "b7", "größe1", "größe7"]
 
 
 BOMB = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "ha">]><feedback>&a;</feedback>'
