@@ -1,6 +1,7 @@
 """What handlers ask for, as it is written: in the thread, to whom they may write, and never into a loop."""
 
 import tracemalloc
+from dataclasses import replace
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def test_the_same_run_gives_the_same_letter(room):
     assert room.write(REPLY).postings[0].message_id == room.write(REPLY).postings[0].message_id
     one, two = room.write(REPLY, REPLY).postings
     assert one.key != two.key
+
+
+def test_what_is_done_again_by_hand_leaves_the_letter_of_the_first_time_alone(room):
+    (first,) = room.write(REPLY).postings
+    before = room.sent(first)
+    work = replace(room.arrive(), id=2, replay=True)
+    (second,) = room.scribe.write(work, [Request(Sending.REPLY, text="Thanks again")], []).postings
+    assert second.key != first.key
+    assert room.sent(first) == before
+    assert b"Thanks again" in room.sent(second)
 
 
 def test_reply_to_counts_more_than_from(room):

@@ -7,7 +7,6 @@ What is in the spool before the ledger knows of it is rubbish, and is swept away
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from watcher.config.handlers import HandlerSettings
@@ -15,7 +14,7 @@ from watcher.config.smtp import Relay
 from watcher.mail.facts import from_json
 from watcher.mail.raw import Raw
 from watcher.model import Address, Work, identity
-from watcher.outbox.compose import Letter, Stamp, pieces, prove
+from watcher.outbox.compose import Letter, pieces, prove, stamped
 from watcher.outbox.enclosures import LetterRefused
 from watcher.outbox.fields import normal
 from watcher.outbox.guard import answer_caps, answer_to, letter_caps, objection, own, trail
@@ -24,7 +23,7 @@ from watcher.posting import Cap, Posting
 from watcher.store.spool import Spool
 from watcher.wishes import Correspondence, Request, Sending
 
-__all__ = ["Envelope", "Scribe", "Us", "put", "store"]
+__all__ = ["Franking", "Scribe", "Us", "put", "store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +83,16 @@ class Scribe:
             case Sending.SEND:
                 letter, answers = new_mail(request, source, sender), ""
         letter = replace(letter, trail=trail(message))
+        again = (work.id,) if work.replay else ()  # the letter of the first time may be on its way still
         people = tuple(recipients(request, letter))
         if request.action is not Sending.REPLY:
             check_recipients(people, settings, work.name)
         return put(
             self.spool,
-            identity("letter", work.key, work.name, number),
+            identity("letter", work.key, work.name, number, *again),
             letter,
             people,
-            Envelope(
+            Franking(
                 relay.name,
                 work.name,
                 self.us.instance,
@@ -125,39 +125,47 @@ def check_recipients(people: Sequence[str], settings: HandlerSettings, handler: 
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class Franking:
     """How a letter goes, beside its recipients."""
 
     relay: str
     author: str  #: the handler, or what else had it sent
-    instance: str  #: name of the ledger
+    loop: str  #: for its loop field: the name of the ledger, and what it is if it is mail of our own
     answers: str = ""  #: address that it answers by itself
     caps: tuple[Cap, ...] = ()  #: beyond one of these it is not sent
 
 
-def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], envelope: Envelope) -> Posting:
+def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], franking: Franking) -> Posting:
     """Compose a letter and make it durable in the spool. Raises MailRefused, SpoolFull, StorageFailed."""
-    sender = normal(letter.sender.address)
-    stamp = Stamp(f"<{key}@{sender.rpartition('@')[2]}>", datetime.now(UTC), envelope.instance)
+    stamp = stamped(key, letter.sender, franking.loop)
 
     def prove_file(file: Path) -> None:
         with file.open("rb") as mail, closing(Raw.of_file(mail.fileno())) as raw:
             prove(raw, letter, stamp)
 
-    return store(spool, key, pieces(letter, stamp), stamp.message_id, sender, people, envelope, prove_file)
+    digest, size = store(spool, key, pieces(letter, stamp), prove_file)
+    return Posting(
+        key=key,
+        relay=franking.relay,
+        author=franking.author,
+        sender=normal(letter.sender.address),
+        recipients=people,
+        message_id=stamp.message_id,
+        digest=digest,
+        size=size,
+        answers=franking.answers,
+        caps=franking.caps,
+    )
 
 
-def store(  # noqa: PLR0917 - called from here and for a mail that was built by others
-    spool: Spool,
-    key: str,
-    mail: Iterable[bytes],
-    message_id: str,
-    sender: str,
-    people: tuple[str, ...],
-    envelope: Envelope,
-    prove_file: Callable[[Path], None] = lambda _: None,
-) -> Posting:
-    """A mail, in pieces, made durable once it is proven. Raises MailRefused, SpoolFull, StorageFailed."""
+def store(
+    spool: Spool, key: str, mail: Iterable[bytes], prove_file: Callable[[Path], None] = lambda _: None
+) -> tuple[str, int]:
+    """
+    A mail, in pieces, made durable once it is proven; the sha256 of its bytes in hex, and their number.
+
+    Raises SpoolFull, StorageFailed, and what `prove_file` does.
+    """
     draft = spool.draft(key)
     with ExitStack() as unless_durable:
         unless_durable.callback(draft.discard)
@@ -167,15 +175,4 @@ def store(  # noqa: PLR0917 - called from here and for a mail that was built by 
         prove_file(draft.folder.raw)
         spool.settle([key])
         unless_durable.pop_all()
-    return Posting(
-        key=key,
-        relay=envelope.relay,
-        author=envelope.author,
-        sender=sender,
-        recipients=people,
-        message_id=message_id,
-        digest=draft.whole.hexdigest(),
-        size=draft.size,
-        answers=envelope.answers,
-        caps=envelope.caps,
-    )
+    return draft.whole.hexdigest(), draft.size
