@@ -130,7 +130,7 @@ def test_one_that_comes_in_is_deleted_and_its_time_is_known(house):
 def test_no_word_of_a_mail_makes_it_one(house):
     house.look()
     [letter] = house.taken()
-    mark = f"{LOOP}: {house.canaries.mark}".encode()
+    mark = f"{LOOP}: {house.canaries.own.mark}".encode()
     assert mark in letter.read_bytes()
     assert house.comes_in(letter, lambda raw: raw.replace(b"Message-ID: <", b"Message-ID: <x")) is None
     assert house.comes_in(letter, lambda raw: raw.replace(mark, mark[:-1])) is None

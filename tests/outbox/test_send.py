@@ -13,9 +13,10 @@ from tests.fakes.smtp_server import CUT, SmtpServer
 from watcher.config.masking import mask
 from watcher.config.secret import PlainSource, Secret
 from watcher.errors import MailboxLost, ServerUntrusted
+from watcher.model import Verdict
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.send import Patience, Refused, Session
-from watcher.outbox.signals import Remedy, Trouble
+from watcher.outbox.signals import Trouble
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut
 
@@ -89,7 +90,7 @@ def test_a_refused_login_tells_and_shows_no_secret(auth, opened):
         source = PlainSource(Secret(canary))
         with pytest.raises(Refused) as refusal:
             opened(server.relay(source=source, token=auth == "XOAUTH2"), talk)
-        assert (refusal.value.signal.trouble, refusal.value.signal.remedy) == (Trouble.AUTH, Remedy.PAUSE)
+        assert (refusal.value.signal.trouble, refusal.value.signal.verdict) == (Trouble.AUTH, Verdict.HOLD)
         shown = talk.text() + str(refusal.value) + repr(refusal.value)
         assert "535" in shown
         assert_hidden(canary, shown)
@@ -170,8 +171,8 @@ def test_each_recipient_has_his_own_answer(parcel, opened):
         server.on("RCPT", b"550 5.1.1 no such user\r\n")
         server.on("RCPT", b"450 4.2.1 later\r\n")
         results = session.deliver(parcel(MAIL, "a@b.c", "b@b.c", "c@b.c", "d@b.c"))
-        verdicts = [found and found.signal.remedy for found in results.values()]
-        assert verdicts == [None, Remedy.NEVER, Remedy.LATER, None]
+        verdicts = [found and found.signal.verdict for found in results.values()]
+        assert verdicts == [None, Verdict.NEVER, Verdict.LATER, None]
         assert len(server.mails) == 1
 
 

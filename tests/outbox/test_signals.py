@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from watcher.config.providers import profile_for
 from watcher.config.units import parse_duration
-from watcher.outbox.signals import Remedy, Step, Trouble, knowledge, meaning, reply
+from watcher.model import Verdict
+from watcher.outbox.signals import Step, Trouble, knowledge, meaning, reply
 
 OTHER = profile_for("a@example.com")
 
@@ -22,16 +23,16 @@ CASES = cases()
 
 
 @pytest.mark.parametrize(
-    ("step", "domain", "trouble", "remedy", "wait", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
+    ("step", "domain", "trouble", "verdict", "wait", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
 )
-def test_each_real_reply_leads_to_its_class_remedy_wait_and_words(step, domain, trouble, remedy, wait, words, line):
+def test_each_real_reply_leads_to_its_class_verdict_wait_and_words(step, domain, trouble, verdict, wait, words, line):
     told = reply(int(line[:3]), line[4:].replace("\\n", "\n").encode())
     signal = meaning(told, Step(step), profile_for(f"a@{domain}"))
-    assert (signal.trouble, signal.remedy) == (trouble, remedy)
+    assert (signal.trouble, signal.verdict) == (trouble, verdict)
     assert words
     assert words in signal.words
     assert signal.wait == (None if wait in {"grows", "none"} else parse_duration(wait))
-    assert (wait == "none") == (signal.remedy is Remedy.NEVER)
+    assert (wait == "none") == (signal.verdict is Verdict.NEVER)
 
 
 def test_there_are_enough_of_them_and_every_class_is_met():
@@ -42,15 +43,15 @@ def test_there_are_enough_of_them_and_every_class_is_met():
 @pytest.mark.parametrize("code", [421, 450, 451, 452])
 @pytest.mark.parametrize("step", list(Step))
 def test_a_passing_code_without_words_is_never_the_end(code, step):
-    assert meaning(reply(code, b"sorry"), step).remedy is Remedy.LATER
+    assert meaning(reply(code, b"sorry"), step).verdict is Verdict.LATER
 
 
 @pytest.mark.parametrize("code", [530, 535, 550])
 @pytest.mark.parametrize("step", list(Step))
 def test_a_lasting_code_without_words_is_not_tried_again_by_itself(code, step):
     signal = meaning(reply(code, b"no"), step)
-    assert signal.remedy in {Remedy.NEVER, Remedy.PAUSE}
-    assert signal.remedy is Remedy.NEVER or signal.wait >= 900
+    assert signal.verdict in {Verdict.NEVER, Verdict.HOLD}
+    assert signal.verdict is Verdict.NEVER or signal.wait >= 900
 
 
 def test_a_relay_has_advice_of_its_own():

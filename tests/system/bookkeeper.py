@@ -20,7 +20,8 @@ from pathlib import Path
 from watcher.cursor import Anchor, Arrival, Cursor
 from watcher.errors import SpoolFull, StorageFailed
 from watcher.model import Kind, Outcome, Place, Plan, Step, Verdict, Work, identity
-from watcher.outbox.scribe import Envelope, store
+from watcher.outbox.scribe import store
+from watcher.posting import Posting
 from watcher.retry import RetryPolicy, decide
 from watcher.store.database import Database
 from watcher.store.desk import Desk
@@ -112,17 +113,11 @@ class Books:
     def answered(self, work: Work) -> Outcome:
         number = work.place.uid
         try:
-            posting = store(
-                self.spool,
-                letter_key(number),
-                [letter(number)],
-                f"<answer-{number}@example.org>",
-                "us@example.org",
-                ("peer@example.org",),
-                Envelope("relay", "answer", "instance"),
-            )
+            digest, size = store(self.spool, letter_key(number), [letter(number)])
         except SpoolFull as error:
             return Outcome(Verdict.LATER, str(error))
+        message_id, people = f"<answer-{number}@example.org>", ("peer@example.org",)
+        posting = Posting(letter_key(number), "relay", "answer", "us@example.org", people, message_id, digest, size)
         return Outcome(Verdict.DONE, postings=(posting,))
 
 

@@ -22,7 +22,7 @@ from tests.system.handler_log import shell_handler
 from tests.system.mails import mail
 from tests.system.waiting import until
 from watcher.errors import SpoolFull
-from watcher.outbox.scribe import Envelope, store
+from watcher.outbox.scribe import store
 from watcher.store.database import Database
 from watcher.store.spool import Spool
 
@@ -182,7 +182,7 @@ def test_a_letter_without_room_leaves_nothing_behind(tmp_path, take, size):
         spool = Spool(disk)
         take(disk)
         with pytest.raises(SpoolFull):
-            store(spool, "k", [bytes(size)], "<1@x>", "us@example.org", ("a@example.org",), Envelope("r", "h", "i"))
+            store(spool, "k", [bytes(size)])
         assert list(spool.path.iterdir()) == []
 
 

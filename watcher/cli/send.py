@@ -4,7 +4,6 @@ import sys
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -17,13 +16,13 @@ from watcher.config.settings import Config
 from watcher.config.smtp import Relay
 from watcher.errors import WatcherError
 from watcher.model import Address, Kind, identity
-from watcher.outbox.compose import Letter, Stamp, compose
+from watcher.outbox.compose import Letter, Stamp, compose, stamped
 from watcher.outbox.enclosures import Enclosure, enclosure
 from watcher.outbox.fields import normal
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.ready import Ready, ready
-from watcher.outbox.scribe import Envelope, store
+from watcher.outbox.scribe import store
 from watcher.outbox.send import Session
 from watcher.outbox.talk import Talk
 from watcher.posting import Posting
@@ -61,7 +60,7 @@ def send(
     """Send a mail: of --text or --html, or a ready one (.eml) from standard input."""
     config = load_settings(context)
     relay = relay_of(config, account)
-    stamp = Stamp(f"<{uuid.uuid4().hex}@{domain(relay)}>", datetime.now(UTC), instance(config.watcher.state))
+    stamp = stamped(uuid.uuid4().hex, sender_of(relay), instance(config.watcher.state))
     if text or html:
         given = built(relay, stamp, to or [], cc or [], bcc or [], subject, text, html, attach or [])
     else:
@@ -100,10 +99,6 @@ def sender_of(relay: Relay) -> Address:
     return relay.sender
 
 
-def domain(relay: Relay) -> str:
-    return normal(sender_of(relay).address).rpartition("@")[2]
-
-
 def built(
     relay: Relay,
     stamp: Stamp,
@@ -140,9 +135,8 @@ def put_out(config: Config, relay: Relay, mail: Ready) -> None:
     key = identity("letter", mail.message_id, uuid.uuid4())
     config.watcher.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     spool = Spool(config.watcher.state)
-    posting = store(
-        spool, key, [mail.data], mail.message_id, mail.sender, mail.recipients, Envelope(relay.name, "send", "")
-    )
+    digest, size = store(spool, key, [mail.data])
+    posting = Posting(key, relay.name, "send", mail.sender, mail.recipients, mail.message_id, digest, size)
     request = {
         "verb": "post",
         "key": key,

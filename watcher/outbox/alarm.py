@@ -8,15 +8,12 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from uuid import uuid4
 
 from watcher.config.alerts import AlertSettings
 from watcher.config.smtp import Relay
 from watcher.errors import MailRefused, SpoolFull
-from watcher.model import Address, Kind, Message, identity
-from watcher.outbox.compose import LOOP, Letter
-from watcher.outbox.fields import normal
-from watcher.outbox.scribe import Envelope, put
+from watcher.model import Kind, Message
+from watcher.outbox.own import OwnMail
 from watcher.posting import Posting
 from watcher.store.spool import Spool
 
@@ -43,14 +40,14 @@ class Alarm(logging.Handler):
         otherwise: Callable[[str, str], None] = lambda *_: None,
     ) -> None:
         """
-        `post` enters a letter in the ledger; `instance` names it. `otherwise` gets subject and text of what can't be
-        written down there, as when the disk is full.
+        `post` enters a letter in the ledger, whose name is `instance`. `otherwise` gets subject and text of what can't
+        be written down there, as when the disk is full.
         """
         super().__init__(logging.ERROR)
         self.settings = settings
         self.relay = relay
         self.spool = spool
-        self.instance = instance
+        self.alerts = OwnMail(ALERT, instance)
         self.post = post
         self.otherwise = otherwise
         self.pending: deque[str] = deque(maxlen=KEPT)
@@ -94,19 +91,9 @@ class Alarm(logging.Handler):
         relay = self.relay(settings.smtp)
         if relay is None or relay.sender is None:
             raise MailRefused(f"there is no [smtp.{settings.smtp}] with a sender")
-        letter = Letter(
-            sender=relay.sender,
-            to=tuple(Address("", address) for address in settings.to),
-            subject=subject,
-            text=text,
-            automatic="auto-generated",
-        )
-        people = tuple(map(normal, settings.to))
-        envelope = Envelope(relay.name, ALERT, f"{self.instance}; {ALERT}")
-        self.post(put(self.spool, identity(ALERT, uuid4()), letter, people, envelope))
+        self.post(self.alerts.write(self.spool, relay.name, relay.sender, settings.to, subject=subject, text=text))
 
 
 def is_alert(message: Message, instance: str) -> bool:
     """Whether a mail that came in is an alert of ours."""
-    mark = f"{instance}; {ALERT}"
-    return any(name.lower() == LOOP.lower() and value.strip() == mark for name, value in message.headers)
+    return OwnMail(ALERT, instance).is_marked(message)

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from uuid import uuid4
 
 from watcher.config.accounts import Account
 from watcher.config.patterns import Pattern
@@ -19,10 +18,9 @@ from watcher.config.rules import Condition, Rule
 from watcher.config.settings import Config
 from watcher.config.standing import Standing
 from watcher.errors import MailRefused, SpoolFull
-from watcher.model import Action, Address, Message, Outcome, Plan, Status, Verb, Verdict, Work, identity
-from watcher.outbox.compose import LOOP, Letter
-from watcher.outbox.fields import normal
-from watcher.outbox.scribe import Envelope, put
+from watcher.model import Action, Address, Message, Outcome, Plan, Status, Verb, Verdict, Work
+from watcher.outbox.compose import LOOP
+from watcher.outbox.own import OwnMail
 from watcher.store.outgoing import Flight, Outgoing
 from watcher.store.spool import Spool
 
@@ -31,6 +29,8 @@ __all__ = ["LATE", "Canaries", "Song"]
 log = logging.getLogger(__name__)
 
 CANARY = "canary"  #: author of the letters
+SUBJECT = "imap-watcher looks whether mail comes in"
+TEXT = "This mail of imap-watcher to itself (canary) is deleted as soon as it is seen.\n"
 LATE = 900.0  #: seconds after which one that has not come in is missed
 UNDER_WAY = frozenset({Status.WAITING, Status.RUNNING})
 SOMEWHERE = "the relay took it or gave it up: see imap-watcher outbox list, the spam folder, and status"
@@ -58,7 +58,7 @@ class Canaries:
         self.outgoing = outgoing
         self.spool = spool
         self.paused = paused
-        self.mark = f"{outgoing.instance}; {CANARY}"
+        self.own = OwnMail(CANARY, outgoing.instance)
         self.known: tuple[Config, Sequence[Rule]] | None = None
         self.songs: dict[str, Song] = {}  #: replaced, never changed
         self.since: dict[str, float] = {}  #: since when an account is looked after without a break
@@ -95,17 +95,10 @@ class Canaries:
     def send(self, account: Account, now: float) -> bool:
         relay = self.standing.relay(account.name)
         assert relay is not None, "each account has one"
-        letter = Letter(
-            sender=relay.sender or Address("", account.address),
-            to=(Address("", account.address),),
-            subject="imap-watcher looks whether mail comes in",
-            text="This mail of imap-watcher to itself (canary) is deleted as soon as it is seen.\n",
-            automatic="auto-generated",
-        )
+        sender = relay.sender or Address("", account.address)
         try:
-            people = (normal(account.address),)
-            envelope = Envelope(relay.name, CANARY, self.mark)
-            self.outgoing.post(put(self.spool, identity(CANARY, uuid4()), letter, people, envelope), now)
+            posting = self.own.write(self.spool, relay.name, sender, (account.address,), subject=SUBJECT, text=TEXT)
+            self.outgoing.post(posting, now)
         except (MailRefused, SpoolFull) as error:
             log.warning("%s: no canary can be sent: %s", account.name, error)
             return False
@@ -121,14 +114,13 @@ class Canaries:
         """Those in force, with one more for canaries: for who decides by rules which mails need not be fetched."""
         config = self.standing.config
         if self.known is None or self.known[0] is not config:
-            self.known = (config, with_canaries(config, self.mark))
+            self.known = (config, with_canaries(config, self.own.mark))
         return self.known[1]
 
     def catch(self, message: Message, work: Work) -> Outcome | None:
         """What becomes of a mail that came in if it is a canary of ours; else None."""
-        marked = any(name.lower() == LOOP.lower() and value.strip() == self.mark for name, value in message.headers)
         key = (message.message_id or "").removeprefix("<").partition("@")[0]
-        if not marked or not self.outgoing.came_back(key, CANARY, work.mail):
+        if not self.own.is_marked(message) or not self.outgoing.came_back(key, CANARY, work.mail):
             return None
         name, now = work.place.account, time.time()
         self.songs = {**self.songs, name: sung(name, self.outgoing.flights(name, CANARY, now), now, now)}

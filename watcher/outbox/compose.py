@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -24,7 +24,7 @@ from watcher.outbox.enclosures import Enclosure, LetterRefused
 from watcher.outbox.proof import File, Meaning, difference
 from watcher.outbox.wording import check, is_plain
 
-__all__ = ["LOOP", "MESSAGE_ID", "TYPE", "Letter", "Stamp", "compose", "pieces", "prove"]
+__all__ = ["LOOP", "MESSAGE_ID", "TYPE", "Letter", "Stamp", "compose", "pieces", "prove", "stamped"]
 
 LOOP = "X-Imap-Watcher"  #: the field that tells our own mail from others', by the name of the state it came from
 THREAD = 20  #: Message-IDs in References; the first and the last ones of a longer thread
@@ -60,7 +60,12 @@ class Stamp:
 
     message_id: str  #: with brackets
     date: datetime  #: aware
-    loop: str  #: name of the state directory's ledger
+    loop: str  #: for the loop field: the name of the ledger, and what it is if it is mail of our own
+
+
+def stamped(key: str, sender: Address, loop: str) -> Stamp:
+    """The stamp of a mail that is made now; `key` is its alone. Raises AddressRefused."""
+    return Stamp(f"<{key}@{fields.domain(sender)}>", datetime.now(UTC), loop)
 
 
 def compose(letter: Letter, stamp: Stamp) -> bytes:

@@ -18,6 +18,7 @@ __all__ = [
     "content_type",
     "display",
     "disposition",
+    "domain",
     "mailbox",
     "mailboxes",
     "normal",
@@ -70,9 +71,9 @@ def normal(address: str) -> str:
     Only plain local parts (RFC 5322 dot-atom, or letters of any script, RFC 6531); the quoted form is refused, since no
     mailbox of today needs it and servers disagree about it.
     """
-    local, _, domain = address.rpartition("@")
+    local, _, given = address.rpartition("@")
     try:
-        host = domain.encode("idna").decode("ascii") if not domain.isascii() else domain
+        host = given.encode("idna").decode("ascii") if not given.isascii() else given
     except UnicodeError:
         host = ""
     letters = local if local.isascii() else "".join("a" if ord(c) > 127 and c.isalnum() else c for c in marks(local))
@@ -81,6 +82,11 @@ def normal(address: str) -> str:
     if not all(LABEL.fullmatch(label) for label in host.split(".")):
         raise AddressRefused(f"{address!a} is no mail address: its domain can't be")
     return f"{local}@{host}"
+
+
+def domain(person: Address) -> str:
+    """The domain of an address, in ASCII. Raises AddressRefused."""
+    return normal(person.address).rpartition("@")[2]
 
 
 def marks(local: str) -> Iterable[str]:

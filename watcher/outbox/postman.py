@@ -18,7 +18,7 @@ from watcher.mail.signing import signature
 from watcher.model import Outcome, Verdict, Work
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.send import USUAL, Patience, Refused, Session
-from watcher.outbox.signals import Remedy, Trouble
+from watcher.outbox.signals import Trouble
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut
 from watcher.retry import RetryPolicy
@@ -200,7 +200,7 @@ class Postman:
         try:
             session.open()
         except Refused as refusal:
-            if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE and session.secret:
+            if refusal.signal.refuses_secret and session.secret:
                 line.refused = (session.secret, self.clock(), str(refusal))
             raise
         line.refused = None
@@ -252,17 +252,12 @@ def outcome(work: Work, error: Exception | None, talk: Talk) -> Outcome:
         verdict = Verdict.NEVER if work.crashes else Verdict.CRASHED  # sent once more, and that is all
         return Outcome(verdict, f"{TWICE}: {text}" if work.crashes else text, shown)
     if isinstance(error, Refused):
-        verdict = {Remedy.LATER: Verdict.LATER, Remedy.NEVER: Verdict.NEVER, Remedy.PAUSE: Verdict.HOLD}[
-            error.signal.remedy
-        ]
-        wait = error.signal.wait
-        if verdict is Verdict.HOLD and error.signal.trouble is Trouble.AUTH:
-            wait = LOOK
-        return Outcome(verdict, text, shown, delay=wait)
+        verdict = error.signal.verdict
+        return Outcome(verdict, text, shown, delay=pause(error) if verdict is Verdict.HOLD else error.signal.wait)
     if isinstance(error, LetterLost):
         return Outcome(Verdict.NEVER, text)
     if isinstance(error, ServerUntrusted | SecretUnavailable | LoginRefused):
-        return Outcome(Verdict.HOLD, text, shown, delay=getattr(error, "wait", None) or MISSING)
+        return Outcome(Verdict.HOLD, text, shown, delay=pause(error))
     return Outcome(Verdict.LATER, text, shown)
 
 
@@ -270,9 +265,13 @@ def consequence(error: Exception) -> Halt | None:
     """Whether other mail for the relay is to wait."""
     if isinstance(error, LetterLost) or (isinstance(error, Refused) and not error.signal.of_relay):
         return None
+    return Halt(str(error), pause(error))
+
+
+def pause(error: Exception) -> float:
+    """Seconds for which a relay is left alone after this."""
     if isinstance(error, Refused):
-        auth = error.signal.trouble is Trouble.AUTH
-        return Halt(str(error), LOOK if auth else error.signal.wait or ALONE)
+        return LOOK if error.signal.trouble is Trouble.AUTH else error.signal.wait or ALONE
     if isinstance(error, Cut | MailboxLost):
-        return Halt(str(error), ALONE)
-    return Halt(str(error), getattr(error, "wait", None) or MISSING)
+        return ALONE
+    return getattr(error, "wait", None) or MISSING

@@ -23,7 +23,7 @@ from watcher.posting import Cap, Posting
 from watcher.store.spool import Spool
 from watcher.wishes import Correspondence, Request, Sending
 
-__all__ = ["Franking", "Scribe", "Us", "put", "store"]
+__all__ = ["Scribe", "Terms", "Us", "put", "store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Scribe:
             identity("letter", work.key, work.name, number, *again),
             letter,
             people,
-            Franking(
+            Terms(
                 relay.name,
                 work.name,
                 self.us.instance,
@@ -125,8 +125,8 @@ def check_recipients(people: Sequence[str], settings: HandlerSettings, handler: 
 
 
 @dataclass(frozen=True, slots=True)
-class Franking:
-    """How a letter goes, beside its recipients."""
+class Terms:
+    """Through whom a letter goes, for whom, and under which caps."""
 
     relay: str
     author: str  #: the handler, or what else had it sent
@@ -135,9 +135,9 @@ class Franking:
     caps: tuple[Cap, ...] = ()  #: beyond one of these it is not sent
 
 
-def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], franking: Franking) -> Posting:
+def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], terms: Terms) -> Posting:
     """Compose a letter and make it durable in the spool. Raises MailRefused, SpoolFull, StorageFailed."""
-    stamp = stamped(key, letter.sender, franking.loop)
+    stamp = stamped(key, letter.sender, terms.loop)
 
     def prove_file(file: Path) -> None:
         with file.open("rb") as mail, closing(Raw.of_file(mail.fileno())) as raw:
@@ -146,15 +146,15 @@ def put(spool: Spool, key: str, letter: Letter, people: tuple[str, ...], frankin
     digest, size = store(spool, key, pieces(letter, stamp), prove_file)
     return Posting(
         key=key,
-        relay=franking.relay,
-        author=franking.author,
+        relay=terms.relay,
+        author=terms.author,
         sender=normal(letter.sender.address),
         recipients=people,
         message_id=stamp.message_id,
         digest=digest,
         size=size,
-        answers=franking.answers,
-        caps=franking.caps,
+        answers=terms.answers,
+        caps=terms.caps,
     )
 
 

@@ -17,9 +17,10 @@ from watcher.imap.identity import Identity
 from watcher.imap.sasl import Credential, Proof, mechanisms
 from watcher.imap.signals import printable
 from watcher.imap.tls import context, secure
+from watcher.model import Verdict
 from watcher.outbox.login import decoded, login_by
 from watcher.outbox.parcel import Parcel, is_ascii, stuffed
-from watcher.outbox.signals import Remedy, Reply, Signal, Step, Trouble, meaning
+from watcher.outbox.signals import Reply, Signal, Step, Trouble, meaning
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut, Wire
 
@@ -146,7 +147,7 @@ class Session:
         try:
             self.prove(ways[0], credential)
         except Refused as refusal:
-            if refusal.signal.trouble is Trouble.AUTH and refusal.signal.remedy is Remedy.PAUSE:
+            if refusal.signal.refuses_secret:
                 self.relay.source.reject(secret)
             raise
 
@@ -248,8 +249,8 @@ class Session:
         told = replace(told, text=mask(told.text))  # some servers repeat what they were shown
         signal = meaning(told, step, self.relay.profile, self.relay.advice)
         if trouble is not None and trouble is not signal.trouble:
-            remedy = Remedy.PAUSE if trouble is Trouble.AUTH else Remedy.NEVER
-            signal = Signal(trouble, remedy, signal.wait, signal.words)
+            verdict = Verdict.HOLD if trouble is Trouble.AUTH else Verdict.NEVER
+            signal = replace(signal, trouble=trouble, verdict=verdict)
         return Refused(str(self.endpoint), told, signal)
 
     def alive(self) -> bool:

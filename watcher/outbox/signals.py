@@ -16,8 +16,9 @@ from importlib import resources
 from watcher.config.providers import Cause, Profile, hint
 from watcher.config.units import parse_duration
 from watcher.imap.signals import printable
+from watcher.model import Verdict
 
-__all__ = ["Remedy", "Reply", "Signal", "Step", "Trouble", "meaning", "reply"]
+__all__ = ["Reply", "Signal", "Step", "Trouble", "meaning", "reply"]
 
 #: Seconds for which a relay is left alone that does not like our login, and with it the secret that it refused.
 AUTH_PAUSE = 6 * 3600.0
@@ -42,14 +43,6 @@ class Trouble(StrEnum):
 
 #: Troubles of the relay itself: other mail for it would meet the same.
 OF_RELAY = frozenset({Trouble.CONNECTION, Trouble.TLS, Trouble.AUTH, Trouble.RATE, Trouble.QUOTA})
-
-
-class Remedy(StrEnum):
-    """What is done about it."""
-
-    LATER = "later"  #: again, with growing waits, for two days
-    NEVER = "never"  #: given up at once; a person is told
-    PAUSE = "pause"  #: the relay is left alone for a while and its mail waits, unharmed; a person is told
 
 
 class Step(StrEnum):
@@ -92,7 +85,7 @@ class Signal:
     """What a reply means for us."""
 
     trouble: Trouble
-    remedy: Remedy
+    verdict: Verdict  #: LATER, for two days; NEVER; or HOLD: the relay is left alone, and its mail waits unharmed
     wait: float | None  #: seconds before the next try at least; None: as the growing waits have it
     words: str  #: what to do, for a person
 
@@ -101,6 +94,11 @@ class Signal:
         """Whether all mail for the relay meets it."""
         return self.trouble in OF_RELAY
 
+    @property
+    def refuses_secret(self) -> bool:
+        """Whether it is for the password or token that we showed, which is not to be shown again."""
+        return self.trouble is Trouble.AUTH and self.verdict is Verdict.HOLD
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -108,7 +106,7 @@ class Known:
 
     says: str
     about: Trouble
-    then: Remedy | None = None
+    then: Verdict | None = None
     wait: float | None = None
     cause: Cause | None = None
     words: str = ""
@@ -138,7 +136,7 @@ def known(*, says: str, about: str, then: str = "", wait: object = None, cause: 
     return Known(
         says.casefold(),
         Trouble(about),
-        Remedy(then) if then else None,
+        Verdict(then) if then else None,
         parse_duration(wait) if wait else None,
         Cause(cause) if cause else None,
         words,
@@ -163,11 +161,11 @@ def meaning(told: Reply, step: Step, profile: Profile | None = None, advice: str
     words = f"{told.status} {told.text}".casefold()
     found = next((one for one in knowledge().replies if one.says in words), None)
     trouble = found.about if found else about(told, step)
-    remedy = found.then if found and found.then else usual(trouble, lasting=told.lasting)
+    verdict = found.then if found and found.then else usual(trouble, lasting=told.lasting)
     wait = found.wait if found else None
-    if wait is None and remedy is Remedy.PAUSE:
+    if wait is None and verdict is Verdict.HOLD:
         wait = AUTH_PAUSE if trouble is Trouble.AUTH else PAUSE
-    return Signal(trouble, remedy, wait, cure(trouble, found, profile, advice, lasting=told.lasting))
+    return Signal(trouble, verdict, wait, cure(trouble, found, profile, advice, lasting=told.lasting))
 
 
 def about(told: Reply, step: Step) -> Trouble:
@@ -184,13 +182,13 @@ def about(told: Reply, step: Step) -> Trouble:
     return Trouble(said)
 
 
-def usual(trouble: Trouble, *, lasting: bool) -> Remedy:
+def usual(trouble: Trouble, *, lasting: bool) -> Verdict:
     """What is done where nothing special is known."""
     if trouble in {Trouble.RATE, Trouble.QUOTA}:
-        return Remedy.PAUSE
+        return Verdict.HOLD
     if not lasting:
-        return Remedy.LATER
-    return Remedy.PAUSE if trouble in OF_RELAY else Remedy.NEVER
+        return Verdict.LATER
+    return Verdict.HOLD if trouble in OF_RELAY else Verdict.NEVER
 
 
 def cure(trouble: Trouble, found: Known | None, profile: Profile | None, advice: str, *, lasting: bool) -> str:

@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +17,7 @@ from watcher.errors import ActionRefused, MailRefused
 from watcher.imap.answers import Summary
 from watcher.imap.probe import Probe, Trial
 from watcher.model import Address
-from watcher.outbox.compose import Letter, Stamp, compose
+from watcher.outbox.compose import Letter, compose, stamped
 from watcher.outbox.fields import normal
 from watcher.outbox.parcel import Parcel
 
@@ -74,8 +73,7 @@ class Circle:
     def _send(self) -> str:
         """Raises what `Session.deliver` does; the Message-ID."""
         sender = self.relay.sender or Address("", self.account.address)
-        domain = normal(sender.address).rpartition("@")[2]
-        stamp = Stamp(f"<{uuid.uuid4().hex}@{domain}>", datetime.now(UTC), self.instance)
+        stamp = stamped(uuid.uuid4().hex, sender, self.instance)
         letter = Letter(
             sender=sender,
             to=(Address("", self.account.address),),

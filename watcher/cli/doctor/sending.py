@@ -12,7 +12,7 @@ from watcher.config.proxies import Proxy
 from watcher.config.smtp import Relay
 from watcher.errors import WatcherError
 from watcher.imap.dial import Endpoint, dial
-from watcher.outbox.fields import normal
+from watcher.outbox.fields import domain
 from watcher.outbox.send import Patience, Session
 from watcher.outbox.talk import Talk
 
@@ -31,8 +31,8 @@ def examine_sending(relay: Relay, names: Names, timeout: float) -> Outcome:
     if relay.sender is None:
         yield Finding("sender", Mark.FAILED, f"[smtp.{relay.name}] has no `from`")
         return
-    domain = normal(relay.sender.address).rpartition("@")[2]
-    yield from told("dns", lambda: _records(relay, domain, names, session.name))
+    own = domain(relay.sender)
+    yield from told("dns", lambda: _records(relay, own, names, session.name))
 
 
 def told(step: str, find: Callable[[], Outcome]) -> Outcome:
