@@ -1,9 +1,14 @@
 """Erasing mails for good: what the ledger tells of them, then their folders, then the bytes in the ledger's files."""
 
+import re
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
+from email import message_from_bytes
+from email.policy import SMTP
 
+from watcher.outbox.alarm import ALERT
 from watcher.service.control import Refused
 from watcher.store.erasure import Erasure, Target, Trace
 from watcher.store.spool import Spool
@@ -29,7 +34,7 @@ class Erasing:
 
     def find(self, *, keys: str = "", message_id: str = "", address: str = "", account: str = "") -> object:
         """What would be erased; `keys` of spool folders with blanks between them."""
-        return [told(trace) for trace in self.erasure.find(Target(keys.split(), message_id, address, account))]
+        return [told(trace) for trace in self.erasure.find(self.with_alerts(keys, message_id, address, account))]
 
     def erase(self, *, keys: str = "", message_id: str = "", address: str = "", account: str = "") -> object:
         """
@@ -37,7 +42,7 @@ class Erasing:
 
         Raises Refused for what could not be removed, and as `Erasure.scrub` does; asked again, it goes on from there.
         """
-        traces = self.erasure.erase(Target(keys.split(), message_id, address, account), time.time())
+        traces = self.erasure.erase(self.with_alerts(keys, message_id, address, account), time.time())
         if busy := [trace.running for trace in traces if trace.running]:
             return {"erased": 0, "busy": busy}
         gone = {trace.key for trace in traces}
@@ -47,6 +52,25 @@ class Erasing:
             raise Refused(f"can't be removed, which a person must do: {', '.join(map(str, left))}")
         self.erasure.scrub()
         return {"erased": len(traces), "busy": []}
+
+    def with_alerts(self, keys: str, message_id: str, address: str, account: str) -> Target:
+        """What is asked for, and the alerts that tell of it: what a run printed or a relay said stands there, too."""
+        target = Target(keys.split(), message_id, address, account)
+        places = {f"{trace.account}/{trace.folder} UID {trace.uid}" for trace in self.erasure.find(target)}
+        return replace(target, own=[key for key in self.erasure.letters(ALERT) if tells_of(places, self.text(key))])
+
+    def text(self, key: str) -> str:
+        """Of a letter of ours, "" if it is gone meanwhile."""
+        with suppress(FileNotFoundError):
+            body = message_from_bytes(self.spool.folder(key).raw.read_bytes(), policy=SMTP).get_body(("plain",))
+            return body.get_content() if body else ""
+        return ""
+
+
+def tells_of(places: Collection[str], text: str) -> bool:
+    """Whether a line begins as one does that tells of a mail at one of these places."""
+    ends = ((line, found.end()) for line in text.split("\n") for found in re.finditer(r" UID \d+", line))
+    return any(line[:end] in places for line, end in ends)
 
 
 def told(trace: Trace) -> object:

@@ -28,7 +28,8 @@ TRACE = """
 #: The mails that are meant, and the letters that came of them, as these may quote them.
 MEANT = f"""
     WITH RECURSIVE meant (mail) AS (
-        SELECT id FROM mail WHERE :account IN ('', account) AND (key IN (SELECT value FROM json_each(:keys))
+        SELECT id FROM mail WHERE key IN (SELECT value FROM json_each(:own))
+            OR :account IN ('', account) AND (key IN (SELECT value FROM json_each(:keys))
             OR :message_id <> '' AND message_id = :message_id
             OR :address <> '' AND id IN (SELECT mail FROM work WHERE kind = 'send' AND lower(target) = :address
                 UNION SELECT mail FROM letter WHERE lower(answers) = :address))
@@ -45,6 +46,7 @@ class Target:
     message_id: str = ""  #: with brackets
     address: str = ""  #: in lower case; letters to it
     account: str = ""  #: or relay
+    own: Collection[str] = ()  #: more keys, of letters of ours, whatever their relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,13 @@ class Erasure:
     def find(self, target: Target) -> list[Trace]:
         """The mails that are meant, the oldest first."""
         return [self.trace_of(row) for row in self.database.read(MEANT, parameters(target))]
+
+    def letters(self, author: str) -> list[str]:
+        """The keys of what an author has had sent, as far as it is kept."""
+        rows = self.database.read(
+            "SELECT key FROM letter JOIN mail ON mail.id = letter.mail WHERE author = ? AND spooled = 1", (author,)
+        )
+        return [row["key"] for row in rows]
 
     def erase(self, target: Target, now: float) -> list[Trace]:
         """
@@ -107,6 +116,7 @@ class Erasure:
 def parameters(target: Target) -> dict[str, str]:
     return {
         "keys": json.dumps(sorted(target.keys)),
+        "own": json.dumps(sorted(target.own)),
         "message_id": target.message_id,
         "address": target.address,
         "account": target.account,
