@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,87 @@ def test_stop_lets_what_runs_end(books: Books) -> None:
     release.set()
     assert running.join(PATIENCE)
     assert books.desk.counts()["job"] == {"done": 1, "waiting": 2}
+
+
+def commits_of(books: Books) -> list[str]:
+    commits: list[str] = []
+    books.database.writer.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
+    return commits
+
+
+def test_work_is_claimed_in_the_commit_that_makes_it_due(books: Books) -> None:
+    """A mail costs three: it is entered and claimed, taken apart and its job claimed, handled."""
+    policy = RetryPolicy(jitter=0.0)
+    jobs = stage(
+        books,
+        lambda _: Outcome(Verdict.DONE),
+        [],
+        due_after=lambda outcome: [step.handler for step in outcome.plan.steps],
+    )
+    unpack = Stage(
+        Kind.UNPACK,
+        books.ledger,
+        lambda works: ((work, Outcome(Verdict.DONE, plan=Plan((Step("one", "chain"),)))) for work in works),
+        lambda _: policy,
+        workers=1,
+        downstream=[jobs],
+        on_failure=lambda _: None,
+    )
+    cursor = books.open()
+    commits = commits_of(books)
+    receiving = books.folders.receiving(replace(cursor, next_uid=2), [arrival(1)], [], time.time())
+    unpack.claim_along([""])
+    assert receiving.result() == []
+    wait(lambda: books.desk.counts().get("job") == {"done": 1} and not unpack.roster.busy() and not jobs.roster.busy())
+    assert len(commits) == 3
+    for running in (unpack, jobs):
+        running.start()
+        running.stop()
+        running.join()
+
+
+@pytest.mark.parametrize("why", ["no room", "on hold", "in lots", "somebody claims", "the end"])
+def test_what_may_not_be_claimed_at_once_waits_for_its_turn(books: Books, why: str) -> None:
+    given: dict[str, object] = {"no room": {"limit": lambda _: 0}, "in lots": {"lot": lambda _: Lot(5)}}.get(why, {})
+    running = stage(books, lambda _: Outcome(Verdict.DONE), [], **given)
+    if why == "on hold":
+        running.roster.hold("one", time.time() + 60, sound=False)
+    if why == "the end":
+        running.stop()
+    fill(books, "one")
+    if why == "somebody claims":
+        with running.claiming:
+            running.claim_along(["one"])
+    else:
+        running.claim_along(["one"])
+    assert books.desk.counts()["job"] == {"waiting": 1}
+    assert running.roster.busy() == 0
+
+
+def test_a_claim_that_is_repeated_while_the_disk_is_full_is_one_claim(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.store.database.AGAIN", 0.01)
+    fill(books, "one", mails=2)
+    handed: list[int] = []
+    running = stage(books, lambda work: handed.append(work.id) or Outcome(Verdict.DONE), [], workers=1)
+    pages = books.database.writer.execute("PRAGMA page_count").fetchone()[0]
+    books.database.writer.execute(f"PRAGMA max_page_count = {pages}")
+    growing = books.database.propose(
+        lambda db: db.executemany("INSERT INTO meta VALUES (?, ?)", [(f"n{n}", "x" * 4000) for n in range(50)])
+    )
+    claiming = threading.Thread(target=running.claim_along, args=[["one"]])
+    claiming.start()
+    wait(lambda: books.database.trouble)
+    assert handed == []
+    books.database.writer.execute("PRAGMA max_page_count = 100000")
+    claiming.join(PATIENCE)
+    growing.result()
+    wait(lambda: books.desk.counts()["job"] == {"done": 2} and not running.roster.busy())
+    assert sorted(handed) == sorted(set(handed))
+    running.start()
+    running.stop()
+    running.join()
 
 
 def test_work_that_comes_in_wakes_an_idle_stage(books: Books) -> None:

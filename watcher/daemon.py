@@ -201,6 +201,7 @@ def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage
         downstream=downstream,
         limit=lambda name: 0 if house.pauses.has("handler", name) else handler(name).concurrency,
         lot=lot,
+        due_after=lambda outcome: {step.handler for step in outcome.plan.steps},
         ended=house.metrics.ended,
         on_failure=house.ending.fail,
     )
@@ -246,6 +247,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         paths=house.paths,
         room=room,
         full=full,
+        arriving=lambda: unpack.claim_along([""]),
         arrived=unpack.rouse,
         sieve=Sieve(house.canaries.rules),
         in_order=in_order,

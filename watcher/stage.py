@@ -32,7 +32,8 @@ class Stage:
 
     `act` gets what was claimed together (one piece, or a lot where `lot` says so of the lane) and gives each piece its
     outcome; what it raises ends the process. `workers` pieces or lots are done at once; with `own`, each lane may have
-    one run beyond that, so that none waits for another.
+    one run beyond that, so that none waits for another. `due_after` knows the lanes in which an outcome of the stage
+    before this one makes work due at once.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Stage:
         lane: Callable[[Work], str] = lambda work: work.name,
         limit: Callable[[str], int] = lambda _: 1 << 30,
         lot: Callable[[str], Lot | None] = lambda _: None,
+        due_after: Callable[[Outcome], Iterable[str]] = lambda _: (),
         own: bool = False,
         rest: Callable[[], None] = lambda: None,
         ended: Callable[[Work, Outcome, Status], None] = lambda *_: None,
@@ -62,6 +64,7 @@ class Stage:
         self.own = own
         self.lane = lane
         self.lot = lot
+        self.due_after = due_after
         self.rest = rest
         self.ended = ended
         self.bell = Bell()
@@ -95,6 +98,21 @@ class Stage:
         try:
             if not self.stopping and self.ledger.waiting(self.kind):
                 self.claim_all()
+        finally:
+            self.claiming.release()
+
+    def claim_along(self, lanes: Iterable[str]) -> None:
+        """
+        Work of these lanes falls due with what was proposed to the ledger: claim it in the same commit, which is one
+        less than for two. For what can't be had so, `rouse` is to follow.
+        """
+        now = time.time()
+        open_lanes = [lane for lane in lanes if self.lot(lane) is None and self.roster.held_until(lane) <= now]
+        if not open_lanes or not self.claiming.acquire(blocking=False):
+            return
+        try:
+            if not self.stopping:
+                self.fill({lane: places for lane in open_lanes if (places := self.roster.reserve(lane))}, now)
         finally:
             self.claiming.release()
 
@@ -151,13 +169,17 @@ class Stage:
                 room[lane.name] = places
         if not room:
             return until - now
+        self.fill(room, now)
+        return 0.0
+
+    def fill(self, room: Mapping[str, int], now: float) -> None:
+        """Claim work for the places that were reserved, hand it out, and give back those that are left."""
         lots = self.take(room, now)
         for works in lots:
             self.hand_out(works)
         taken = Counter(self.lane(works[0]) for works in lots)
         for name, places in room.items():
             self.roster.release(name, places - taken[name])
-        return 0.0
 
     def ripe_at(self, lane: Lane, now: float) -> float:
         """When the work of a lane may be claimed: a lot that is not full waits for more."""
@@ -208,13 +230,13 @@ class Stage:
         now, lane = time.time(), self.lane(work)
         decision = decide(outcome, work, self.policy(work), now)
         self.note_hold(lane, [(outcome, decision)])
-        following: list[Work] = []
+        goes_on = not self.stopping and self.roster.may_go_on(lane)
         if outcome.verdict is Verdict.HOLD:  # the lane waits, not this piece: it goes on at once when the hold ends
-            accepted = self.ledger.finish(work, outcome, replace(decision, due=now), now)
-        elif not self.stopping and self.roster.may_go_on(lane):
-            accepted, following = self.ledger.relay(work, outcome, decision, now, lane)
-        else:
-            accepted = self.ledger.finish(work, outcome, decision, now)
+            decision, goes_on = replace(decision, due=now), False
+        relaying = self.ledger.relay(work, outcome, decision, now, lane if goes_on else None)
+        for stage in self.downstream:
+            stage.claim_along(stage.due_after(outcome))
+        accepted, following = relaying.result()
         self.announce(work, outcome, decision, accepted)
         if not following:
             self.leave(lane)

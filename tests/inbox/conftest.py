@@ -51,6 +51,7 @@ class Room:
     most: int | None = None  #: mails after which the stages behind have enough to do
     in_order: bool = False  #: a handler wants its mail so
     patience: Patience = QUICK
+    arriving: Callable[[], object] = lambda: None  #: what else is to be in the commit of RECEIVE
     threads: int = 4  #: of the lounge
     sharers: int = 1  #: accounts of the same user
     failures: list[BaseException] = field(default_factory=list)
@@ -83,6 +84,7 @@ class Room:
             paths=Paths(self.database),
             room=lambda: 0 if self.trouble else 1 << 40,
             full=lambda: self.most in range(len(self.stored()) + 1),
+            arriving=self.arriving,
             arrived=lambda: None,
             patience=self.patience,
             sieve=Sieve(lambda: settings.rules),

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.fakes.imap_server import Folder, ImapServer, Mail, bye, eof, reset, stall, then_honest
-from tests.inbox.conftest import QUICK, Room, mail
+from tests.inbox.conftest import PATIENCE, QUICK, Room, mail
+from watcher.errors import StorageFailed
 from watcher.inbox.anchor import DESCRIBED
 from watcher.inbox.lounge import Wait
 from watcher.inbox.pulse import State
@@ -527,6 +528,28 @@ def test_a_full_disk_holds_mail_back_and_lets_it_in_later(server: ImapServer, ro
         here.wait_numbers(1)
         here.wait_idle()
         assert here.pulse.connects == 1
+
+
+def test_where_a_commit_fails_nobody_knows_whether_it_was_made_and_the_mail_is_kept(
+    server: ImapServer, room: Rooms
+) -> None:
+    def write_much() -> None:
+        here.database.propose(lambda db: db.execute("INSERT INTO meta VALUES ('much', ?)", ("x" * 1_000_000,)))
+
+    here = room(arriving=write_much)
+    with here:
+        here.wait_idle()
+        here.database.ending.set()  # else it would wait for room
+        pages = here.database.writer.execute("PRAGMA page_count").fetchone()[0]
+        here.database.writer.execute(f"PRAGMA max_page_count = {pages}")
+        server.deliver(mail(1))
+        end = time.monotonic() + PATIENCE
+        while not here.failures:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert [type(failure) for failure in here.failures] == [StorageFailed]
+        assert [path.name for path in here.spool.path.glob("*/message.eml")] == ["message.eml"]
+        here.failures.clear()
 
 
 def test_a_cut_in_the_middle_of_a_fetch_leaves_no_half_mail(server: ImapServer, room: Rooms) -> None:

@@ -133,6 +133,27 @@ def test_many_threads_share_commits(tmp_path: Path) -> None:
     database.close()
 
 
+def test_what_is_proposed_shares_the_commit_of_what_follows(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    commits = []
+    database.writer.set_trace_callback(lambda text: commits.append(text) if text == "COMMIT" else None)
+
+    def refuse(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO meta VALUES ('half', 'done')")
+        raise WatcherError("no")
+
+    first = database.propose(lambda db: db.execute("INSERT INTO meta VALUES ('first', 'one')").rowcount)
+    refused = database.propose(refuse)
+    assert database.read("SELECT 1 FROM meta WHERE name = 'first'") == [], "nobody has asked for it"
+    seen = database.write(lambda db: db.execute("SELECT name FROM meta WHERE name IN ('first', 'half')").fetchall())
+    assert [row["name"] for row in seen] == ["first"], "the later one sees what the earlier ones have done"
+    assert first.result() == 1
+    with pytest.raises(WatcherError, match="no"):
+        refused.result()
+    assert commits == ["COMMIT"]
+    database.close()
+
+
 def test_a_failing_disk_is_fatal_for_all_that_follows(tmp_path: Path) -> None:
     database = Database(tmp_path)
     with pytest.raises(StorageFailed, match="no such table"):

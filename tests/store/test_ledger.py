@@ -155,10 +155,12 @@ def test_a_finish_can_take_the_next_of_its_lane_along(books: Books) -> None:
     for uid in (1, 2):
         books.route(Plan((Step("a", "a"), Step("b", "b"))), uid)
     (first,) = books.ledger.claim(Kind.JOB, 30.0, {"a": 1})
-    accepted, following = books.ledger.relay(first, OK, Decision(Status.DONE), 31.0, "a")
+    accepted, following = books.ledger.relay(first, OK, Decision(Status.DONE), 31.0, "a").result()
     assert (accepted, [(work.name, work.place.uid, work.attempt) for work in following]) == (True, [("a", 2, 1)])
-    assert books.ledger.relay(following[0], OK, Decision(Status.DONE), 32.0, "a") == (True, [])
-    assert books.ledger.relay(first, OK, Decision(Status.DONE), 33.0, "a") == (False, []), "an old attempt was accepted"
+    assert books.ledger.relay(following[0], OK, Decision(Status.DONE), 32.0, "a").result() == (True, [])
+    assert books.ledger.relay(first, OK, Decision(Status.DONE), 33.0, "a").result() == (False, []), (
+        "an old attempt was accepted"
+    )
 
 
 def test_a_lot_may_stay_in_one_folder(books: Books) -> None:

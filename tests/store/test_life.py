@@ -434,7 +434,7 @@ class Life(RuleBasedStateMachine):
         self.model.end(item, work.crashes, outcome, decision, self.now)
         if relay:
             ready = self.ready(work.kind)
-            accepted, following = self.ledger.relay(work, outcome, decision, self.now, self.lane(item))
+            accepted, following = self.ledger.relay(work, outcome, decision, self.now, self.lane(item)).result()
             self.claimed(following, ready)
         else:
             accepted = self.ledger.finish(work, outcome, decision, self.now)

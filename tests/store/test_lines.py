@@ -153,5 +153,5 @@ def test_a_relay_goes_on_with_the_next_in_line(books: Books) -> None:
     for uid in (1, 2):
         books.route(one(), uid)
     first: Work = books.claim(Kind.JOB)
-    _, following = books.ledger.relay(first, OK, Decision(Status.DONE), 30.0, "one")
+    _, following = books.ledger.relay(first, OK, Decision(Status.DONE), 30.0, "one").result()
     assert [work.mail for work in following] == [2]

@@ -46,7 +46,8 @@ class Reception:
     paths: Paths
     room: Callable[[], int]  #: bytes that mails may still take
     full: Callable[[], bool]  #: the stages behind have enough to do for now
-    arrived: Callable[[], None]  #: rung after each RECEIVE
+    arriving: Callable[[], None]  #: rung before each RECEIVE is committed
+    arrived: Callable[[], None]  #: and after it
     alerts: Alerts = field(default_factory=Alerts)
     patience: Patience = field(default_factory=Patience)
     sieve: Sieve | None = None  #: None: every mail is fetched

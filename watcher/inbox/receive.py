@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from watcher.cursor import Arrival, Blank, Cursor
-from watcher.errors import SpoolFull
+from watcher.errors import SpoolFull, Superseded
 from watcher.imap.link import Head, Link
 from watcher.inbox.post import Reception
 from watcher.model import Place, identity
@@ -35,7 +35,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
     """
     Fetch these mails (CHUNK at most), make them durable, enter them in the ledger together with the cursor.
 
-    Raises MailboxLost, Superseded, StorageFailed; then nothing was entered, and all is asked for again.
+    Raises MailboxLost, Superseded, StorageFailed; then all is asked for again that was not entered.
     """
     folders, spool = reception.folders, reception.spool
     arrivals: list[Arrival] = []
@@ -55,8 +55,14 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
-        doubles = folders.receive(moved, arrivals, blanks, now)
-        unless_entered.pop_all()
+        receiving = folders.receiving(moved, arrivals, blanks, now)
+        drafts = unless_entered.pop_all()  # where the disk fails, only the next start can tell whether they are entered
+    reception.arriving()
+    try:
+        doubles = receiving.result()
+    except Superseded:
+        drafts.close()
+        raise
     reception.arrived()
     spool.remove(double.key for double in doubles)
     for arrival in arrivals:

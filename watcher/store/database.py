@@ -14,15 +14,16 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from watcher.errors import SpoolFull, StorageFailed, WatcherError
 from watcher.store.faults import FULL, passing, storage
 from watcher.store.opening import connect, open_ledger
 from watcher.store.reserve import Reserve
 
-__all__ = ["Database", "Row"]
+__all__ = ["Database", "Pending", "Row"]
 
 Row = sqlite3.Row
 T = TypeVar("T")
@@ -73,24 +74,28 @@ class Database:
         again and again. Raises StorageFailed if the disk fails; the process must then end, as only the next start can
         tell what is true.
         """
-        future = self.propose(change)
-        with self.turn:
-            while not future.done():
-                self.commit_some()
-        return future.result()
+        return self.propose(change).result()
 
     def submit(self, change: Change[T]) -> Future[T]:
         """The same, without waiting: what `write` returns or raises comes by the future."""
-        future = self.propose(change)
+        future = self.propose(change).future
         self.calls.put(True)
         return future
 
-    def propose(self, change: Change[T]) -> Future[T]:
-        """It is committed by the next thread that has its turn."""
+    def propose(self, change: Change[T]) -> "Pending[T]":
+        """
+        The same in two steps: the change runs when its result is asked for, or before that with another one. So those
+        that are proposed one after the other run in this order, and share a commit.
+        """
         self.check()
         future: Future[T] = Future()
         self.changes.append((change, future))
-        return future
+        return Pending(self, future)
+
+    def commit_until(self, future: Future[Any]) -> None:
+        with self.turn:
+            while not future.done():
+                self.commit_some()
 
     def check(self) -> None:
         """Raises StorageFailed if that has happened: nothing is written any more."""
@@ -221,3 +226,16 @@ class Database:
         if self.trouble:
             log.warning("%s can be written again: all goes on", self.path)
         self.trouble = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending(Generic[T]):
+    """A change that was proposed."""
+
+    database: Database  #: to which
+    future: Future[T]  #: done once somebody has committed it
+
+    def result(self) -> T:
+        """What it has returned, once it is durable; raises as `Database.write`."""
+        self.database.commit_until(self.future)
+        return self.future.result()

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from watcher.cursor import Anchor, Arrival, Blank, Cursor, Likeness
 from watcher.errors import Superseded
 from watcher.model import Kind, identity
-from watcher.store.database import Database
+from watcher.store.database import Database, Pending
 from watcher.store.moves import add
 
 __all__ = ["Folders"]
@@ -120,6 +120,12 @@ class Folders:
 
         Returns the arrivals that were known already under another place; their spool folders are not needed.
         """
+        return self.receiving(cursor, arrivals, blanks, now).result()
+
+    def receiving(
+        self, cursor: Cursor, arrivals: Sequence[Arrival], blanks: Sequence[Blank], now: float
+    ) -> Pending[list[Arrival]]:
+        """The same for who has more to do in that commit."""
 
         def change(db: sqlite3.Connection) -> list[Arrival]:
             fence(db, cursor)
@@ -133,7 +139,7 @@ class Folders:
             save(db, cursor)
             return doubles
 
-        return self.database.write(change)
+        return self.database.propose(change)
 
 
 def fence(db: sqlite3.Connection, cursor: Cursor) -> None:

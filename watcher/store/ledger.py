@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
-from watcher.store.database import Database, Row
+from watcher.store.database import Database, Pending, Row
 from watcher.store.moves import REPLAY, clear_way, enqueue, follow_job, go_on, move, settle
 from watcher.store.outgoing import TWICE, follow_send, post
 
@@ -191,13 +191,16 @@ class Ledger:
         """The same, without waiting for it: many of these share one commit."""
         return self.database.submit(lambda db: self.end(db, work, outcome, decision, now))
 
-    def relay(self, work: Work, outcome: Outcome, decision: Decision, now: float, lane: str) -> tuple[bool, list[Work]]:
-        """`finish`, and in the same commit take the next piece of this kind in `lane`, if one is due."""
+    def relay(
+        self, work: Work, outcome: Outcome, decision: Decision, now: float, lane: str | None
+    ) -> Pending[tuple[bool, list[Work]]]:
+        """To `finish`, and at once to take the next piece of this kind in `lane` (None: in none), if one is due."""
 
         def change(db: sqlite3.Connection) -> tuple[bool, list[Work]]:
-            return self.end(db, work, outcome, decision, now), self.take(db, work.kind, lane, now, 1)
+            accepted = self.end(db, work, outcome, decision, now)
+            return accepted, [] if lane is None else self.take(db, work.kind, lane, now, 1)
 
-        return self.database.write(change)
+        return self.database.propose(change)
 
     def end(self, db: sqlite3.Connection, work: Work, outcome: Outcome, decision: Decision, now: float) -> bool:
         row = db.execute("SELECT status, attempts FROM work WHERE id = ?", (work.id,)).fetchone()
