@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from watcher.limits import KIB, Limits
 from watcher.mail.defects import Defects
@@ -34,15 +35,23 @@ class Field:
     value: bytes  #: unfolded octets
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Header:
     """The fields of one header block, in order."""
 
     fields: tuple[Field, ...] = ()
 
+    @cached_property
+    def _values(self) -> dict[str, list[bytes]]:
+        """The values by name in lower case: a mail is asked for some thirty names."""
+        values: dict[str, list[bytes]] = {}
+        for field in self.fields:
+            values.setdefault(field.name.lower(), []).append(field.value)
+        return values
+
     def all(self, name: str) -> Iterator[bytes]:
         """The values of all fields called `name` (in lower case)."""
-        return (field.value for field in self.fields if field.name.lower() == name)
+        return iter(self._values.get(name, ()))
 
     def first(self, name: str) -> bytes | None:
         """The value of the first field called `name`: the one that counts where there are several."""

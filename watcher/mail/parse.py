@@ -1,16 +1,19 @@
-"""What the header of a mail says. mail-parser reads it; where it gives up on what other mail programs read, we do."""
+"""
+What the header of a mail says. mail-parser reads its addresses and its date; where it gives up on what other mail
+programs read, we do. Its functions are asked, not its class: that one works out all it can tell, and twice.
+"""
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message as HeaderBlock
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
-from mailparser import MailParser
+from mailparser.dates import parse_mail_date
+from mailparser.utils import get_addresses
 
 from watcher.limits import Limits
 from watcher.mail.addresses import lenient_addresses
@@ -23,11 +26,6 @@ __all__ = ["Letterhead", "letterhead"]
 
 # It logs text of senders at levels up to ERROR; what matters of that is told by `Defects`.
 logging.getLogger("mailparser").setLevel(logging.CRITICAL + 1)
-
-_PEOPLE = frozenset({"from", "to", "cc", "reply-to"})
-
-#: What mail-parser is asked for. The rest would cost time and is not used.
-_FIELDS = _PEOPLE | {"date"}
 
 _MESSAGE_ID = re.compile(r"<[^<>\s]+>")
 
@@ -50,16 +48,9 @@ class Letterhead:
 
 def letterhead(header: Header, charset: str | None, limits: Limits, defects: Defects) -> Letterhead:
     """Read a header. `charset` is that of the text, for octets that the header does not explain."""
-    ours = {name for name in _PEOPLE if not _is_plain(list(header.all(name)))}
-    parsed: Any = MailParser(_block(header, _FIELDS - ours))
-    ours.update(defect["header"] for defect in parsed.address_header_defects)
 
-    def addresses(name: str, found: Iterable[tuple[str, str]]) -> tuple[Address, ...]:
-        if name in ours:
-            people = (person for value in header.all(name) for person in lenient_addresses(value, charset))
-        else:
-            people = (Address(printable(person), printable(address)) for person, address in found)
-        kept = tuple(islice(people, limits.people + 1))
+    def addresses(name: str) -> tuple[Address, ...]:
+        kept = tuple(islice(_people(list(header.all(name)), charset), limits.people + 1))
         if len(kept) > limits.people:
             defects.add(f"more than {limits.people} addresses in one header field: the later ones were left out")
         return kept[: limits.people]
@@ -70,11 +61,11 @@ def letterhead(header: Header, charset: str | None, limits: Limits, defects: Def
         first.setdefault(name.lower(), text)
     return Letterhead(
         subject=first.get("subject", ""),
-        from_=addresses("from", parsed.from_),
-        to=addresses("to", parsed.to),
-        cc=addresses("cc", parsed.cc),
-        reply_to=addresses("reply-to", parsed.reply_to),
-        date=_date(parsed, first.get("date")),
+        from_=addresses("from"),
+        to=addresses("to"),
+        cc=addresses("cc"),
+        reply_to=addresses("reply-to"),
+        date=_date(header.first("date"), first.get("date")),
         message_id=_identity(first.get("message-id")),
         in_reply_to=_identity(first.get("in-reply-to")),
         references=tuple(_MESSAGE_ID.findall(first.get("references", ""))),
@@ -82,22 +73,26 @@ def letterhead(header: Header, charset: str | None, limits: Limits, defects: Def
     )
 
 
+def _people(fields: list[bytes], charset: str | None) -> Iterator[Address]:
+    """The addresses of all fields of one name: as mail-parser reads them, or if that is in doubt, as we do."""
+    if _is_plain(fields):
+        doubts: list[Any] = []
+        found = get_addresses(fields[0].decode("ascii"), defects=doubts, decode_names=True)
+        if not doubts:
+            named = ((name if name != address else "", address) for name, address in found if address)
+            return (Address(printable(name), printable(address)) for name, address in named)
+    return (person for field in fields for person in lenient_addresses(field, charset))
+
+
 def _is_plain(fields: list[bytes]) -> bool:
-    """Is it one field at most, in ASCII, with no encoded words? Of others mail-parser loses letters or people."""
-    return not fields or (len(fields) == 1 and b"=?" not in fields[0] and fields[0].isascii())
+    """Is it one field, in ASCII, with no encoded words? Of others mail-parser loses letters or people."""
+    return len(fields) == 1 and b"=?" not in fields[0] and fields[0].isascii()
 
 
-def _block(header: Header, names: frozenset[str]) -> HeaderBlock:
-    block = HeaderBlock()
-    for field in header.fields:
-        if field.name.lower() in names:
-            block[field.name] = field.value.decode("ascii", "surrogateescape")
-    return block
-
-
-def _date(parsed: Any, text: str | None) -> datetime | None:
+def _date(field: bytes | None, text: str | None) -> datetime | None:
     """The Date field in the zone it names. mail-parser reads RFC 5322 alone, and gives UTC."""
-    moment: datetime | None = parsed.date
+    raw = field.decode("ascii", "surrogateescape") if field is not None else None
+    moment: datetime | None = parse_mail_date(raw).value
     try:
         as_written = parsedate_to_datetime(text) if text else None
     except (ValueError, OverflowError, IndexError, TypeError):

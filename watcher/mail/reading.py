@@ -15,7 +15,8 @@ _LOOKED_AT = 2000
 
 def value(header: Header, name: str) -> str:
     """The beginning of the first field called `name`, decoded and printable, "" if there is none."""
-    return words_decoded((header.first(name) or b"")[:_LOOKED_AT]).strip()
+    field = header.first(name)
+    return words_decoded(field[:_LOOKED_AT]).strip() if field else ""
 
 
 def parameter(header: Header, name: str, key: str) -> str:
