@@ -58,9 +58,10 @@ install_all() {
     check_python
     release=$HOME_OF_ALL/$(date -u +%Y%m%d-%H%M%S)-$$
     trap 'rm -rf "$release"; rmdir "$HOME_OF_ALL" 2>/dev/null || true' EXIT
+    trap 'exit 1' HUP INT TERM # else dash leaves without the trap above
     make_environment
-    trap - EXIT
-    ln -s "$release/bin/$NAME" "$COMMAND.new"
+    trap - EXIT HUP INT TERM
+    ln -sfn "$release/bin/$NAME" "$COMMAND.new" # -f: a run that was cut off has left one
     mv -T "$COMMAND.new" "$COMMAND"
     put_files
     systemctl daemon-reload
@@ -139,8 +140,9 @@ uninstall() {
         [ ! -L "$link" ] || systemctl disable --quiet "${link##*/}"
     done
     systemctl stop "$NAME@*.service"
-    rm -rf "$HOME_OF_ALL" "$COMMAND" "$LIB/systemd/system/$NAME.service" "$LIB/systemd/system/$NAME@.service" \
-        "$LIB/systemd/user/$NAME.service" "$LIB/sysusers.d/$NAME.conf" "$LIB/tmpfiles.d/$NAME.conf" \
+    rm -rf "$HOME_OF_ALL" "$COMMAND" "$COMMAND.new" \
+        "$LIB/systemd/system/$NAME.service" "$LIB/systemd/system/$NAME@.service" "$LIB/systemd/user/$NAME.service" \
+        "$LIB/sysusers.d/$NAME.conf" "$LIB/tmpfiles.d/$NAME.conf" \
         "$SHARE/man/man1/$NAME.1" "$SHARE/bash-completion/completions/$NAME" "$SHARE/zsh/site-functions/_$NAME" \
         "$SHARE/fish/vendor_completions.d/$NAME.fish"
     for directory in $DROP_INS; do

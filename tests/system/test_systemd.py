@@ -337,6 +337,7 @@ def test_an_upgrade_takes_over_while_it_runs_and_can_allow_sandboxes(service):
     service.deliver(50)
     service.until(lambda: held(service), "a handler that gets no sandbox")
 
+    service.machine.run("ln", "-s", "/nowhere", "/usr/local/bin/imap-watcher.new")  # left by one that was cut off
     service.machine.run("sh", INSTALL, "--sandbox")
     assert service.show("MainPID") != pid
     [release] = service.machine.says("ls", "/opt/imap-watcher").split()
