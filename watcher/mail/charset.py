@@ -8,6 +8,7 @@ stand in a list are ever used, as Python knows some that are no charsets or take
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -130,8 +131,9 @@ def codec_of(label: str | None) -> str | None:
 
 def text_of(data: bytes, label: str | None = None, sample: int = 4096) -> str:
     """A short text, such as a header field or a file name. Bytes that no codec explains come out as U+FFFD."""
-    if data.isascii() and b"\x1b" not in data and label is None:
-        return data.decode("ascii")
+    if b"\x1b" not in data and (codec_of(label) == "utf-8" or (label is None and data.isascii())):
+        with suppress(UnicodeDecodeError):  # as nearly all of them are, and then `reading` finds nothing else
+            return data.decode("utf-8")
     found = reading(lambda: (data,), label, sample=sample)
     return data.decode(found.codec, found.errors)
 

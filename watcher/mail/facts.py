@@ -1,7 +1,7 @@
 """`message.json`: a Message as the JSON that handlers read, and back. The form is contract 1; see `model.Message`."""
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -30,21 +30,21 @@ def to_json(message: Message) -> str:
         "references": message.references,
         "date": _written(message.date),
         "subject": message.subject,
-        "from": _people(message.from_),
-        "to": _people(message.to),
-        "cc": _people(message.cc),
-        "reply_to": _people(message.reply_to),
+        "from": message.from_,
+        "to": message.to,
+        "cc": message.cc,
+        "reply_to": message.reply_to,
         "headers": message.headers,
         "text": message.text,
         "html": message.html,
         "reply": message.reply,
         "kind": message.nature.kind,
-        **asdict(message.nature),
-        "trust": asdict(message.trust),
-        "attachments": [_file(attachment) for attachment in message.attachments],
+        **_by_name(message.nature),
+        "trust": message.trust,
+        "attachments": message.attachments,
         "defects": message.defects,
     }
-    return json.dumps(record, ensure_ascii=False)
+    return json.dumps(record, ensure_ascii=False, default=_by_name)
 
 
 def from_json(text: str) -> Message:
@@ -79,6 +79,11 @@ def from_json(text: str) -> Message:
     )
 
 
+def _by_name(part: Any) -> dict[str, Any]:
+    """The fields of a dataclass; json asks for those within by itself. `dataclasses.asdict` copies all of it first."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}
+
+
 def _nature(record: dict[str, Any]) -> Nature:
     bounce = record["bounce"]
     if bounce:
@@ -104,21 +109,5 @@ def _read(when: str | None) -> datetime | None:
     return datetime.fromisoformat(when) if when else None
 
 
-def _people(addresses: tuple[Address, ...]) -> list[dict[str, str]]:
-    return [{"name": address.name, "address": address.address} for address in addresses]
-
-
 def _addresses(rows: list[dict[str, str]]) -> tuple[Address, ...]:
     return tuple(Address(row["name"], row["address"]) for row in rows)
-
-
-def _file(attachment: Attachment) -> dict[str, str | int | bool | None]:
-    return {
-        "name": attachment.name,
-        "path": attachment.path,
-        "type": attachment.type,
-        "size": attachment.size,
-        "sha256": attachment.sha256,
-        "inline": attachment.inline,
-        "content_id": attachment.content_id,
-    }
