@@ -155,13 +155,13 @@ class Session:
         way = login_by(name, credential)
         first = b"" if name == "LOGIN" else way.answer(b"")
         inline = bool(first) and len(first) * 4 // 3 < INLINE
-        told = self.say(f"AUTH {name} {self.encoded(first)}" if inline else f"AUTH {name}", self.patience.command)
+        told = self.wire.ask(f"AUTH {name} {self.encoded(first)}" if inline else f"AUTH {name}", self.patience.command)
         if told.code == 334 and first and not inline:
-            told = self.say(self.encoded(first), self.patience.command)
+            told = self.wire.ask(self.encoded(first), self.patience.command)
         for _ in range(CHALLENGES):
             if told.code != 334:
                 break
-            told = self.say(self.encoded(way.answer(decoded(told.text))), self.patience.command)
+            told = self.wire.ask(self.encoded(way.answer(decoded(told.text))), self.patience.command)
         self.check(Step.AUTH, told)
         way.accepted()
 
@@ -183,7 +183,7 @@ class Session:
         self.command(Step.MAIL, " ".join([f"MAIL FROM:<{parcel.sender}>", *self.parameters(parcel)]))
         self.answered = results = {}
         for recipient in parcel.recipients:
-            told = self.say(f"RCPT TO:<{recipient}>", self.patience.command)
+            told = self.wire.ask(f"RCPT TO:<{recipient}>", self.patience.command)
             results[recipient] = None if told.good else self.refused(Step.RCPT, told)
             if told.code == 421:
                 raise self.refused(Step.RCPT, told)
@@ -220,7 +220,7 @@ class Session:
         self.talk.client(f"[{parcel.size} bytes of mail]")
         past()
         try:
-            told = self.say(".", self.patience.end)
+            told = self.wire.ask(".", self.patience.end)
         except Cut as cut:
             raise Cut(f"{cut}, after the final dot: the mail may have arrived", doubt=True) from cut
         self.amid = False
@@ -234,12 +234,9 @@ class Session:
     # --- the talk ---------------------------------------------------------------------------------------------------
 
     def command(self, step: Step, line: str, good: Sequence[int] = GOOD) -> Reply:
-        told = self.say(line, self.patience.command)
+        told = self.wire.ask(line, self.patience.command)
         self.check(step, told, good)
         return told
-
-    def say(self, line: str, patience: float) -> Reply:
-        return self.wire.ask(line, patience)
 
     def check(self, step: Step, told: Reply, good: Sequence[int] = GOOD) -> None:
         if told.code not in good:
@@ -279,7 +276,7 @@ class Session:
             return
         try:
             if not self.amid:
-                self.say("QUIT", 2.0)
+                self.wire.ask("QUIT", 2.0)
         except Cut:
             pass
         finally:
