@@ -53,6 +53,18 @@ def test_all_work_is_done_once(books: Books) -> None:
     assert len(ran) == len(set(ran)) == 60
 
 
+def test_what_nobody_needs_is_ended_also_where_work_never_ends(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.stage.LONGEST_REST", 0.05)
+    fill(books, "one", mails=200)
+    rested = threading.Event()
+    running = stage(books, lambda _: Outcome(Verdict.DONE), [], workers=1, lot=lambda _: Lot(1), rest=rested.set)
+    running.start()
+    assert rested.wait(PATIENCE)
+    running.stop()
+    assert running.join(PATIENCE)
+    assert books.desk.counts()["job"].get("waiting"), "it rested in the middle of its work"
+
+
 def test_a_failure_is_tried_again_when_due_and_given_up_at_last(books: Books) -> None:
     fill(books, "one")
     attempts = []

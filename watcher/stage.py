@@ -72,6 +72,7 @@ class Stage:
         self.roster = Roster(workers, limit, own=own)
         self.stopping = False
         self.looked_up_at = time.monotonic()  #: the claiming thread
+        self.rested_at = time.monotonic()  #: when `rest` was called last
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
         self.waiting = 0  #: workers that wait for work, less what waits for a worker
         self.waiting_lock = threading.Lock()
@@ -213,6 +214,12 @@ class Stage:
             while works:
                 alone = len(works) == 1 and self.lot(self.lane(works[0])) is None
                 works = self.do_alone(works) if alone else self.do_lot(works)
+            if time.monotonic() - self.rested_at > LONGEST_REST:  # where work never ends, nobody would rest
+                self.have_rest()
+
+    def have_rest(self) -> None:
+        self.rested_at = time.monotonic()
+        self.rest()
 
     def next_claimed(self) -> Sequence[Work] | None:
         """What was claimed; None at the end."""
@@ -222,7 +229,7 @@ class Stage:
             try:
                 return self.claimed.get(timeout=LONGEST_REST)
             except queue.Empty:
-                self.rest()
+                self.have_rest()
 
     def do_alone(self, works: Sequence[Work]) -> Sequence[Work]:
         """Do one piece and write down what came of it; the next piece if the place stays with this lane."""
