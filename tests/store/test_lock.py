@@ -1,12 +1,22 @@
 """The state directory: one process, one user, nothing planted."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from watcher.errors import StateLocked
-from watcher.store.lock import hold_state, objection
+from watcher.store.lock import DIRECTORIES, FILES, hold_state, objection
+
+NOBODY = 65534
+LOOK = """
+import os, pathlib, sys
+from watcher.store.lock import spoilt
+os.setuid(int(sys.argv[1]))
+print(spoilt(pathlib.Path(".")))
+"""
 
 
 def test_it_is_made_for_its_user_only(tmp_path: Path) -> None:
@@ -51,3 +61,25 @@ def test_a_file_in_its_place(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("x")
     with pytest.raises(StateLocked, match="state: File exists; mend it"), hold_state(tmp_path / "state"):
         pass
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_what_is_no_directory_but_should_be_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(StateLocked, match=f"/{name} is no directory: move it away"), hold_state(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("name", [*DIRECTORIES, *FILES])
+def test_what_root_has_left_in_it_is_told(tmp_path: Path, name: str) -> None:
+    if name in FILES:
+        (tmp_path / name).write_text("x")
+    else:
+        (tmp_path / name).mkdir()
+    (tmp_path / name).chmod(0)
+    user = NOBODY if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, user, -1)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, f"{user}"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{name} can't be used by user {user}: chown -R {user} .\n"
