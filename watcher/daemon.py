@@ -70,11 +70,11 @@ def run(config: Config) -> None:
         parts: Parts = {"receiving": accounts.lounge, **stages}
         heart = Heart(manager, accounts.pulses, parts, jobs.roster.busy, time.monotonic())
         reload = open_reload(house, accounts, dispatcher, jobs, heart)
-        open_control(house, accounts, dispatcher, reload, *stages.values())
-        open_pages(house, accounts, heart)
-
         fallback = Fallback(lambda: house.standing.config.alerts, house.spool, house.outgoing)
         alarm = open_alarm(house, sending, fallback)
+        open_control(house, accounts, dispatcher, reload, alarm, *stages.values())
+        open_pages(house, accounts, heart)
+
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
         life, clock, chores = Life(accounts.pulses, time.monotonic()), ClockWatch(), 0.0
         while not ending.wait(heart.rhythm):

@@ -1,11 +1,12 @@
 """What reaches a running daemon from outside: changed files, commands, machines that look after it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from watcher.house import House
 from watcher.inbox.accounts import Accounts
 from watcher.jobs.dispatch import Dispatcher
+from watcher.outbox.alarm import Alarm
 from watcher.service.adoption import Adoption
 from watcher.service.control import Control, Refused
 from watcher.service.counter import Counter, Verb
@@ -40,7 +41,9 @@ def open_reload(house: House, accounts: Accounts, dispatcher: Dispatcher, jobs: 
     return reload
 
 
-def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reload: Reload, *stages: Stage) -> None:
+def open_control(
+    house: House, accounts: Accounts, dispatcher: Dispatcher, reload: Reload, alarm: Alarm, *stages: Stage
+) -> None:
     """The socket on which the commands ask."""
 
     def ring() -> None:
@@ -67,7 +70,12 @@ def open_control(house: House, accounts: Accounts, dispatcher: Dispatcher, reloa
     events = Events()
     logging.getLogger().addHandler(events)
     house.at_end.callback(logging.getLogger().removeHandler, events)
-    erasing = Erasing(house.erasure, house.spool, ring, events.forget)
+
+    def forget(keys: Collection[str]) -> None:
+        events.forget(keys)
+        alarm.forget(keys)
+
+    erasing = Erasing(house.erasure, house.spool, ring, forget)
     others: Mapping[str, Verb] = {
         "status": status.tell,
         "reload": look,

@@ -1,6 +1,7 @@
 """Errors become one mail, not a storm; an alert makes no alert, and no rule is for it."""
 
 import logging
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 import pytest
@@ -9,9 +10,15 @@ from tests.outbox.conftest import ORDINARY
 from watcher.config.alerts import AlertSettings
 from watcher.config.smtp import Relay
 from watcher.mail.unpack import unpack
-from watcher.model import Address, Envelope, MailFolder
-from watcher.outbox.alarm import APART, Alarm, is_alert
+from watcher.model import Address, Envelope, Kind, MailFolder, Place, Work
+from watcher.outbox.alarm import ALERT, APART, Alarm, is_alert
 from watcher.store.spool import Spool
+
+
+def sending(author):
+    """A recipient of a letter."""
+    place, now = Place("out", "(outbox)", 0, 7), datetime.now(UTC)
+    return Work(7, Kind.SEND, author, "admin@example.org", 7, f"key of {author}", place, now, "", 1, 1, 0, 0.0)
 
 
 @pytest.fixture
@@ -51,9 +58,22 @@ def test_the_first_at_once_and_what_follows_together(alarm):
 
 
 def test_an_alert_that_fails_makes_no_other(alarm):
-    alarm.logger.error("out/(outbox) UID 7: send alert admin@example.org (job 7, attempt 1): dead: 550 no")
+    alarm.logger.error("%s: %s", sending(ALERT), "dead: 550 no")
     alarm.flush_due(1000.0)
     assert alarm.posted == []
+    alarm.logger.error("%s: %s", sending("alert"), "dead: 550 no, we know what you send alert us to")
+    alarm.flush_due(1000.0)
+    assert len(alarm.posted) == 1, "it is the letter of a handler"
+
+
+def test_what_is_erased_is_told_no_more(alarm):
+    alarm.logger.error("%s: dead", sending("book"))
+    alarm.logger.error("%s: dead", sending("pay"))
+    alarm.forget({"key of book"})
+    alarm.flush_due(1000.0)
+    text = alarm.spool.folder(alarm.posted[0].key).raw.read_text()
+    assert "send pay" in text
+    assert "book" not in text
 
 
 def test_an_alert_of_ours_is_known_and_no_other_mail_is(alarm, tmp_path):

@@ -7,12 +7,12 @@ An alert tells of itself by our loop field, so that no rule is for it, and what 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from watcher.config.alerts import AlertSettings
 from watcher.config.smtp import Relay
 from watcher.errors import MailRefused, SpoolFull
-from watcher.model import Kind, Message
+from watcher.model import Kind, Message, Work
 from watcher.outbox.own import OwnMail
 from watcher.posting import Posting
 from watcher.store.spool import Spool
@@ -21,7 +21,7 @@ __all__ = ["ALERT", "Alarm", "is_alert"]
 
 log = logging.getLogger(__name__)
 
-ALERT = "alert"  #: author of the letters
+ALERT = "(alert)"  #: author of the letters; no handler is called so
 APART = 600.0  #: seconds between two mails
 KEPT = 200  #: lines of one mail
 
@@ -50,19 +50,24 @@ class Alarm(logging.Handler):
         self.alerts = OwnMail(ALERT, instance)
         self.post = post
         self.otherwise = otherwise
-        self.pending: deque[str] = deque(maxlen=KEPT)
+        self.pending: deque[tuple[str, frozenset[str]]] = deque(maxlen=KEPT)  #: and the keys of the mails it is about
         self.missed = 0
         self.sent_at = 0.0
         self.guard = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take down one error."""
-        text = record.getMessage()
-        if record.name == __name__ or f"{Kind.SEND} {ALERT}" in text:
+        works = [each for each in record.args or () if isinstance(each, Work)]
+        if record.name == __name__ or any(work.kind is Kind.SEND and work.name == ALERT for work in works):
             return
         with self.guard:
             self.missed += len(self.pending) == KEPT
-            self.pending.append(text)
+            self.pending.append((record.getMessage(), frozenset(work.key for work in works)))
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Tell nothing of the mails with these keys any more."""
+        with self.guard:
+            self.pending = deque((one for one in self.pending if one[1].isdisjoint(keys)), maxlen=KEPT)
 
     def flush_due(self, now: float) -> None:
         """Send what there is, if the last mail is long enough ago."""
@@ -70,9 +75,10 @@ class Alarm(logging.Handler):
         with self.guard:
             if settings is None or not self.pending or 0 <= now - self.sent_at < APART:
                 return
-            lines, missed = list(self.pending), self.missed
+            taken, missed = list(self.pending), self.missed
             self.pending.clear()
             self.missed, self.sent_at = 0, now
+        lines = [line for line, _ in taken]
         more = f" and {len(lines) + missed - 1} more" if len(lines) + missed > 1 else ""
         subject = f"imap-watcher: {lines[0][:120]}{more}"
         head = [f"({missed} earlier ones are left out)"] if missed else []
@@ -85,7 +91,7 @@ class Alarm(logging.Handler):
                 self.otherwise(subject, text)
             elif isinstance(error, SpoolFull):  # next time, perhaps
                 with self.guard:
-                    self.pending.extendleft(reversed(lines[: KEPT - len(self.pending)]))
+                    self.pending.extendleft(reversed(taken[: KEPT - len(self.pending)]))
 
     def send(self, settings: AlertSettings, subject: str, text: str) -> None:
         relay = self.relay(settings.smtp)

@@ -28,7 +28,7 @@ __all__ = ["LATE", "Canaries", "Song"]
 
 log = logging.getLogger(__name__)
 
-CANARY = "canary"  #: author of the letters
+CANARY = "(canary)"  #: author of the letters; no handler is called so
 SUBJECT = "imap-watcher looks whether mail comes in"
 TEXT = "This mail of imap-watcher to itself (canary) is deleted as soon as it is seen.\n"
 LATE = 900.0  #: seconds after which one that has not come in is missed

@@ -21,7 +21,7 @@ __all__ = ["OwnMail"]
 class OwnMail:
     """One kind of it."""
 
-    kind: str  #: "alert", "canary"; the author of the letters
+    kind: str  #: "(alert)", "(canary)"; the author of the letters
     instance: str  #: name of the ledger
 
     @property
