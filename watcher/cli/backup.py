@@ -27,10 +27,11 @@ def backup(
     ] = True,
 ) -> None:
     """
-    Write what the daemon knows and keeps to one file, while it runs: the ledger as of now, and the mails it names.
+    Write what the daemon knows and keeps to one file.
 
-    It holds mail, so keep it as safe as the mailboxes. Not in it: the configuration, handlers and what they keep, and
-    OAuth tokens. A backup without mails is enough never to handle a mail twice, but what is under way then is lost.
+    The ledger as of now, and the mails it names; the daemon goes on meanwhile. The file holds mail, so keep it as safe
+    as the mailboxes. Not in it: the configuration, handlers and what they keep, and OAuth tokens. A backup without
+    mails is enough never to handle a mail twice, but what is under way then is lost.
     """
     config = load_settings(context)
     state = config.watcher.state
@@ -53,10 +54,10 @@ def restore(
     ] = None,
 ) -> None:
     """
-    Fill an empty state directory from a backup, as the user of the daemon.
+    Fill an empty state directory from a backup.
 
-    The daemon then goes on from there: mails that came since are fetched, and those whose handlers ran since the
-    backup are handled once more.
+    To be run as the user of the daemon, which then goes on from there: mails that came since are fetched, and those
+    whose handlers ran since the backup are handled once more.
     """
     directory = (state or load_settings(context).watcher.state).absolute()
     with (

@@ -29,7 +29,11 @@ def check(
     context: typer.Context,
     as_json: AsJson = False,
 ) -> None:
-    """Look the configuration over without starting anything; ends with 78 if it can't be used."""
+    """
+    Check the configuration, without starting anything.
+
+    Tells all problems at once, each with file and line. Ends with 78 if it can't be used.
+    """
     path = find(context.obj)
     try:
         config = load(path, strict=True)

@@ -43,11 +43,11 @@ def conform(
     as_json: AsJson = False,
 ) -> None:
     """
-    Run a handler on mails that are odd, hostile or broken, and tell what is against the contract: that it fails on them
-    as if that might pass, changes the mail folder, lets a shell read the mail, takes too long, or bears no repeat.
+    Run a handler on odd, hostile and broken mails.
 
-    It really runs, some thirty times: set it to files and services that are made for this, by --env. Ends with 1 if
-    there is a fault.
+    Tells what is against the contract: that it fails on them as if that might pass, changes the mail folder, lets a
+    shell read the mail, takes too long, or does not bear a repeat. It really runs, some thirty times: set it to files
+    and services that are made for this, by --env. Ends with 1 if there is a fault.
 
     Examples: imap-watcher conform book --env BOOKS=/tmp/books; imap-watcher conform ./book.py
     """

@@ -47,8 +47,10 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """
-    Erase mails from the state of the daemon: their files, their jobs and what these printed, the letters that came of
-    them, and every byte of it in the files of the ledger. What waits on them is given up; what runs is waited for.
+    Erase mails from the state of the daemon, for good.
+
+    Their files, their jobs and what these printed, the letters that came of them, and every byte of it in the files of
+    the ledger. What waits on them is given up; what runs is waited for.
 
     That they were handled stays known, by place, time, size and checksum, so that none is fetched again. Mails on the
     server, what handlers have kept, the journal and backups are not touched.

@@ -15,7 +15,7 @@ from watcher.service.counter import LARGEST
 __all__ = ["Job", "Jobs", "change", "clock", "jobs", "show_history", "tell_of_more"]
 
 jobs = typer.Typer(
-    help="Look at the work of the daemon. `jobs list --status dead` shows the dead letters.",
+    help="Look after the work of the daemon. `jobs list --status dead` shows the dead letters.",
     epilog="Examples: imap-watcher jobs list --status dead; imap-watcher jobs show 17; imap-watcher jobs retry 17 18",
     no_args_is_help=True,
 )

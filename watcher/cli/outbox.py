@@ -14,7 +14,7 @@ from watcher.model import Kind, Status
 __all__ = ["outbox"]
 
 outbox = typer.Typer(
-    help="Look at the mail that goes out, bring back what was given up, drop what is not wanted.",
+    help="Look after the mail that goes out. `outbox list --status dead` shows what was given up.",
     epilog="Examples: imap-watcher outbox list --status dead; imap-watcher outbox show 17",
     no_args_is_help=True,
 )

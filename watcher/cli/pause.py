@@ -22,9 +22,10 @@ OnlyHandler = Annotated[bool, typer.Option("--handler", help="The handler, if an
 
 def pause(context: typer.Context, name: Name, account: OnlyAccount = False, handler: OnlyHandler = False) -> None:
     """
-    Leave an account unwatched and unchanged, or a handler's mail waiting, until `resume`; also over restarts.
+    Leave an account or a handler alone until `resume`.
 
-    Nothing is missed: an account catches up when it is resumed, and a handler gets what has come meanwhile.
+    The account is neither watched nor changed; the handler's mail waits. This holds over restarts. Nothing is missed:
+    an account catches up when it is resumed, and a handler gets what has come in the meantime.
     """
     _ask(context, "pause", name, account=account, handler=handler)
 

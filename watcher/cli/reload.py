@@ -11,9 +11,10 @@ __all__ = ["reload"]
 
 def reload(context: typer.Context, as_json: AsJson = False) -> None:
     """
-    Let the daemon look at its configuration and handlers now, as it does by itself when they change.
+    Have the daemon take over changed files now.
 
-    What is wrong stays out, and what was in force stays: ends with 78 then.
+    It does so by itself when the configuration or a handler changes. What is wrong stays out, and what was in force
+    stays; then this ends with 78.
     """
     told = ask_daemon(load_settings(context), {"verb": "reload"})
     refused, handlers = told["configuration"]["refused"], told["handlers"]

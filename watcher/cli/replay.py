@@ -77,9 +77,11 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """
-    Have the daemon run handlers again on mails it keeps: dead letters, or with --status done --again those that went
-    well. The handler finds the same WATCHER_KEY as before; after a success also WATCHER_REPLAY=1, so that one which
-    keeps to its key can tell that it is wanted once more.
+    Run handlers again on mails that the daemon keeps.
+
+    On dead letters, or with --status done --again on those that went well. The handler finds the same WATCHER_KEY as
+    before; after a success also WATCHER_REPLAY=1, so that one which keeps to its key can tell that it is wanted once
+    more.
 
     Examples: imap-watcher replay --dry-run; imap-watcher replay --handler book --since 2d; imap-watcher replay --status
     done --again --handler book --from '*@supplier.example'

@@ -29,7 +29,7 @@ from watcher.unpacking import whose_word_counts
 __all__ = ["rules"]
 
 rules = typer.Typer(
-    help="See what the rules say to a mail, and why.",
+    help="See what the rules do with a mail, and why.",
     no_args_is_help=True,
     epilog="Example: imap-watcher rules explain --account support invoice.eml",
 )

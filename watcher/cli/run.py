@@ -28,7 +28,7 @@ def run(
         LogFormat.TEXT
     ),
 ) -> None:
-    """Watch all accounts of the configuration until stopped (SIGTERM or Ctrl-C)."""
+    """Watch all accounts until it is stopped (SIGTERM, Ctrl-C)."""
     config = load_settings(context)
     start_log(config.watcher.log, log_format)
     for warning in config.warnings:

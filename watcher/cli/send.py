@@ -57,7 +57,7 @@ def send(
         typer.Option(help="Send at once, past the outbox, and show the dialogue with the server, without secrets."),
     ] = False,
 ) -> None:
-    """Send a mail: of --text or --html, or a ready one (.eml) from standard input."""
+    """Send a mail: --text or --html, or one from standard input."""
     config = load_settings(context)
     relay = relay_of(config, account)
     stamp = stamped(uuid.uuid4().hex, sender_of(relay), instance(config.watcher.state))

@@ -30,7 +30,12 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="A live table, until Ctrl-C.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show each watched folder: its state, when the server last answered, and what work waits."""
+    """
+    Show how each watched folder is, and what work waits.
+
+    Of each folder: its state, when its server last answered, when it was last looked through, how old its newest mail
+    is.
+    """
     config = find_daemon(context)
     if watch and not sys.stdout.isatty():
         raise typer.BadParameter("--watch needs a terminal; for scripts there is --json")

@@ -28,7 +28,11 @@ def tail(
     handler: Annotated[str | None, typer.Option(help="Only of this handler.", autocompletion=handler_names)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Show events as they come: mails, runs of handlers, links lost and found. Ends with Ctrl-C."""
+    """
+    Show events as they come, until Ctrl-C.
+
+    Mails, runs of handlers, connections lost and found.
+    """
     config = find_daemon(context)
     wanted = {name: value for name, value in (("account", account), ("handler", handler)) if value}
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # also where another program reads it

@@ -32,9 +32,10 @@ def unpack(
     to: Annotated[Path, typer.Option(help="Directory for the mail folders, each named as its mail.", metavar="DIR")],
 ) -> None:
     """
-    Take mails apart into folders: message.json, body.txt, body.html, attachments/, and the mail itself.
+    Take saved mails apart into folders.
 
-    Exit status: 0 when all came apart, 1 with a line for each mail that did not.
+    Each has message.json, body.txt, body.html, attachments/, and the mail itself. Exit status: 0 when all came apart, 1
+    with a line for each mail that did not.
     """
     twice = [stem for stem, times in Counter(mail.stem for mail in mails).items() if times > 1]
     if twice:

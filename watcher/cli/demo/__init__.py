@@ -23,7 +23,11 @@ __all__ = ["demo"]
 def demo(
     *, stay: Annotated[bool, typer.Option("--stay", help="Keep everything open afterwards, until Ctrl-C.")] = False
 ) -> NoReturn:
-    """Show what it does: the daemon, a mail server in memory, two handlers, three mails. Nothing of it stays."""
+    """
+    Show it at work, on a mail server of its own.
+
+    The real daemon, a server in memory, two handlers, three mails. Nothing of it stays.
+    """
     if any(find_spec(name) is None for name in ("pymap", "cryptography")):
         sys.exit("imap-watcher: the demo brings a mail server of its own: pip install 'imap-watcher[demo]'")
     command = [sys.executable, "-P", "-m", "watcher.cli.demo", *(["--stay"] if stay else [])]

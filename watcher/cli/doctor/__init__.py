@@ -48,7 +48,11 @@ def doctor(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for each step.", metavar="SECONDS")] = 20.0,
     as_json: AsJson = False,
 ) -> None:
-    """Look at each account step by step, from DNS to the push of a new mail; each failure with cause and cure."""
+    """
+    Test each account step by step, from DNS to a pushed mail.
+
+    Each failure is told with its cause and what to do about it. Ends with 1 if there is one.
+    """
     config = load_settings(context)
     trials = Trials(folder if write else "", timeout, sending=sending, circle=circle)
     page = None if as_json else Page()

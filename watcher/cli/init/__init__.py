@@ -22,26 +22,30 @@ __all__ = ["init"]
 
 def init(
     context: typer.Context,
-    address: Annotated[str, typer.Argument(help="Of the mailbox.", metavar="ADDRESS")],
+    address: Annotated[str, typer.Argument(help="Address of the mailbox.", metavar="ADDRESS")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file.", metavar="FILE")] = None,
-    user: Annotated[str, typer.Option(help="To log in with; mostly the address.")] = "",
+    user: Annotated[str, typer.Option(help="Name to log in with; mostly the address.")] = "",
     host: Annotated[str, typer.Option(help="The IMAP server; found by the address if none is given.")] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the server, if it is an unusual one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server, if it is an unusual one.")] = 0,
     tls: Annotated[str, typer.Option(help="implicit or starttls.")] = "",
     ca_file: Annotated[Path | None, typer.Option(help="Authorities to trust in place of the system's.")] = None,
-    proxy: Annotated[str, typer.Option(help="To go through; an address without password, or `environment`.")] = "",
-    password_command: Annotated[str, typer.Option(help="Prints the password.", metavar="COMMAND")] = "",
-    password_file: Annotated[Path | None, typer.Option(help="Holds the password.", metavar="FILE")] = None,
+    proxy: Annotated[str, typer.Option(help="Proxy: an address without password, or `environment`.")] = "",
+    password_command: Annotated[str, typer.Option(help="Command that prints the password.", metavar="COMMAND")] = "",
+    password_file: Annotated[Path | None, typer.Option(help="File that holds the password.", metavar="FILE")] = None,
     password_env: Annotated[str, typer.Option(help="Variable that holds the password.", metavar="NAME")] = "",
     password_keyring: Annotated[str, typer.Option(help="Service in the keyring.", metavar="SERVICE")] = "",
     oauth: Annotated[bool, typer.Option("--oauth", help="Sign in (OAuth2) where a password would do, too.")] = False,
-    client_id: Annotated[str, typer.Option(help="Of the program that asks for consent (OAuth2).", metavar="ID")] = "",
-    client_secret_file: Annotated[Path | None, typer.Option(help="Holds its secret.", metavar="FILE")] = None,
-    folder: Annotated[list[str] | None, typer.Option(help="To watch; may be given several times.")] = None,
+    client_id: Annotated[str, typer.Option(help="Client id to ask for consent with (OAuth2).", metavar="ID")] = "",
+    client_secret_file: Annotated[Path | None, typer.Option(help="File with its secret.", metavar="FILE")] = None,
+    folder: Annotated[list[str] | None, typer.Option(help="To watch; give it several times for several.")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for each step.", metavar="SECONDS")] = 20.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Yes to every question that can be answered so.")] = False,
 ) -> None:
-    """Set up a mailbox: find its provider, test the login, write a configuration and a first handler."""
+    """
+    Set up a mailbox, from its address to a tested login.
+
+    Finds the provider, tests the login, and writes a configuration and a first handler.
+    """
     path, person = find(config or context.obj).absolute(), Person(agrees=yes)
     place = Place.given(command=password_command, file=password_file, env=password_env, keyring=password_keyring)
     known = known_accounts(path)

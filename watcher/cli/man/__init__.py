@@ -29,7 +29,11 @@ def man(
         ),
     ] = None,
 ) -> None:
-    """Print the manual page, for `imap-watcher man | man -l -`, or install it."""
+    """
+    Print the manual page, or install it.
+
+    To read it: `imap-watcher man | man -l -`.
+    """
     page = manual(context.find_root())
     if to is None:
         print(page, end="")

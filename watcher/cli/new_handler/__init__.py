@@ -55,9 +55,10 @@ def new_handler(
     as_json: AsJson = False,
 ) -> None:
     """
-    Write a small handler that works, with comments, to go on from. Nothing is overwritten.
+    Write a small handler that works, to go on from.
 
-    A package (entry-point) is written to the directory NAME below the current one.
+    It has comments; nothing is overwritten. A package (entry-point) is written to the directory NAME below the current
+    one.
 
     Examples: imap-watcher new-handler book --lang python; imap-watcher new-handler book --lang node --to /srv/handlers
     """

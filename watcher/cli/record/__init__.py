@@ -54,8 +54,9 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """
-    Save mails as .eml files, readable by you alone, to try handlers on. The folder is opened for reading only (EXAMINE,
-    BODY.PEEK): nothing is marked as read.
+    Save mails as .eml files, to try handlers on.
+
+    Only you can read the files. The folder is opened for reading only (EXAMINE, BODY.PEEK): nothing is marked as read.
 
     --mask replaces names, addresses, links, long numbers and keys in headers and texts by stand-ins of the same shape,
     the same for the same throughout one recording, and attached files by filler of the same size. A name that stands in

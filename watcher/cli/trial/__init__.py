@@ -62,9 +62,11 @@ def try_handler(
     as_json: AsJson = False,
 ) -> None:
     """
-    Run a handler on a saved mail as the daemon would, with its settings, and show the call, what it printed and asked
-    for, and what the daemon would do next. It really runs: what it does outside of the mail is done. No server is
-    asked, nothing is recorded; no configuration is needed. Ends with 1 if the handler did not succeed.
+    Run a handler on a saved mail, as the daemon would.
+
+    With its settings; shows the call, what it printed and asked for, and what the daemon would do next. It really runs:
+    what it does outside of the mail is done. No server is asked, nothing is recorded, no configuration is needed. Ends
+    with 1 if the handler did not succeed.
 
     Examples: imap-watcher try book; imap-watcher try ./book.py invoice.eml --times 2; imap-watcher try book --fail-with
     75 --attempt 12
