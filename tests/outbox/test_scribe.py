@@ -68,6 +68,7 @@ def test_reply_to_counts_more_than_from(room):
 
 UNANSWERED = {
     "null return path": (b"Return-Path: <bob@example.org>", b"Return-Path: <>"),
+    "null return path above another": (b"Return-Path:", b"Return-Path: <>\r\nReturn-Path:"),
     "auto-submitted": (b"Subject:", b"Auto-Submitted: auto-generated\r\nSubject:"),
     "vacation": (b"Subject: ", b"X-Autoreply: yes\r\nSubject: "),
     "list": (b"Subject:", b"List-Id: <a.example.org>\r\nSubject:"),
@@ -248,6 +249,23 @@ def test_a_hidden_recipient_needs_leave_as_well(room):
     room.settings = HandlerSettings(recipients=(Pattern("a@example.net"),))
     with pytest.raises(MailRefused, match=r"eve@example\.net"):
         room.write(Request(Sending.SEND, ("a@example.net",), bcc=("eve@example.net",), text="x"))
+
+
+@pytest.mark.parametrize("field", ["to", "cc", "bcc"])
+@pytest.mark.parametrize(
+    "several", ["A <a@b.c>, B <b@b.c>", "a@b.c, b@b.c", "<a@b.c> <b@b.c>", "Smith, John <a@b.c>", "a@b.c <b@b.c>"]
+)
+def test_nobody_is_left_out_because_two_stand_in_one_place(room, field, several):
+    room.settings = ANYBODY
+    with pytest.raises(MailRefused, match=r"is not one address|is no mail address"):
+        room.write(Request(Sending.SEND, **{"to": ("d@b.c",), "text": "x", field: (several,)}))
+
+
+def test_a_name_may_hold_what_parts_addresses(room):
+    room.settings = ANYBODY
+    (posting,) = room.write(Request(Sending.SEND, ('"Smith, John" <a@b.c>',), bcc=("B <b@b.c>",), text="x")).postings
+    assert posting.recipients == ("a@b.c", "b@b.c")
+    assert read(room, posting)["To"].addresses[0].display_name == "Smith, John"
 
 
 def test_a_handler_writes_only_under_names_it_may(room):

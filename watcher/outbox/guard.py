@@ -63,13 +63,13 @@ def objection(message: Message, ours: frozenset[str], instance: str) -> str:
     """Why a machine must not answer this mail; "" if it may. `ours`: our addresses, in lower case."""
     nature = message.nature
     peer = answer_to(message)
-    fields = {name.lower(): value for name, value in message.headers}
+    paths = {value.strip() for name, value in message.headers if name.lower() == "return-path"}
     reasons = {
         "it is a bounce": nature.bounce is not None,
         "it is a report": nature.report is not None,
         "it came over a mailing list": nature.list_id is not None,
         "it was sent by a machine": nature.automatic or nature.auto_reply,
-        "its sender wants no bounce (null Return-Path)": fields.get("return-path", "x").strip() == "<>",
+        "its sender wants no bounce (null Return-Path)": "<>" in paths,
         "it names no one sender": peer is None,
     }
     if reason := own(message, instance) or next((words for words, holds in reasons.items() if holds), ""):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses
 from pathlib import Path
 
 from watcher.model import Address, MailFolder, Message
@@ -76,14 +76,21 @@ def forward(request: Request, source: Source, sender: Address) -> Letter:
 
 
 def recipients(request: Request, letter: Letter) -> Iterator[str]:
-    """Addresses of the envelope, each once. Raises AddressRefused."""
-    given = [*(one.address for one in (*letter.to, *letter.cc)), *(parseaddr(one)[1] or one for one in request.bcc)]
-    yield from dict.fromkeys(normal(address) for address in given)
+    """Addresses of the envelope, each once. Raises AddressRefused, LetterRefused."""
+    given = (*letter.to, *letter.cc, *people(request.bcc))
+    yield from dict.fromkeys(normal(one.address) for one in given)
 
 
 def people(given: tuple[str, ...]) -> tuple[Address, ...]:
-    """`a@b` or `Name <a@b>`; what is neither is refused when it is spelt."""
-    return tuple(Address(*parseaddr(one)) if "<" in one else Address("", one) for one in given)
+    """`a@b` or `Name <a@b>`; what is neither is refused when it is spelt. Raises LetterRefused for several in one."""
+    return tuple(map(person, given))
+
+
+def person(given: str) -> Address:
+    found = getaddresses([given]) if "<" in given else [("", given)]
+    if len(found) != 1:
+        raise LetterRefused(f"{given!a} is not one address: write several as a list, a name with a comma in quotes")
+    return Address(*found[0])
 
 
 def prefixed(prefix: str, subject: str) -> str:
