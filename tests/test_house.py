@@ -39,6 +39,7 @@ BREACHES = [
     ("mail/tree.py", "import mailparser"),
     ("mail/unpack.py", "import subprocess"),
     ("mail/tree.py", "import chardet"),
+    ("mail/tree.py", "import pybase64"),
     ("mail/tree.py", "import inscriptis"),
     ("mail/bodies.py", "import mailparser_reply"),
     ("mail/kinds.py", "import dkim"),
