@@ -181,6 +181,39 @@ def test_silence_after_done_does_not_hold_anybody(server, idle):
     assert not idle.idle_ended()
 
 
+def test_a_look_right_behind_done(server, idle):
+    """It is sent before DONE is answered; its answer comes after that, and news among it is no less."""
+    uid = server.deliver(b"x")
+    assert heard(idle)
+    server.on("DONE", b"* 2 EXISTS\r\n{tag} OK done\r\n")
+    idle.end_idle()
+    assert idle.leaving
+    idle.clear_news()
+    assert idle.search(1) == [uid]
+    assert not idle.leaving
+    assert idle.news
+    idle.end_idle()
+    assert server.count("DONE") == 1
+    idle.start_idle()
+    leave_idle(idle)
+    assert idle.search(1) == [uid]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"{tag} NO [UNAVAILABLE] later\r\n", b"{tag} BAD what?\r\n", b"", reset, b"* BYE\r\n"]
+)
+def test_a_server_that_does_not_leave_idle_for_a_look_behind_done(server, dial, answer):
+    link = dial(timeout=1)
+    link.examine("INBOX")
+    link.start_idle()
+    server.on("DONE", answer)
+    link.end_idle()
+    with pytest.raises(MailboxLost):
+        link.search(1)
+    with pytest.raises(MailboxLost):
+        link.search(1)
+
+
 def test_reset_after_done(server, idle):
     server.on("DONE", reset)
     idle.end_idle()

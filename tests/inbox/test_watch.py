@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.fakes.imap_server import Folder, ImapServer, Mail, bye, eof, reset, stall, then_honest
+from tests.fakes.imap_server import Command, Folder, ImapServer, Mail, Session, bye, eof, reset, stall, then_honest
 from tests.inbox.conftest import PATIENCE, QUICK, Room, mail
 from watcher.errors import StorageFailed
 from watcher.inbox.anchor import DESCRIBED
@@ -117,6 +117,51 @@ def test_a_link_that_ends_in_idle_is_replaced(server: ImapServer, room: Rooms, a
         here.wait_idle()
         assert here.pulse.connects == 2
         assert here.pulse.trouble == ""
+
+
+async def end_when_more_came(session: Session, command: Command) -> None:
+    more = await session.reader.readuntil(b"\n")
+    session.ok(command)
+    session.reader._buffer[:0] = more
+
+
+async def end_if_nothing_came(session: Session, command: Command) -> None:
+    await asyncio.sleep(0.1)
+    if not session.reader._buffer:
+        session.ok(command)
+
+
+def test_a_look_for_what_was_told_is_sent_right_behind_done(server: ImapServer, room: Rooms) -> None:
+    with room() as here:
+        here.wait_idle()
+        server.on("DONE", end_when_more_came)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert here.pulse.connects == 1
+
+
+@pytest.mark.parametrize("answer", [b"{tag} BAD expected DONE\r\n", eof])
+def test_a_server_that_can_not_take_that_is_not_asked_so_again(server: ImapServer, room: Rooms, answer: object) -> None:
+    with room() as here:
+        here.wait_idle()
+        server.on("UID SEARCH", answer)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        here.wait_idle()
+        server.on("DONE", end_if_nothing_came)
+        server.deliver(mail(2))
+        here.wait_numbers(1, 2)
+        assert here.pulse.connects == 2
+
+
+def test_a_renewal_waits_for_its_answer_before_anything_is_asked(server: ImapServer, room: Rooms) -> None:
+    with room("renew = 1") as here:
+        here.wait_idle()
+        server.on("DONE", end_if_nothing_came, times=2)
+        here.wait(lambda: server.count("DONE") > 1)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert here.pulse.connects == 1
 
 
 def test_silence_after_done_is_a_dead_link(server: ImapServer, room: Rooms) -> None:

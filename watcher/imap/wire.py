@@ -37,9 +37,9 @@ PIECE = 64 << 10
 _CHUNK = 64 << 10
 _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
 
-#: What all links begin their tags with once they are logged in; imaplib would keep a pattern for each, and demand a
-#: text after the status, which servers leave out although RFC 9051 9 has it.
-_TAG, _TAGGED = b"W", re.compile(rb"(?P<tag>W\d+) (?P<type>[A-Z]+)(?: |\Z)(?P<data>.*)", re.ASCII)
+#: What all links begin their tags with once they are logged in, but for those of IDLE; imaplib would keep a pattern for
+#: each, and demand a text after the status, which servers leave out although RFC 9051 9 has it.
+_TAG, _TAGGED = b"W", re.compile(rb"(?P<tag>(?:W|idle)\d+) (?P<type>[A-Z]+)(?: |\Z)(?P<data>.*)", re.ASCII)
 
 
 def whole(buffer: bytearray) -> int:

@@ -52,7 +52,7 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
             readable = yield Wait(renewal, link)
         asked = time.monotonic()
         link.end_idle()
-        ended = link.idle_ended(within=SOON)
+        ended = may_hurry(link, path) or link.idle_ended(within=SOON)
         while not ended:
             yield Wait(deadline(asked + patience), link)
             ended = link.idle_ended()
@@ -72,6 +72,11 @@ def heard(link: Link, posts: Sequence[Post]) -> None:
     posts[0].reception.alerts.show(posts[0].account, link.alerts())
     for post in posts:
         post.pulse.heard_at = link.heard_at
+
+
+def may_hurry(link: Link, post: Post) -> bool:
+    """Whether to look for what the server has just told of without waiting for its answer to DONE."""
+    return link.news and link.folder is not None and post.pulse.hurry_at <= time.monotonic()
 
 
 def deadline(until: float) -> float:

@@ -38,7 +38,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     pulse.state = State.CATCHING_UP
     link.clear_news()
     low = look_from(cursor)
-    found = link.search(low)
+    found = look(link, low, post)
     wanted, audit_at = found, progress.audit_at
     if time.monotonic() >= audit_at:
         recent = link.search_since((datetime.now(UTC) - AUDITED).date())
@@ -63,6 +63,20 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+
+
+def look(link: Link, low: int, post: Post) -> list[int]:
+    """
+    The UIDs from `low` on. If that is asked for right behind DONE and breaks the link, the server may be one that drops
+    what comes with DONE: it is not asked so again for a while.
+    """
+    hurried = link.leaving
+    try:
+        return link.search(low)
+    except MailboxLost:
+        if hurried:
+            post.pulse.hurry_at = time.monotonic() + post.reception.patience.hurry_again
+        raise
 
 
 def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait, bool, tuple[Cursor, int]]:

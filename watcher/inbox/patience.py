@@ -26,4 +26,5 @@ class Patience:
     regain: float = 21600.0  #: after that, until one of these gets a link again; and between two of them
     audit: float = 86400.0  #: between two searches of the last days for what no other search has listed
     describe_again: float = 3600.0  #: until a server is asked again to describe mails, after that broke the link
+    hurry_again: float = 86400.0  #: until a look is sent right behind DONE once more, after that broke the link
     fetch_again: float = 15.0  #: until a UID that brought no bytes is asked for again; doubles

@@ -40,6 +40,7 @@ class Pulse:
     renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
     mistrusted: int = 0  #: UIDVALIDITY that was refused as one change too many
     describe_at: float = 0.0  #: not before is the server asked to describe mails: that has broken the link
+    hurry_at: float = 0.0  #: not before is a look sent right behind DONE: that has broken the link
     careful: bool = False  #: the last FETCH broke the link: mails are fetched one by one until all is well
     dismissed: bool = False  #: nobody wants to know any more: what becomes of its link now is no trouble
     answered: bool = field(default=False)  #: the first answer or failure is known
