@@ -1,16 +1,25 @@
 """What a command prints and can't get rid of: one line says so, and it is no success."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.cli.inside import run_inside
 from watcher.cli import exits
+from watcher.cli.terminal import show_json
 
 SHORT, LONG = ["--version"], ["man"]
+
+
+@dataclass
+class Piece:
+    subject: str
+    files: tuple[str, ...]
 
 
 def command(*words: str) -> list[str]:
@@ -47,3 +56,11 @@ def test_help_is_asked_for_in_both_ways(words):
     long, short = (run_inside(*words, option) for option in ("--help", "-h"))
     assert short.stdout == long.stdout
     assert short.stdout.startswith("Usage: imap-watcher")
+
+
+def test_json_for_scripts_steers_no_terminal_either(capsys):
+    piece = Piece("re\u009b2J\u202e", ("发票",))
+    show_json([piece])
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert json.loads(printed) == [{"subject": piece.subject, "files": ["发票"]}]

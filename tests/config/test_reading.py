@@ -314,7 +314,7 @@ ACCOUNTS = [
     ("poll = 0", f"poll: is out of range; {DURATION}"),
     ("renew = 0", f"renew: is out of range; {DURATION}"),
     ("key = 'x'", "key: stands without its certificate; write certificate = PATH as well"),
-    ("authserv = 5", 'authserv: is no list; allowed is a list such as ["…"]'),
+    ("authserv = 5", "authserv: is no text; allowed is text in quotes"),
     ("border = ['a', '']", "border[2]: is empty"),
     ("alignment = 'loose'", "alignment: is not known; allowed are 'relaxed' or 'strict'"),
     ("own_dkim = 'yes'", "own_dkim: is neither true nor false; allowed are true and false, without quotes"),

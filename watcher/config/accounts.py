@@ -13,7 +13,7 @@ from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile, Server
 from watcher.config.proxies import ProxySetting
 from watcher.config.secret import KeyringSource, PlainSource, Secret, SecretSource
-from watcher.config.shape import NAME_KEY, STRICT, FilePath, Folder, Host, MailAddress, Port, Text
+from watcher.config.shape import NAME_KEY, STRICT, FilePath, Folder, Host, MailAddress, Port, Text, listed
 from watcher.config.units import Duration
 
 __all__ = ["Account", "Start", "parse_start"]
@@ -72,7 +72,7 @@ def _server(host: str, tls: str, profile: Profile) -> Server:
 #: One name, or a list; `*` stands for any part of a name.
 HostPatterns = Annotated[
     tuple[Annotated[Text, Field(min_length=1)], ...],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    BeforeValidator(listed),
 ]
 
 

@@ -106,19 +106,13 @@ def plain_secrets(data: Mapping[str, Any]) -> Iterator[Key]:
     for section in ("account", "smtp"):
         for name, table in _tables(data, section).items():
             yield from ((section, name, key) for key in _plain_keys(table))
-    for section in ("account", "smtp"):
-        for name, table in _tables(data, section).items():
             client = table.get("oauth")
             if isinstance(client, dict) and isinstance(client.get("client_secret"), str):
                 yield section, name, "oauth", "client_secret"
-    yield from _plain_channel(data)
     for section, key in (("oauth", "client_secret"), ("handler", "secret")):
         for name, table in _tables(data, section).items():
             if isinstance(table.get(key), str):
                 yield section, name, key
-
-
-def _plain_channel(data: Mapping[str, Any]) -> Iterator[Key]:
     alerts = data.get("alerts")
     if isinstance(alerts, dict) and isinstance(alerts.get("fallback"), str):
         yield "alerts", "fallback"

@@ -9,17 +9,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Str
 from pydantic.dataclasses import dataclass
 
 from watcher.config.patterns import Pattern, parse_pattern
-from watcher.config.shape import STRICT, Name, Text, alternatives, has_control, not_empty
+from watcher.config.shape import STRICT, Name, Text, alternatives, has_control, listed, not_empty
 from watcher.config.units import Range, parse_age_range, parse_size_range
 from watcher.findings import MailKind, Standing
 from watcher.model import Action, Verb
 
 __all__ = ["Condition", "Rule", "parse_action"]
-
-
-def _listed(value: object) -> object:
-    """One thing stands for a list of it."""
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def _header_name(name: str) -> str:
@@ -30,16 +25,16 @@ def _header_name(name: str) -> str:
 
 
 Patterns = Annotated[
-    tuple[Annotated[Pattern, PlainValidator(parse_pattern)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
+    tuple[Annotated[Pattern, PlainValidator(parse_pattern)], ...], AfterValidator(not_empty), BeforeValidator(listed)
 ]
 Sizes = Annotated[
-    tuple[Annotated[Range, PlainValidator(parse_size_range)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
+    tuple[Annotated[Range, PlainValidator(parse_size_range)], ...], AfterValidator(not_empty), BeforeValidator(listed)
 ]
 Ages = Annotated[
-    tuple[Annotated[Range, PlainValidator(parse_age_range)], ...], AfterValidator(not_empty), BeforeValidator(_listed)
+    tuple[Annotated[Range, PlainValidator(parse_age_range)], ...], AfterValidator(not_empty), BeforeValidator(listed)
 ]
-Kinds = Annotated[tuple[MailKind, ...], AfterValidator(not_empty), BeforeValidator(_listed)]
-Verdicts = Annotated[tuple[Standing, ...], AfterValidator(not_empty), BeforeValidator(_listed)]
+Kinds = Annotated[tuple[MailKind, ...], AfterValidator(not_empty), BeforeValidator(listed)]
+Verdicts = Annotated[tuple[Standing, ...], AfterValidator(not_empty), BeforeValidator(listed)]
 Headers = Annotated[Mapping[Annotated[str, AfterValidator(_header_name)], Patterns], AfterValidator(not_empty)]
 Conditions = Annotated[tuple["Condition", ...], AfterValidator(not_empty)]
 

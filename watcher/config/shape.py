@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Collection
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -21,6 +22,8 @@ __all__ = [
     "Text",
     "alternatives",
     "has_control",
+    "is_here",
+    "listed",
     "not_empty",
     "resolve",
 ]
@@ -54,6 +57,19 @@ def not_empty(values: _Several) -> _Several:
     if not values:
         raise ValueError("is empty; name at least one, or leave the key out")
     return values
+
+
+def listed(value: object) -> object:
+    """One thing stands for a list of it."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def is_here(host: str) -> bool:
+    """Whether a host, by name or address, is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _text(value: str) -> str:

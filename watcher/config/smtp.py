@@ -1,7 +1,6 @@
 """Relays: through whom mail goes out, and what they allow."""
 
 import dataclasses
-import ipaddress
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from watcher.config.providers.catalogue import profile_for
 from watcher.config.providers.profile import Profile
 from watcher.config.proxies import EnvironmentProxy, Proxy, ProxySetting
 from watcher.config.secret import KeyringSource, SecretSource
-from watcher.config.shape import NAME_KEY, STRICT, FilePath, Host, Port, Text, alternatives, has_control
+from watcher.config.shape import NAME_KEY, STRICT, FilePath, Host, Port, Text, alternatives, has_control, is_here
 from watcher.model import Address
 
 __all__ = ["DkimSettings", "KnownRelay", "Relay", "SmtpSettings", "known_relays", "relay_problems", "relays_of"]
@@ -189,7 +188,7 @@ def relay_problems(
             yield ("smtp", name), "names no host; write host, or relay, or name the section after an account"
             continue
         relay = _settled(given, account)
-        if relay.tls == "none" and not _is_here(relay.host):
+        if relay.tls == "none" and not is_here(relay.host):
             yield ("smtp", name, "tls"), '"none" is for this machine only (host = "localhost")'
         if relay.source and not relay.user:
             yield ("smtp", name, "user"), "is missing; there is a password, and nobody to log in"
@@ -231,12 +230,3 @@ def _settled(given: SmtpSettings, account: Account | None) -> Relay:
         advice=known.advice if known else "",
         spf=known.spf if known else "",
     )
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

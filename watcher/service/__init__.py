@@ -1,1 +1,4 @@
-"""The daemon's talk with the world around it: the control socket, the service manager."""
+"""
+The daemon and the world around it: signals and the service manager, commands on the control socket, changed files, logs
+and metrics; and what is done to the state as a whole: backup, restore, erasing.
+"""

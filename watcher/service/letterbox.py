@@ -1,10 +1,10 @@
 """Where a command posts a letter while the daemon runs: its bytes lie in the spool, the daemon writes the ledger."""
 
-import re
 import time
 from collections.abc import Callable
 from hashlib import file_digest
 
+from watcher.model import IDENTITY
 from watcher.outbox.fields import normal
 from watcher.posting import Posting
 from watcher.service.control import Refused
@@ -12,8 +12,6 @@ from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
 
 __all__ = ["Letterbox"]
-
-KEY = re.compile(r"[a-z2-7]{32}")
 
 
 class Letterbox:
@@ -32,7 +30,7 @@ class Letterbox:
         Raises Refused, AddressRefused.
         """
         file = self.spool.folder(key).raw
-        if not KEY.fullmatch(key) or not file.is_file():
+        if not IDENTITY.fullmatch(key) or not file.is_file():
             raise Refused("the mail to be sent does not lie in the spool of this daemon")
         with file.open("rb") as mail:
             digest = file_digest(mail, "sha256").hexdigest()

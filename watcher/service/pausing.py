@@ -34,28 +34,23 @@ class Pausing:
 
     def pause(self, *, name: str, kind: str | None = None) -> object:
         """Raises Refused."""
-        with self.standing.turn:
-            found = self._kind(name, kind)
-            self.pauses.pause(found, name)
-            log.info("%s %s was paused", found, name)
-            self._apply(found, name)
-        return {"kind": found, "name": name, "paused": True}
+        return self._put(name, kind, paused=True)
 
     def resume(self, *, name: str, kind: str | None = None) -> object:
         """Raises Refused."""
+        return self._put(name, kind, paused=False)
+
+    def _put(self, name: str, kind: str | None, *, paused: bool) -> object:
         with self.standing.turn:
             found = self._kind(name, kind)
-            self.pauses.resume(found, name)
-            log.info("%s %s goes on", found, name)
-            self._apply(found, name)
-        return {"kind": found, "name": name, "paused": False}
-
-    def _apply(self, kind: Kind, name: str) -> None:
-        account = self.standing.account(name)
-        if kind == "account" and account:
-            self.accounts.end(name)
-            self.accounts.begin(account)
-        self.changed()
+            (self.pauses.pause if paused else self.pauses.resume)(found, name)
+            log.info("%s %s %s", found, name, "was paused" if paused else "goes on")
+            account = self.standing.account(name)
+            if found == "account" and account:  # begun anew, it finds out whether it is paused
+                self.accounts.end(name)
+                self.accounts.begin(account)
+            self.changed()
+        return {"kind": found, "name": name, "paused": paused}
 
     def _kind(self, name: str, kind: str | None) -> Kind:
         known: dict[Kind, Collection[str]] = {

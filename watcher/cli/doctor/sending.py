@@ -9,6 +9,7 @@ from watcher.cli.doctor.findings import Finding, Mark
 from watcher.cli.doctor.sender import of_address, sender_records
 from watcher.cli.doctor.spf import Names
 from watcher.config.proxies import Proxy
+from watcher.config.shape import is_here
 from watcher.config.smtp import Relay
 from watcher.errors import WatcherError
 from watcher.imap.dial import Endpoint, dial
@@ -93,8 +94,7 @@ def _records(relay: Relay, domain: str, names: Names, hello: str) -> Outcome:
 
 def _own_addresses(relay: Relay, domain: str, names: Names) -> list[str]:
     """From where our mail goes out, if the relay is our own server; else that is the provider's matter."""
-    here = relay.host == "localhost" or relay.host.startswith("127.") or relay.host == "::1"
-    if here:
+    if is_here(relay.host):
         found = _this_machine()
     elif f".{relay.host}".endswith(f".{domain}"):
         found = names.addresses(relay.host)
