@@ -13,6 +13,9 @@ __all__ = ["SLICE", "Raw"]
 #: Bytes that are looked at in one go.
 SLICE = MIB // 4
 
+#: Bytes that are searched first, as most parts are small; then four times as many, and so on up to SLICE.
+_NEAR = 4096
+
 #: A mail up to this size is simply read; mapping pays only above it.
 _READ_WHOLE = MIB
 
@@ -62,14 +65,16 @@ class Raw:
 
     def find(self, needle: bytes, start: int, stop: int) -> int:
         """Offset of the first `needle` that lies whole in [start, stop), or -1."""
+        size = _NEAR
         while start < stop:
-            edge = min(stop, start + SLICE)
-            at = self._data.find(needle, start, min(stop, edge + len(needle) - 1))
+            edge = min(stop, start + size)
+            piece = self[start : min(stop, edge + len(needle) - 1)]
+            # One letter is found thirty times as fast as a word, and base64, most of a large mail, has no dash at all.
+            begun = piece.find(needle[:1])
+            at = piece.find(needle, begun) if begun >= 0 else -1
             if at >= 0:
-                self._account(at - start)
-                return at
-            self._account(edge - start)
-            start = edge
+                return start + at
+            start, size = edge, min(SLICE, 4 * size)
         return -1
 
     def next_line(self, start: int, stop: int) -> int:
