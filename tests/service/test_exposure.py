@@ -18,6 +18,7 @@ from watcher.errors import ConfigError
 from watcher.inbox.pulse import Pulse, State
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
 from watcher.outbox.canary import Song
+from watcher.service import exposure
 from watcher.service.exposure import MOST, Exposure
 from watcher.service.heart import Heart
 from watcher.service.metrics import MOST_ACCOUNTS, Metrics, Readings
@@ -161,6 +162,26 @@ def test_a_crowd_costs_few_threads_and_is_outlived(page: Exposure, dribble: byte
                 line.sendall(dribble)
         assert threading.active_count() <= before + MOST
     until(lambda: answers(page), 30, "an answer again")
+
+
+def test_who_sends_a_byte_at_a_time_keeps_no_place(page: Exposure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposure, "LONGEST", 0.5)
+    address, over = page.server.server_address[:2], threading.Event()
+
+    def dribble(line: socket.socket) -> None:
+        with suppress(OSError):
+            while not over.wait(0.05):
+                line.sendall(b"x")
+
+    with ExitStack() as stack:
+        lines = [stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(MOST)]
+        threads = [threading.Thread(target=dribble, args=(line,)) for line in lines]
+        for thread in threads:
+            thread.start()
+        until(lambda: answers(page), 30, "an answer beside them")
+        over.set()
+        for thread in threads:
+            thread.join(30)
 
 
 def answers(page: Exposure) -> bool:

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_address
+from time import monotonic
 from typing import Any
 
 from watcher.config.listening import Listening
+from watcher.config.shape import is_here
 from watcher.errors import ConfigError
 from watcher.service.sockets import bind_at, remove
 
@@ -21,6 +22,7 @@ __all__ = ["Exposure", "Page"]
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0  #: seconds in which more of a request must come
+LONGEST = 30.0  #: seconds that a request may take in all, however little of it comes at a time
 MOST = 16  #: requests at once
 
 #: Gives status and body. The body of "/metrics" is in the text format of Prometheus, others are lines for people.
@@ -55,6 +57,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     request_queue_size = MOST
     pages: Mapping[str, Page]
     places: threading.Semaphore
+    due: dict[socket.socket, float]  #: requests, and when they must be over
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """In a thread of its own; one too many is turned away, as anybody on this machine may ask."""
@@ -64,10 +67,19 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        self.due[request] = monotonic() + LONGEST
         try:
             super().process_request_thread(request, client_address)
         finally:
+            del self.due[request]
             self.places.release()
+
+    def service_actions(self) -> None:
+        """Called twice a second."""
+        for request, due in self.due.copy().items():
+            if monotonic() > due:
+                with suppress(OSError):  # it is over by now
+                    request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, _request: object, _address: object) -> None:
         log.debug("metrics: a request failed: %s", sys.exc_info()[1])
@@ -78,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        if not is_here(self.headers.get("Host", "")):
+        if not names_us(self.headers.get("Host", "")):
             self.send_error(421)  # a page of somebody's had its name point to this machine (DNS rebinding)
             return
         page = self.server.pages.get(self.path.partition("?")[0])
@@ -96,17 +108,15 @@ class _Handler(BaseHTTPRequestHandler):
         log.debug("metrics: %s", format % arguments)
 
 
-def is_here(host: str) -> bool:
-    """Whether a Host field, which is empty for old clients and on a socket of the file system, names this machine."""
+def names_us(host: str) -> bool:
+    """Whether a Host field, which is empty for old clients and on a socket of the file system, means this machine."""
     name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
-    with suppress(ValueError):
-        return ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
-    return name.lower() in {"", "localhost"}
+    return not name or is_here(name.removeprefix("[").removesuffix("]"))
 
 
 def _server(where: Listening, pages: Mapping[str, Page]) -> _Server:
     server = _Server((where.host, where.port), _Handler, bind_and_activate=False)
-    server.pages, server.places = pages, threading.Semaphore(MOST)
+    server.pages, server.places, server.due = pages, threading.Semaphore(MOST), {}
     server.socket.close()
     try:
         if where.path:  # whoever may enter its directory may ask: a scraper runs as another user
