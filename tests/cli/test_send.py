@@ -1,6 +1,7 @@
 """`send` and `outbox` as a person or a script uses them, with a scripted relay; one of them in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from email import message_from_bytes, policy
@@ -121,3 +122,19 @@ def test_mistakes_are_told_in_a_line(run, server, words, stdin, reason):
     assert reason in told
     assert len(told.splitlines()) == 1
     assert server.mails == []
+
+
+AS_OWNER = """
+import os, pathlib
+from watcher.cli.send import as_owner
+with as_owner(pathlib.Path(".")):
+    pathlib.Path("spool").mkdir()
+print(os.stat("spool").st_uid, os.geteuid(), os.getegid())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 and os.environ.get("CI") != "true", reason="only root could write as another")
+def test_root_leaves_nothing_that_the_user_of_the_daemon_can_not_read(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+    done = subprocess.run([sys.executable, "-c", AS_OWNER], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "65534 0 0\n"

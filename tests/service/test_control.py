@@ -24,6 +24,8 @@ from watcher.service.logs import OneLine
 def answer(request: dict) -> object:
     if request["verb"] == "bad":
         raise WatcherError("that can't be done")
+    if request["verb"] == "closed":
+        raise PermissionError(errno.EACCES, "Permission denied", "/spool/x")
     if request["verb"] == "much":
         return "x" * LONGEST
     return {"echo": request}
@@ -43,6 +45,8 @@ def test_question_and_answer(path: Path) -> None:
     assert ask(path, {"verb": "x", "n": 1}) == {"echo": {"verb": "x", "n": 1}}
     with pytest.raises(Refused, match="that can't be done"):
         ask(path, {"verb": "bad"})
+    with pytest.raises(Refused, match="/spool/x: Permission denied"):
+        ask(path, {"verb": "closed"})
 
 
 def test_only_its_owner_may_reach_it(path: Path) -> None:

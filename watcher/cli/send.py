@@ -1,9 +1,11 @@
 """`imap-watcher send`: one mail, for people and scripts."""
 
+import os
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -72,7 +74,8 @@ def send(
     if trace:
         show_dialogue(relay, mail)
     else:
-        put_out(config, relay, mail)
+        with as_owner(config.watcher.state):
+            put_out(config, relay, mail)
 
 
 def instance(state: Path) -> str:
@@ -133,7 +136,6 @@ def attached(path: Path) -> Enclosure:
 def put_out(config: Config, relay: Relay, mail: Ready) -> None:
     """Into the outbox: the daemon sends it, or we, if none runs."""
     key = identity("letter", mail.message_id, uuid.uuid4())
-    config.watcher.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     spool = Spool(config.watcher.state)
     digest, size = store(spool, key, [mail.data])
     posting = Posting(key, relay.name, "send", mail.sender, mail.recipients, mail.message_id, digest, size)
@@ -151,6 +153,23 @@ def put_out(config: Config, relay: Relay, mail: Ready) -> None:
         work_off(config, spool, posting)
     else:
         say(f"in the outbox for {named(mail.recipients)}; see imap-watcher outbox list")
+
+
+@contextmanager
+def as_owner(state: Path) -> Iterator[None]:
+    """Root writes in the state of another user as that one, or its daemon could not read it."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = state.stat()
+    if os.geteuid() != 0 or found.st_uid == 0:
+        yield
+        return
+    os.setegid(found.st_gid)
+    os.seteuid(found.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def named(people: Sequence[str]) -> str:

@@ -107,7 +107,7 @@ class Control:
             return
         try:
             request = read_request(receive_line(caller, HASTE))
-            reply = json.dumps({"answer": self.answer(request)}).encode()
+            reply = json.dumps({"answer": self.answered(request)}).encode()
             if len(reply) >= LONGEST:
                 raise Refused(f"the answer would have {len(reply) >> 20} MB, which is too much; ask for less")
         except StorageFailed:
@@ -116,6 +116,12 @@ class Control:
             reply = json.dumps({"refused": str(error)}).encode()
         caller.settimeout(HASTE)
         caller.sendall(reply + b"\n")
+
+    def answered(self, request: Mapping[str, Any]) -> object:
+        try:
+            return self.answer(request)
+        except OSError as error:  # of a file that is another's, say: not of the caller, who waits
+            raise Refused(f"{error.filename or 'a file'}: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Take no more requests; those that are being answered are answered to their end."""
