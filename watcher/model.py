@@ -184,6 +184,11 @@ class Verb(StrEnum):
     MOVE = "move"  #: to the folder named by the target
     DELETE = "delete"
 
+    @property
+    def rank(self) -> int:
+        """The order in which they are done. What takes a mail away ranks above 0, and who moves it wants it kept."""
+        return {Verb.MOVE: 1, Verb.DELETE: 2}.get(self, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Action:

@@ -136,7 +136,7 @@ def _flag(flag: str) -> Action:
 
 
 def _one_end(actions: tuple[Action, ...]) -> tuple[Action, ...]:
-    if sum(action.verb in (Verb.MOVE, Verb.DELETE) for action in actions) > 1:
+    if sum(action.verb.rank > 0 for action in actions) > 1:
         raise ValueError("moves or deletes the mail more than once; allowed is one `move` or `delete` in a list")
     return actions
 

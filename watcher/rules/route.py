@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Iterator
 
 from watcher.config.rules import Rule
-from watcher.model import Action, Plan, Step, Verb
+from watcher.model import Action, Plan, Step
 from watcher.rules.match import Answer, judge
 from watcher.rules.sight import Sight
 
 __all__ = ["fitting", "route"]
-
-_ENDS = (Verb.MOVE, Verb.DELETE)
 
 
 def route(rules: Iterable[Rule], sight: Sight) -> Plan:
@@ -43,5 +41,5 @@ def fitting(rules: Iterable[Rule], sight: Sight) -> Iterator[Rule]:
 
 def _joined(actions: Iterable[Action]) -> tuple[Action, ...]:
     once = list(dict.fromkeys(actions))
-    ends = [action for action in once if action.verb in _ENDS]
-    return tuple([action for action in once if action.verb not in _ENDS] + ends[:1])
+    last = [action for action in once if action.verb.rank > 0]
+    return tuple([action for action in once if action.verb.rank == 0] + last[:1])

@@ -41,11 +41,7 @@ def init(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds for each step.", metavar="SECONDS")] = 20.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Yes to every question that can be answered so.")] = False,
 ) -> None:
-    """
-    Set up a mailbox, from its address to a tested login.
-
-    Finds the provider, tests the login, and writes a configuration and a first handler.
-    """
+    """Write a configuration for a mailbox, with a tested login."""
     path, person = find(config or context.obj).absolute(), Person(agrees=yes)
     place = Place.given(command=password_command, file=password_file, env=password_env, keyring=password_keyring)
     known = known_accounts(path)

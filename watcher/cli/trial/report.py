@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from watcher.cli.trial.bench import Bench, Run
 from watcher.config import Config, HandlerSettings
 from watcher.jobs.program import HandlerKind, Program
-from watcher.model import Status, Verb, Verdict
+from watcher.model import Status, Verdict
 from watcher.rules.route import route
 from watcher.rules.sight import taken_apart
 
@@ -22,9 +22,6 @@ KINDS = {
     HandlerKind.PYTHON: "warm Python, whose function is called",
     HandlerKind.WEBHOOK: "a webhook",
 }
-
-#: In which they are carried out.
-ORDER = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,7 @@ def next_step(run: Run, settings: HandlerSettings) -> str:
         return f"{after}; crashes so far {run.work.crashes + 1}, the third is the last" if decision.crashed else after
     if decision.status is Status.DEAD:
         return f"dead letter, kept until `imap-watcher jobs retry` or `drop`: {decision.reason}"
-    actions = sorted(run.outcome.actions, key=lambda action: ORDER.get(action.verb, 0))
+    actions = sorted(run.outcome.actions, key=lambda action: action.verb.rank)
     then = f"; once all handlers of the mail are done: {', '.join(map(str, actions))}" if actions else ""
     chain = ", and the later handlers of the rule are skipped" if verdict is Verdict.STOP else ""
     return f"done, never again on this mail{chain}{then}"
