@@ -21,8 +21,8 @@ __all__ = ["UnpackPool"]
 
 log = logging.getLogger(__name__)
 
-#: Mails after which a child is replaced by a fresh one.
-_MAILS = 1000
+#: Mails after which a child is replaced by a fresh one, in case a library leaks: after as many it has grown by 4 MB.
+_MAILS = 10_000
 
 #: Seconds that a child may take to load what it needs.
 _BIRTH = 60.0
