@@ -1,7 +1,9 @@
 """Handlers that talk to somebody: a web server, a chat, a desktop, the sender; or run a command."""
 
 import json
+import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -40,6 +42,23 @@ def test_what_a_web_server_answers(shop, desk, letter, answer, verdict):
 def test_nobody_answers(shop, letter):
     shop.install("webhook", URL="http://127.0.0.1:9/in")
     assert shop.run("webhook", letter()).verdict is Verdict.LATER
+
+
+def test_who_answers_speaks_no_http(shop, letter):
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+
+        def serve():
+            caller, _ = server.accept()
+            with caller:
+                caller.recv(100_000)
+                caller.sendall(b"220 smtp.example ready\r\n")
+
+        served = pool.submit(serve)
+        shop.install("webhook", URL=f"http://127.0.0.1:{server.getsockname()[1]}/in")
+        outcome = shop.run("webhook", letter())
+        served.result(30)
+    assert outcome.verdict is Verdict.LATER
+    assert "no answer: 220 smtp.example" in outcome.reason
 
 
 def test_notify_chat(shop, desk, letter):
