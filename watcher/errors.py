@@ -36,6 +36,8 @@ __all__ = [
 class WatcherError(Exception):
     """Root of all errors that an operator can act on. `str()` is one line: what, where, what to do."""
 
+    wait: float | None = None  #: seconds before the next try, as the other side asks or is known to need
+
 
 class ConfigError(WatcherError):
     """The configuration can't be used: tell all problems at once, exit, don't restart."""

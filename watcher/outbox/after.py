@@ -61,7 +61,7 @@ class After:
         except FolderRefused as error:
             yield from ((work, Outcome(Verdict.LATER, str(error))) for work in works if work.id not in done)
         except (MailboxLost, LoginRefused, SecretUnavailable, ServerUntrusted) as error:
-            wait = max(AGAIN, getattr(error, "wait", None) or 0.0)
+            wait = max(AGAIN, error.wait or 0.0)
             yield from ((w, Outcome(Verdict.HOLD, str(error), delay=wait)) for w in works if w.id not in done)
 
     def take(self, account: str) -> Link:

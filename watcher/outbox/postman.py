@@ -206,7 +206,7 @@ class Postman:
         line.refused = None
         return session
 
-    def part(self, line: Line, error: Exception) -> None:
+    def part(self, line: Line, error: WatcherError) -> None:
         """After what went wrong: keep the connection only if the server goes on talking on it."""
         if not line.session or isinstance(error, LetterLost):
             return
@@ -243,7 +243,7 @@ class Postman:
             session.close()
 
 
-def outcome(work: Work, error: Exception | None, talk: Talk) -> Outcome:
+def outcome(work: Work, error: WatcherError | None, talk: Talk) -> Outcome:
     """What an answer, or the lack of one, means for one recipient."""
     if error is None:
         return Outcome(Verdict.DONE)
@@ -261,17 +261,17 @@ def outcome(work: Work, error: Exception | None, talk: Talk) -> Outcome:
     return Outcome(Verdict.LATER, text, shown)
 
 
-def consequence(error: Exception) -> Halt | None:
+def consequence(error: WatcherError) -> Halt | None:
     """Whether other mail for the relay is to wait."""
     if isinstance(error, LetterLost) or (isinstance(error, Refused) and not error.signal.of_relay):
         return None
     return Halt(str(error), pause(error))
 
 
-def pause(error: Exception) -> float:
+def pause(error: WatcherError) -> float:
     """Seconds for which a relay is left alone after this."""
     if isinstance(error, Refused):
         return LOOK if error.signal.trouble is Trouble.AUTH else error.signal.wait or ALONE
     if isinstance(error, Cut | MailboxLost):
         return ALONE
-    return getattr(error, "wait", None) or MISSING
+    return error.wait or MISSING
