@@ -21,7 +21,7 @@ from watcher.store.spool import Spool
 
 __all__ = ["Unpacking"]
 
-HESITATION = 2.0  #: seconds that a mail waits for the children there are: another one takes a while to start, and 65 MB
+HESITATION = 2.0  #: seconds that one mail may hold up the others before they get another child, which takes 65 MB
 NO_ROOM = 10.0  #: seconds between two tries on a full disk
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,6 +88,25 @@ def test_one_child_does_it_as_long_as_nobody_waits_for_it(tmp_path):
     before = unpackers(os.getpid())
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(lambda number: fine(pool, tmp_path / str(number)), range(20)))
+    assert len(unpackers(os.getpid()) - before) == 1
+    pool.close()
+
+
+def test_a_child_that_is_being_born_has_no_other_started(tmp_path, monkeypatch):
+    """However long that takes on a busy machine; while it lasts, all that comes in waits."""
+    held = tmp_path / "held"
+    os.mkfifo(held)
+    (tmp_path / "sitecustomize.py").write_text(f"open({str(held)!r}).read()\n")  # what Python reads at its start
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    pool = UnpackPool(2, hesitation=1.0)
+    before = unpackers(os.getpid())
+    with ThreadPoolExecutor(4) as threads:
+        fates = [threads.submit(fine, pool, tmp_path / str(number)) for number in range(4)]
+        _, late = wait(fates, 1.5)
+        assert len(late) == 4
+        monkeypatch.delenv("PYTHONPATH")
+        held.write_text("")
+        assert all(fate.result(PATIENCE) for fate in fates)
     assert len(unpackers(os.getpid()) - before) == 1
     pool.close()
 

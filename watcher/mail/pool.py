@@ -1,10 +1,12 @@
 """Children that take mails apart, so that a hostile mail can kill at most one of them."""
 
 import logging
+import math
 import pickle
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +34,7 @@ class UnpackPool:
     """Up to a number of children. Each is started when it is needed first, and a dead one is replaced."""
 
     def __init__(self, workers: int, limits: Limits = USUAL, hesitation: float = 0.0) -> None:
-        """`workers`: how many; `hesitation`: seconds that a mail waits for a busy one before another is started."""
+        """`workers`: how many; another one is started when all have been at one mail for `hesitation` seconds."""
         self._workers = workers
         self._limits = limits
         self._hesitation = hesitation
@@ -73,8 +75,8 @@ class UnpackPool:
     def _child(self) -> "Iterator[_Child]":
         """One of them, for one mail."""
         with self._changed:
-            if self._busy:
-                self._changed.wait_for(lambda: self._idle or self._closed, self._hesitation)
+            if self._hesitation:
+                self._hesitate()
             self._changed.wait_for(lambda: self._idle or self._closed or len(self._busy) < self._workers)
             if self._closed:
                 raise Unreadable("the daemon stops", crashed=True)
@@ -87,9 +89,21 @@ class UnpackPool:
         finally:
             self._give_back(child)
 
+    def _hesitate(self) -> None:
+        """
+        Wait for one that is idle, as long as a busy one has its mail not long. However long the backlog, one is as fast
+        as the rest of the daemon, and costs 65 MB; only a mail that takes long is not to hold up the others.
+        """
+        while self._busy and not self._idle and not self._closed:
+            since = time.monotonic() - max(child.began_at for child in self._busy)
+            if since >= self._hesitation:
+                return
+            self._changed.wait(self._hesitation - max(since, 0.0))
+
     def _give_back(self, child: "_Child") -> None:
         with self._changed:
             self._busy.remove(child)
+            child.began_at = math.inf
             self._changed.notify()
             if self._closed:
                 child.end()
@@ -103,6 +117,7 @@ class _Child:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._mails = 0
+        self.began_at = math.inf  #: with its mail, as time.monotonic has it; not before it is there to do so
         self._link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -119,6 +134,7 @@ class _Child:
             if not self._mails:
                 self._say(pickle.dumps(self._limits), _BIRTH)
             self._mails += 1
+            self.began_at = time.monotonic()
             return self._say(order.packed(), self._limits.seconds)
         except TimeoutError:
             self.kill()
