@@ -192,6 +192,18 @@ def test_a_refused_password_is_not_shown_again_until_it_changes(tmp_path, server
     office.close()
 
 
+def test_a_password_that_is_kept_as_another_hash_gets_in_by_plain_and_by_that_at_once_the_next_time(tmp_path):
+    with SmtpServer(auth="SCRAM-SHA-256 PLAIN") as server:
+        office = Office(tmp_path, server.relay())
+        for number in range(2):
+            office.post(f"k{number}")
+            office.turn()
+            server.drop()
+        office.close()
+    assert [line.split()[1] for line in server.lines if line.startswith("AUTH")] == ["SCRAM-SHA-256", "PLAIN", "PLAIN"]
+    assert len(server.mails) == 2
+
+
 def test_a_relay_out_of_its_allowance_is_left_alone_and_no_attempt_is_used(office, server):
     office.post("a")
     office.post("b")

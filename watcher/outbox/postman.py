@@ -47,6 +47,7 @@ class Line:
     used_at: float = 0.0  #: monotonic
     mails: int = 0  #: over this connection
     sent: list[float] = field(default_factory=list)  #: when mails went out in the last minute
+    way: str = ""  #: the mechanism by which we got in
     refused: tuple[Secret, float, str] | None = None  #: a secret, when it was shown, and what was said
 
 
@@ -196,14 +197,14 @@ class Postman:
         with self.lock:
             if self.over:
                 raise Cut(f"{relay.name}: given up, as the end was asked for")
-            line.session = session = Session(relay, talk, self.patience)
+            line.session = session = Session(relay, talk, self.patience, line.way)
         try:
             session.open()
         except Refused as refusal:
             if refusal.signal.refuses_secret and session.secret:
                 line.refused = (session.secret, self.clock(), str(refusal))
             raise
-        line.refused = None
+        line.refused, line.way = None, session.way
         return session
 
     def part(self, line: Line, error: WatcherError) -> None:

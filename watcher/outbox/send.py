@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,7 @@ from watcher.outbox.login import decoded, login_by
 from watcher.outbox.parcel import Parcel, is_ascii, stuffed
 from watcher.outbox.signals import Reply, Signal, Step, Trouble, meaning
 from watcher.outbox.talk import Talk
-from watcher.outbox.wire import Cut, Wire
+from watcher.outbox.wire import Cut, Wire, is_loopback, literal
 
 __all__ = ["USUAL", "Patience", "Refused", "Session"]
 
@@ -57,8 +56,10 @@ class Refused(WatcherError):
 class Session:
     """A connection to a relay. One thread at a time; `abort` may be called by any."""
 
-    def __init__(self, relay: Relay, talk: Talk, patience: Patience = USUAL) -> None:
+    def __init__(self, relay: Relay, talk: Talk, patience: Patience = USUAL, way: str = "") -> None:
+        """`way`: the mechanism by which this user got in before."""
         self.relay = relay
+        self.way = way
         self.talk = talk
         self.patience = patience
         self.wire: Wire  #: since `open`
@@ -137,7 +138,7 @@ class Session:
         assert self.relay.source is not None
         self.secret = secret = self.relay.source.fetch()
         proof = Proof.TOKEN if self.relay.token else Proof.PASSWORD
-        credential = Credential(self.relay.user, secret, proof)
+        credential = Credential(self.relay.user, secret, proof, self.way)
         offered = self.wire.esmtp_features.get("auth", "").upper().split()
         capabilities = [f"AUTH={name}" for name in offered] + ([] if "LOGIN" in offered else ["LOGINDISABLED"])
         ways = mechanisms(capabilities, self.relay.profile, credential)
@@ -145,11 +146,22 @@ class Session:
             words = f"it offers {' '.join(map(printable, offered)) or 'no login'}"
             raise self.refused(Step.AUTH, Reply(504, "5.5.4", f"no way to log in: {words}"), Trouble.AUTH)
         try:
-            self.prove(ways[0], credential)
+            self.way = self.prove_by(ways, credential)
         except Refused as refusal:
             if refusal.signal.refuses_secret:
                 self.relay.source.reject(secret)
             raise
+
+    def prove_by(self, ways: Sequence[str], credential: Credential) -> str:
+        """The first of them; after a refused SCRAM, which says little about the password, PLAIN: see imap/login.py."""
+        try:
+            self.prove(ways[0], credential)
+        except Refused as refusal:
+            if ways[:2] != ("SCRAM-SHA-256", "PLAIN") or not refusal.signal.refuses_secret:
+                raise
+            self.prove("PLAIN", credential)
+            return "PLAIN"
+        return ways[0]
 
     def prove(self, name: str, credential: Credential) -> None:
         way = login_by(name, credential)
@@ -286,13 +298,3 @@ class Session:
         self.closed = True
         self.wire.close()
         self.line.close()
-
-
-def literal(sock: socket.socket) -> str:
-    """Our address as a name for EHLO (RFC 5321 4.1.3, 4.1.4)."""
-    address = sock.getsockname()[0].partition("%")[0]
-    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-
-
-def is_loopback(sock: socket.socket) -> bool:
-    return ipaddress.ip_address(sock.getpeername()[0]).is_loopback

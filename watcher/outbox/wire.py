@@ -5,6 +5,7 @@ The only place that knows smtplib, and of it only the commands and the list of e
 in and send data verify nothing, know no tokens and hold a whole mail in memory.
 """
 
+import ipaddress
 import smtplib
 import socket
 import time
@@ -15,7 +16,7 @@ from watcher.imap.signals import printable
 from watcher.outbox.signals import Reply, reply
 from watcher.outbox.talk import Talk
 
-__all__ = ["Cut", "Wire"]
+__all__ = ["Cut", "Wire", "is_loopback", "literal"]
 
 LINE = 4096  #: bytes of one line of a reply; RFC 5321 4.5.3.1.5 allows 512
 LINES = 200  #: of one reply
@@ -129,3 +130,13 @@ class Wire(smtplib.SMTP):
         why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or str(error)
         self.talk.note(why)
         return Cut(f"{self.where}: {why}")
+
+
+def literal(sock: socket.socket) -> str:
+    """Our address as a name for EHLO (RFC 5321 4.1.3, 4.1.4)."""
+    address = sock.getsockname()[0].partition("%")[0]
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def is_loopback(sock: socket.socket) -> bool:
+    return ipaddress.ip_address(sock.getpeername()[0]).is_loopback
