@@ -57,7 +57,8 @@ class Erasing:
         """What is asked for, and the alerts that tell of it: what a run printed or a relay said stands there, too."""
         target = Target(keys.split(), message_id, address, account)
         places = {f"{trace.account}/{trace.folder} UID {trace.uid}" for trace in self.erasure.find(target)}
-        return replace(target, own=[key for key in self.erasure.letters(ALERT) if tells_of(places, self.text(key))])
+        alerts = self.erasure.letters(ALERT) if places else []
+        return replace(target, own=[key for key in alerts if tells_of(places, self.text(key))])
 
     def text(self, key: str) -> str:
         """Of a letter of ours, "" if it is gone meanwhile."""
