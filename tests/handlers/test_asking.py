@@ -176,7 +176,8 @@ def test_forward(shop, letter):
 def test_auto_reply_once_for_each_sender(shop, letter):
     shop.install("auto-reply", TEXT="I am away.", ADDRESSES="you@you.example", DAYS="7")
     first = letter()
-    for mail, replies in ((first, 1), (letter("another"), 1), (first, 2), (letter(sender="eve@example.org"), 3)):
+    eve = letter(sender="eve@example.org", Reply_To="Eve <office@EXAMPLE.org>")
+    for mail, replies in ((first, 1), (letter("another"), 1), (first, 2), (eve, 3)):
         assert shop.run("auto-reply", mail).verdict is Verdict.DONE
         assert len(shop.letters) == replies, "only a repeat of the same run answers again"
     assert {(request.action, request.text) for request in shop.letters} == {("reply", "I am away.")}
@@ -192,6 +193,7 @@ def test_auto_reply_once_for_each_sender(shop, letter):
         ({"sender": "noreply@example.org"}, "wants no answer"),
         ({"sender": "owner-talk@example.org"}, "wants no answer"),
         ({"To": "everybody@you.example"}, "does not name you"),
+        ({"Reply_To": "ann@example.org, victim@example.net"}, "for which nobody vouches"),
     ],
 )
 def test_what_is_not_answered(shop, letter, more, reason):
