@@ -29,6 +29,7 @@ class Draft:
 
     def __init__(self, folder: MailFolder) -> None:
         self.folder = folder
+        self.raw = folder.raw  # made once: a path costs as much as the system call it is for
         self.whole = sha256()
         self.body = sha256()
         self.head: bytes | None = b""  #: header so far; None once the body has begun
@@ -37,13 +38,13 @@ class Draft:
             discard(folder.path)  # left by a fetch that was cut short
             folder.path.mkdir(mode=0o700)
             try:
-                self.file = folder.raw.open("xb")
+                self.file = self.raw.open("xb")
             except OSError:
                 folder.path.rmdir()
                 raise
 
     def write(self, data: bytes) -> None:
-        with storage(f"{self.folder.raw}"):
+        with storage(f"{self.raw}"):
             self.file.write(data)
         self.size += len(data)
         self.whole.update(data)
@@ -60,9 +61,9 @@ class Draft:
 
     def finish(self) -> None:
         """All is written; durable it is once `Spool.settle` was called with it."""
-        with storage(f"{self.folder.raw}"):
+        with storage(f"{self.raw}"):
+            os.fchmod(self.file.fileno(), 0o400)
             self.file.close()
-            self.folder.raw.chmod(0o400)
 
     def discard(self) -> None:
         """Forget it: the fetch was cut short, or there is no room for it."""
