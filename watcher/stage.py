@@ -72,6 +72,7 @@ class Stage:
         self.roster = Roster(workers, limit, own=own)
         self.stopping = False
         self.looked_up_at = time.monotonic()  #: the claiming thread
+        self.next_look = 0.0  #: when it looks up next, if no bell rings
         self.rested_at = time.monotonic()  #: when `rest` was called last
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
         self.waiting = 0  #: workers that wait for work, less what waits for a worker
@@ -98,7 +99,9 @@ class Stage:
             return
         try:
             if not self.stopping and self.ledger.waiting(self.kind):
-                self.claim_all()
+                pause = self.claim_all()
+                if time.monotonic() + pause < self.next_look:  # something falls due before that
+                    self.bell.ring()
         finally:
             self.claiming.release()
 
@@ -146,6 +149,7 @@ class Stage:
             heard = self.bell.rings
             with self.claiming:
                 pause = self.claim_all()
+                self.next_look = time.monotonic() + pause
             self.bell.wait(heard, pause)
         with self.claiming:
             for _ in self.threads[1:]:
@@ -282,9 +286,9 @@ class Stage:
             stage.rouse()
 
     def leave(self, lane: str) -> None:
-        """A place is free."""
+        """A place is free, for what waited for that, too."""
         self.roster.release(lane)
-        self.bell.ring()
+        self.rouse()
 
 
 def report(work: Work, outcome: Outcome, status: Status, reason: str) -> None:
