@@ -62,8 +62,8 @@ class Draft:
     def finish(self) -> None:
         """All is written; durable it is once `Spool.settle` was called with it."""
         with storage(f"{self.raw}"):
-            os.fchmod(self.file.fileno(), 0o400)
             self.file.close()
+            self.raw.chmod(0o400)
 
     def discard(self) -> None:
         """Forget it: the fetch was cut short, or there is no room for it."""
