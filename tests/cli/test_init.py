@@ -115,7 +115,7 @@ def test_what_is_missing_without_a_terminal(command, tmp_path):
     done = run(command())
     assert done.returncode == 1
     assert done.stderr == (
-        "imap-watcher: nobody can be asked (the password of me@example.com), as this is no terminal: "
+        "imap-watcher: nobody can be asked (the password of me@example.com), as this is not a terminal: "
         "give --password-command, --password-file or --password-env\n"
     )
     assert files(tmp_path) == []
@@ -232,7 +232,7 @@ def test_files_are_put_in_place_together_or_not_at_all(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--host", "a b"), "imap-watcher: host: is no host name;"),
+        (("--host", "a b"), "imap-watcher: host: is not a host name;"),
         (("--password-env", "X", "--password-command", "y"), "imap-watcher: the password is in one place: give one of"),
         (("--tls", "none"), "imap-watcher: tls: "),
     ],
@@ -246,7 +246,7 @@ def test_what_is_given_wrongly(command, arguments, told):
 
 def test_no_address(command):
     done = run(command(address="nobody"))
-    assert done.stderr == 'imap-watcher: address: is no mail address; write it like "support@example.com"\n'
+    assert done.stderr == 'imap-watcher: address: is not a mail address; write it like "support@example.com"\n'
 
 
 @pytest.fixture

@@ -83,8 +83,8 @@ def test_for_scripts_and_several_mails(command, tmp_path):
     ("arguments", "words"),
     [
         (("--account", "sales", "mail.eml"), "there is no account sales in config.toml; known here: support"),
-        (("--age", "soon", "mail.eml"), "is no duration"),
-        (("handlers",), "handlers: is no regular file"),
+        (("--age", "soon", "mail.eml"), "is not a duration"),
+        (("handlers",), "handlers: is not a regular file"),
         ((), "Missing argument"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_wrong_password_is_told_with_its_cure_and_nothing_is_lost(run, server)
     ("words", "stdin", "reason"),
     [
         (("--text", "x"), b"", "no recipient"),
-        (("--to", "a@b.c\r\nBcc: x@y.z", "--text", "x"), b"", "is no mail address"),
+        (("--to", "a@b.c\r\nBcc: x@y.z", "--text", "x"), b"", "is not a mail address"),
         (("--to", "a@b.c", "--text", "x", "--attach", "/nowhere"), b"", "can't be read"),
         (("--to", "a@b.c"), b"hello\n", "is no mail"),
     ],

@@ -233,7 +233,7 @@ def test_without_any_configuration(tmp_path, monkeypatch):
     ("arguments", "words"),
     [
         (["try", "bok"], "did you mean 'book'?"),
-        (["try", "./nix"], "nix is no file"),
+        (["try", "./nix"], "nix is not a file"),
         (["try", "book", "nix.eml"], "nix.eml: No such file or directory"),
         (["try", "book", "--account", "suport"], "there is no account suport"),
         (["try", "book", "--keep", "/nix/da"], "/nix/da: can't be made"),

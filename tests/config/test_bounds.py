@@ -26,9 +26,9 @@ def test_every_limit_can_be_set(tmp_path: Path) -> None:
     ("written", "told"),
     [
         ("partz = 5", "did you mean 'parts'?"),
-        ("parts = 0", "parts is no number of things"),
-        ("memory = 'lots'", "memory is no size"),
-        ("seconds = true", "seconds is no duration"),
+        ("parts = 0", "parts is not a number of things"),
+        ("memory = 'lots'", "memory is not a size"),
+        ("seconds = true", "seconds is not a duration"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, written: str, told: str) -> None:

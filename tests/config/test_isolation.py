@@ -46,7 +46,7 @@ def test_without_a_word_nothing_is_kept_apart(file):
         ('isolation = "user"\nuser = "x"\nreadable = ["/srv"]', "for a sandbox"),
         ('secrets = { token = "hunter2" }', "stands in the file itself"),
         ('secrets = { "../token" = { file = "x" } }', "is to be a file name"),
-        ('sha256 = "1234"', "is no SHA-256"),
+        ('sha256 = "1234"', "is not a SHA-256"),
     ],
 )
 def test_what_can_not_be_meant_is_told(file, text, problem):

@@ -125,9 +125,9 @@ ID = (
 )
 PLACES = 'or one of { command = "…" }, { file }, { env }, { credential }, { keyring }'
 TABLE = "must be text or a table with one key; allowed is"
-TENANT = 'is no tenant; allowed is a domain, an id, or "common", "organizations", "consumers"'
+TENANT = 'is not a tenant; allowed is a domain, an id, or "common", "organizations", "consumers"'
 GOGLE = "is not known; did you mean 'google'?; or write auth_uri, token_uri and scope"
-NO_PLACE = "'fil' is no source of a client secret; did you mean 'file'?"
+NO_PLACE = "'fil' is not a source of a client secret; did you mean 'file'?"
 NAMES_NONE = "names no section [oauth.NAME]; known here: google, microsoft"
 KEYS = "provider, client_id, client_secret, tenant, auth_uri, token_uri, device_uri, scope, ca_file"
 
@@ -137,7 +137,7 @@ KEYS = "provider, client_id, client_secret, tenant, auth_uri, token_uri, device_
     ("written", "key", "problem"),
     [
         ("provider = 'gogle'\n", "provider", GOGLE),
-        ("client_id = 5\n", "client_id", "is no text; allowed is text in quotes"),
+        ("client_id = 5\n", "client_id", "is not text; allowed is text in quotes"),
         ("client_id = ''\n", "client_id", "is empty"),
         ("client_secret = 5\n", "client_secret", f'{TABLE} "the client secret" {PLACES}'),
         ("client_secret = { fil = 'x' }\n", "client_secret", NO_PLACE),
@@ -146,8 +146,8 @@ KEYS = "provider, client_id, client_secret, tenant, auth_uri, token_uri, device_
         ("token_uri = 'http://x'\n", "token_uri", HTTPS),
         ("auth_uri = 'https://'\n", "auth_uri", HTTPS),
         ("device_uri = 'https://a b'\n", "device_uri", HTTPS),
-        ("scope = 5\n", "scope", "is no text; allowed is text in quotes"),
-        ("ca_file = 5\n", "ca_file", "is no path; allowed is text in quotes"),
+        ("scope = 5\n", "scope", "is not text; allowed is text in quotes"),
+        ("ca_file = 5\n", "ca_file", "is not a path; allowed is text in quotes"),
         ("client = 'x'\n", "client", "is unknown; did you mean 'client_id'?"),
         ("zzzzz = 'x'\n", "zzzzz", f"is unknown; known here: {KEYS}"),
     ],
@@ -177,7 +177,7 @@ def test_a_client_that_does_not_tell_where(file, place, written):
     [
         ("oauth = { provider = 'google' }", [f"3: account.support.oauth.client_id: {ID}"]),
         ("oauth = 'office'", [f"3: account.support.oauth: {NAMES_NONE}"]),
-        ("oauth = 5", ["3: account.support.oauth: is no table; allowed is a table such as { KEY = … }"]),
+        ("oauth = 5", ["3: account.support.oauth: is not a table; allowed is a table such as { KEY = … }"]),
         ("token = 5", [f'3: account.support.token: {TABLE} "the token" {PLACES}']),
         ("token = 'x'\npassword = 'x'",
          ["3: account.support.token: stands beside password; allowed is one of password, token, oauth"]),

@@ -92,7 +92,7 @@ WRONG = [
 
 @pytest.mark.parametrize("written", WRONG)
 def test_what_is_no_proxy(file, written):
-    assert file.problems(f"proxy = {written}\n") == [f"4: account.support.proxy: is no proxy; {ALLOWED}"]
+    assert file.problems(f"proxy = {written}\n") == [f"4: account.support.proxy: is not a proxy; {ALLOWED}"]
 
 
 PROBLEMS = [
@@ -114,7 +114,7 @@ def test_what_is_wrong_with_it(file, written, problem):
 def test_a_bad_environment_is_told_at_once_and_without_its_password(file, environment):
     environment.setenv("ALL_PROXY", "ftp://me:hush@p.test:1")
     (problem,) = file.problems('proxy = "environment"\n')
-    assert "ALL_PROXY or HTTPS_PROXY in the environment is no proxy" in problem
+    assert "ALL_PROXY or HTTPS_PROXY in the environment is not a proxy" in problem
     assert "hush" not in problem
 
 

@@ -178,7 +178,7 @@ def test_what_is_no_file_to_read(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     for name, reason in (
         ("none", "No such file"),
-        ("fifo", "no regular file"),
+        ("fifo", "not a regular file"),
         ("", "directory"),
         ("loop", "symbolic"),
     ):

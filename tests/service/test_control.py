@@ -245,7 +245,7 @@ def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(file)
     for path in (file, link, tmp_path):
-        with pytest.raises(ConfigError, match="is no socket"):
+        with pytest.raises(ConfigError, match="is not a socket"):
             Control(path, answer, lambda error: None)
     assert file.read_text() == "dear diary"
     assert link.is_symlink()

@@ -54,7 +54,7 @@ def test_each_recipient_is_work(letterbox: Letterbox, database: Database) -> Non
     ],
 )
 def test_what_is_no_address_is_refused(letterbox: Letterbox, database: Database, other: dict[str, str]) -> None:
-    with pytest.raises(MailRefused, match="is no mail address"):
+    with pytest.raises(MailRefused, match="is not a mail address"):
         post(letterbox, **other)
     assert not Desk(database).entries()
 

@@ -65,7 +65,7 @@ class Person:
 
     def _needed(self, option: str, what: str) -> None:
         if not self.present:
-            raise WatcherError(f"nobody can be asked ({what}), as this is no terminal: give {option}")
+            raise WatcherError(f"nobody can be asked ({what}), as this is not a terminal: give {option}")
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Placement:
         self.create_bytes(path, text.encode(), mode)
 
     def create_bytes(self, path: Path, data: bytes, mode: int = 0o600) -> None:
-        """The same for what is no text."""
+        """The same for what is not text."""
         self._folder(path.parent)
         fresh = self._written(path, data, mode)
         try:

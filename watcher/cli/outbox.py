@@ -56,7 +56,7 @@ def show(context: typer.Context, number: Job, as_json: AsJson = False) -> None:
     config = load_settings(context)
     entry = ask_state(config, {"verb": "job", "number": number})
     if entry["kind"] != Kind.SEND:
-        raise WatcherError(f"job {number} is no outgoing mail: see imap-watcher jobs show {number}")
+        raise WatcherError(f"job {number} is not an outgoing mail: see imap-watcher jobs show {number}")
     if as_json:
         show_json({**entry, "state": state(entry)})
         return

@@ -113,7 +113,7 @@ def since_when(text: str, now: float) -> float:
     try:
         return now - parse_duration(text)
     except ValueError as error:
-        raise typer.BadParameter(f"--since {text}: is no time; allowed are 6h, 2d or 2026-11-20") from error
+        raise typer.BadParameter(f"--since {text}: is not a time; allowed are 6h, 2d or 2026-11-20") from error
 
 
 def find_pieces(config: Config, query: Query) -> list[Piece]:

@@ -128,7 +128,7 @@ def _seconds(age: str) -> float:
 def _answer(pool: UnpackPool, config: Config, mail: Path, envelope: Envelope, now: float) -> Answer:
     """Raises Unreadable, OSError."""
     if not stat.S_ISREG(mail.stat().st_mode):
-        raise Unreadable("is no regular file")
+        raise Unreadable("is not a regular file")
     judging = config.account(envelope.account or "")
     with TemporaryDirectory(prefix="imap-watcher-rules-") as name:
         folder = MailFolder(Path(name))

@@ -67,7 +67,7 @@ def attempt(pool: UnpackPool, to: Path, mail: Path) -> str | None:
     folder = MailFolder(to / mail.stem)
     try:
         if not stat.S_ISREG(mail.stat().st_mode):
-            return f"{mail}: is no regular file"
+            return f"{mail}: is not a regular file"
         with mail.open("rb") as source:
             if not folder.path.exists():
                 with undone(folder.path):

@@ -43,7 +43,7 @@ def parse_start(value: object) -> Start:
                 return Start("since", date.fromisoformat(value))
             except ValueError:
                 pass
-    raise ValueError('is no start; allowed are "new", "all" or a day such as 2026-11-01')
+    raise ValueError('is not a start; allowed are "new", "all" or a day such as 2026-11-01')
 
 
 def _no_doubles(folders: tuple[str, ...]) -> tuple[str, ...]:

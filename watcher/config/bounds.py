@@ -17,7 +17,7 @@ def parse_limits(value: object) -> Limits:
     if isinstance(value, Limits):
         return value
     if not isinstance(value, dict):
-        raise ValueError('is no table; allowed is a table such as { parts = 1000, memory = "1G" }')  # noqa: TRY004 - pydantic wants it
+        raise ValueError('is not a table; allowed is a table such as { parts = 1000, memory = "1G" }')  # noqa: TRY004 - pydantic wants it
     known = [field.name for field in dataclasses.fields(Limits)]
     given: dict[str, float] = {}
     for name, wanted in value.items():
@@ -36,5 +36,5 @@ def bound(name: str, wanted: object) -> float:
     if name not in COUNTED:
         return parse_size(wanted)
     if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
-        raise ValueError("is no number of things; allowed is a whole number from 1 on")
+        raise ValueError("is not a number of things; allowed is a whole number from 1 on")
     return wanted

@@ -29,7 +29,7 @@ Addresses = tuple[Annotated[Pattern, PlainValidator(parse_pattern)], ...]
 def _environment(values: dict[str, str]) -> dict[str, str]:
     for name, value in values.items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(f"{name!r} is no name of a variable; allowed are letters, digits and '_'")
+            raise ValueError(f"{name!r} is not the name of a variable; allowed are letters, digits and '_'")
         if name.startswith("WATCHER_"):
             raise ValueError(f"{name} begins with WATCHER_, which is kept for the contract; take another name")
         if "\0" in value:

@@ -31,7 +31,7 @@ def _names(secrets: dict[str, SecretSource]) -> dict[str, SecretSource]:
 
 def _digest(value: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", value):
-        raise ValueError("is no SHA-256; write the 64 digits that `sha256sum FILE` prints")
+        raise ValueError("is not a SHA-256; write the 64 digits that `sha256sum FILE` prints")
     return value.lower()
 
 

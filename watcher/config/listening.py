@@ -45,9 +45,9 @@ def parse_listening(value: object) -> Listening:
                 return Listening(host, int(port))
             if port.isdigit():
                 raise ValueError(
-                    f"{host!r} is no loopback address, and what is told there is for this machine; {_ALLOWED}"
+                    f"{host!r} is not a loopback address, and what is told there is for this machine; {_ALLOWED}"
                 )
-    raise ValueError(f"is no place to listen; {_ALLOWED}")
+    raise ValueError(f"is not a place to listen; {_ALLOWED}")
 
 
 ListeningPlace = Annotated[Listening, PlainValidator(parse_listening)]

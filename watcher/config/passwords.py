@@ -51,11 +51,11 @@ def parse_secret(value: object, info: ValidationInfo, what: str) -> SecretSource
 
 def _source(kind: str, where: object, info: ValidationInfo, what: str) -> SecretSource:
     if kind not in _PLACES:
-        raise ValueError(f"{kind!r} is no source of a {what}; {alternatives(kind, _PLACES)}")
+        raise ValueError(f"{kind!r} is not a source of a {what}; {alternatives(kind, _PLACES)}")
     if kind == "command":
         return CommandSource(_argv(where), what)
     if not isinstance(where, str) or not where or has_control(where):
-        raise ValueError(f"{kind} is no text; {_PLACES[kind]}")
+        raise ValueError(f"{kind} is not text; {_PLACES[kind]}")
     match kind:
         case "file":
             return FileSource(resolve(Path(where), info), what)

@@ -111,10 +111,10 @@ def _trouble(message: bytes) -> str:
     if text.startswith("pattern too large"):
         return "is too large a pattern; repeat less: counts such as {1,100} multiply, and classes such as \\pL are long"
     if text.startswith("invalid perl operator: (?"):
-        return f"is no usable pattern ({text}); look-around and the like are not known, as patterns run in linear time"
+        return f"is not a usable pattern ({text}); look-around and its like are unknown, as patterns run in linear time"
     if re.match(r"invalid escape sequence: \\\d", text):
-        return f"is no usable pattern ({text}); back-references are not known, as patterns run in linear time"
-    return f"is no usable pattern ({text}); allowed is the syntax of RE2"
+        return f"is not a usable pattern ({text}); back-references are not known, as patterns run in linear time"
+    return f"is not a usable pattern ({text}); allowed is the syntax of RE2"
 
 
 def parse_pattern(value: object) -> Pattern:
@@ -126,4 +126,4 @@ def parse_pattern(value: object) -> Pattern:
             return Pattern(value)
         case {"regex": str(text), **others} if not others:
             return Pattern(text, regex=True)
-    raise ValueError("is no pattern; allowed is \"a glob with * and ?\" or { regex = 'an expression' }")
+    raise ValueError("is not a pattern; allowed is \"a glob with * and ?\" or { regex = 'an expression' }")

@@ -90,13 +90,13 @@ _MISSING = {
 }
 
 _WORDS = {
-    "string_type": "is no text; allowed is text in quotes",
-    "path_type": "is no path; allowed is text in quotes",
-    "int_type": "is no whole number; allowed are digits without quotes",
+    "string_type": "is not text; allowed is text in quotes",
+    "path_type": "is not a path; allowed is text in quotes",
+    "int_type": "is not a whole number; allowed are digits without quotes",
     "bool_type": "is neither true nor false; allowed are true and false, without quotes",
-    "tuple_type": 'is no list; allowed is a list such as ["…"]',
-    "dict_type": 'is no table; allowed is a table such as { KEY = "…" }',
-    "dataclass_type": "is no table; allowed is a table such as { KEY = … }",
+    "tuple_type": 'is not a list; allowed is a list such as ["…"]',
+    "dict_type": 'is not a table; allowed is a table such as { KEY = "…" }',
+    "dataclass_type": "is not a table; allowed is a table such as { KEY = … }",
 }
 
 

@@ -46,7 +46,7 @@ class EnvironmentProxy:
     """What ALL_PROXY, else HTTPS_PROXY says, but not to hosts that NO_PROXY names; small letters do as well."""
 
     def towards(self, host: str) -> Proxy | None:
-        """The proxy to use for `host`; None if there is none. Raises ValueError if what is said is no proxy."""
+        """The proxy to use for `host`; None if there is none. Raises ValueError if what is said is not a proxy."""
         said = getproxies()
         url = said.get("all") or said.get("https")
         if not url or proxy_bypass(host):
@@ -76,7 +76,7 @@ def _parse(value: object, info: ValidationInfo) -> Proxy | EnvironmentProxy:
                 raise ValueError(f"has an unknown key {key!a}; {alternatives(str(key), ['url', 'password'])}")
             proxy = _proxy(url)
             return _with_password(proxy, parse_secret(rest["password"], info, "password")) if rest else proxy
-    raise ValueError(f"is no proxy; {_ALLOWED}")
+    raise ValueError(f"is not a proxy; {_ALLOWED}")
 
 
 def _with_password(proxy: Proxy, password: SecretSource) -> Proxy:
@@ -93,10 +93,10 @@ def _proxy(url: str) -> Proxy:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError(f"is no proxy; {_ALLOWED}") from None
+        raise ValueError(f"is not a proxy; {_ALLOWED}") from None
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme not in _SCHEMES or not parts.hostname or not port or parts.path.strip("/") or parts.query:
-        raise ValueError(f"is no proxy; {_ALLOWED}")
+        raise ValueError(f"is not a proxy; {_ALLOWED}")
     if has_control(url + user + password):
         raise ValueError("holds a control character")
     if password and not user:

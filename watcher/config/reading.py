@@ -119,7 +119,7 @@ def _parse(source: Source) -> dict[str, Any]:
         reason = ascii(told[1] if told else str(error))[1:-1]
         line = int(told[2]) if told and told[2] else source.text.rstrip("\n").count("\n") + 1
         column = f" at column {told[3]}" if told and told[3] else ""
-        raise ConfigError([f"{source.path}:{line}: is no valid TOML{column}: {reason}"]) from error
+        raise ConfigError([f"{source.path}:{line}: is not valid TOML{column}: {reason}"]) from error
 
 
 def exposures(path: Path, found: os.stat_result, data: dict[str, Any]) -> Iterator[Problem]:

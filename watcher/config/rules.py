@@ -20,7 +20,7 @@ __all__ = ["Condition", "Rule", "parse_action"]
 def _header_name(name: str) -> str:
     # RFC 5322 2.2: printable ASCII but the colon.
     if not re.fullmatch(r"[!-9;-~]+", name):
-        raise ValueError("is no name of a header; allowed are visible ASCII characters without ':'")
+        raise ValueError("is not the name of a header; allowed are visible ASCII characters without ':'")
     return name
 
 
@@ -119,9 +119,9 @@ def parse_action(value: object) -> Action:
                 raise ValueError("move names no folder; allowed is one line of text")
             return Action(Verb.MOVE, folder)
         case str():
-            raise ValueError(f"{value!r} is no action; {alternatives(value, ['seen', 'flagged', 'delete'])}")
+            raise ValueError(f"{value!r} is not an action; {alternatives(value, ['seen', 'flagged', 'delete'])}")
     raise ValueError(
-        'is no action; allowed are "seen", "flagged", "delete", { flag = "$Done" } and { move = "Folder" }'
+        'is not an action; allowed are "seen", "flagged", "delete", { flag = "$Done" } and { move = "Folder" }'
     )
 
 

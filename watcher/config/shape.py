@@ -82,20 +82,20 @@ def _text(value: str) -> str:
 
 def _name(value: str) -> str:
     if _text(value).startswith(".") or "/" in value or len(value) > 100:
-        raise ValueError("is no usable name; allowed are up to 100 characters without '/' that don't start with '.'")
+        raise ValueError("is not a usable name; allowed are up to 100 characters without '/' that don't start with '.'")
     return value
 
 
 def _address(value: str) -> str:
     local, _, domain = _text(value).rpartition("@")
     if not local or not domain or re.search(r"\s", value):
-        raise ValueError('is no mail address; write it like "support@example.com"')
+        raise ValueError('is not a mail address; write it like "support@example.com"')
     return value
 
 
 def _host(value: str) -> str:
     if re.search(r"[\s/@]", _text(value)):
-        raise ValueError('is no host name; write it like "imap.example.com", the port goes into `port`')
+        raise ValueError('is not a host name; write it like "imap.example.com", the port goes into `port`')
     return value
 
 

@@ -58,13 +58,13 @@ def _person(value: object) -> Address:
         return value
     name, address = parseaddr(value) if isinstance(value, str) and not has_control(value) else ("", "")
     if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
-        raise ValueError('is no sender; write it like "support@example.com" or "Support <support@example.com>"')
+        raise ValueError('is not a sender; write it like "support@example.com" or "Support <support@example.com>"')
     return Address(name, address)
 
 
 def _relay_name(value: object) -> str:
     if value not in known_relays():
-        raise ValueError(f"is no relay; {alternatives(str(value), known_relays())}")
+        raise ValueError(f"is not a relay; {alternatives(str(value), known_relays())}")
     return str(value)
 
 

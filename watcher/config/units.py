@@ -24,13 +24,13 @@ def parse_duration(value: object) -> float:
     allowed = 'allowed are "90s", "15m", "2h", "7d" or a number of seconds, above zero and up to ten years'
     match value:
         case bool():
-            raise ValueError(f"is no duration; {allowed}")
+            raise ValueError(f"is not a duration; {allowed}")
         case int() | float():
             seconds = value
         case str() if found := _DURATION.fullmatch(value):
             seconds = float(found[1]) * _SECONDS[found[2]]
         case _:
-            raise ValueError(f"is no duration; {allowed}")
+            raise ValueError(f"is not a duration; {allowed}")
     if not 0 < seconds <= _LONGEST:
         raise ValueError(f"is out of range; {allowed}")
     return float(seconds)
@@ -41,13 +41,13 @@ def parse_size(value: object) -> int:
     allowed = 'allowed are "64k", "200M", "1G" or a number of bytes, above zero'
     match value:
         case bool():
-            raise ValueError(f"is no size; {allowed}")
+            raise ValueError(f"is not a size; {allowed}")
         case int():
             size: float = value
         case str() if found := _SIZE.fullmatch(value):
             size = float(found[1]) * _BYTES[found[2].lower()]
         case _:
-            raise ValueError(f"is no size; {allowed}")
+            raise ValueError(f"is not a size; {allowed}")
     if not 1 <= size < 1 << 62:
         raise ValueError(f"is out of range; {allowed}")
     return math.floor(size)
@@ -73,7 +73,7 @@ def parse_size_range(value: object) -> Range:
     """The range meant by ">1M", ">=1M", "<10k", "<=10k" or "1M..10M". Raises ValueError."""
     found = _range(value, parse_size, 1)
     if found is None:
-        raise ValueError('is no range of sizes; allowed are ">1M", ">=1M", "<10k", "<=10k" or "1M..10M"')
+        raise ValueError('is not a range of sizes; allowed are ">1M", ">=1M", "<10k", "<=10k" or "1M..10M"')
     return found
 
 
@@ -81,7 +81,7 @@ def parse_age_range(value: object) -> Range:
     """The range meant by ">2d", ">=2d", "<1h", "<=1h" or "1h..2d". Raises ValueError."""
     found = _range(value, parse_duration, 0)
     if found is None:
-        raise ValueError('is no range of ages; allowed are ">2d", ">=2d", "<1h", "<=1h" or "1h..2d"')
+        raise ValueError('is not a range of ages; allowed are ">2d", ">=2d", "<1h", "<=1h" or "1h..2d"')
     return found
 
 

@@ -46,7 +46,9 @@ def check_reach(url: str) -> None:
     except ValueError:
         return  # a name
     if not public:
-        raise ValueError(f"url leads to {parts.hostname}, which is no public address; allow_private = true permits it")
+        raise ValueError(
+            f"url leads to {parts.hostname}, which is not a public address; allow_private = true permits it"
+        )
 
 
 def _url(value: str) -> str:
@@ -55,10 +57,10 @@ def _url(value: str) -> str:
         parts = urlsplit(value)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"is no address of a webhook; {allowed}") from error
+        raise ValueError(f"is not the address of a webhook; {allowed}") from error
     host = parts.hostname or ""
     if parts.scheme not in {"https", "http"} or not all(host.removesuffix(".").split(".")) or port == 0:
-        raise ValueError(f"is no address of a webhook; {allowed}")
+        raise ValueError(f"is not the address of a webhook; {allowed}")
     if "@" in parts.netloc or parts.fragment:
         raise ValueError(f"holds a user or a fragment (#), which is never sent; {allowed}")
     if has_control(value) or " " in value or not value.isascii():

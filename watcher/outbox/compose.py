@@ -161,7 +161,7 @@ def as_file(one: Enclosure) -> File:
 
 def message_id(given: str) -> str:
     if not MESSAGE_ID.fullmatch(given):
-        raise LetterRefused(f"{given!a} is no Message-ID")
+        raise LetterRefused(f"{given!a} is not a Message-ID")
     return given
 
 
@@ -228,7 +228,7 @@ def encoded(enclosure: Enclosure) -> Iterator[bytes]:
 def kind_of(enclosure: Enclosure) -> str:
     kind = enclosure.type.lower()
     if not TYPE.fullmatch(kind) or kind.startswith("multipart/"):
-        raise LetterRefused(f"{enclosure.type!a} is no type of a file")
+        raise LetterRefused(f"{enclosure.type!a} is not the type of a file")
     if kind.startswith("message/") and not (kind == "message/rfc822" and is_plain(enclosure.blocks())):
         return "application/octet-stream"
     return kind

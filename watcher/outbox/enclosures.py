@@ -80,7 +80,7 @@ def _opened(root: Path, parts: tuple[str, ...], name: str) -> BinaryIO:
         raise LetterRefused(f"attachment {name!a}: can't be read: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise LetterRefused(f"attachment {name!a}: is no plain file")
+        raise LetterRefused(f"attachment {name!a}: is not a plain file")
     return os.fdopen(descriptor, "rb")
 
 

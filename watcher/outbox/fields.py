@@ -78,9 +78,9 @@ def normal(address: str) -> str:
         host = ""
     letters = local if local.isascii() else "".join("a" if ord(c) > 127 and c.isalnum() else c for c in marks(local))
     if not LOCAL.fullmatch(letters) or len(local.encode()) > 64 or len(host) > 253:
-        raise AddressRefused(f"{address!a} is no mail address")
+        raise AddressRefused(f"{address!a} is not a mail address")
     if not all(LABEL.fullmatch(label) for label in host.split(".")):
-        raise AddressRefused(f"{address!a} is no mail address: its domain can't be")
+        raise AddressRefused(f"{address!a} is not a mail address: its domain can't be")
     return f"{local}@{host}"
 
 

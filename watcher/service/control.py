@@ -186,9 +186,9 @@ def read_request(line: bytes) -> Mapping[str, Any]:
     try:
         request = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"the request is no JSON: {error}") from error
+        raise Refused(f"the request is not JSON: {error}") from error
     if not isinstance(request, dict):
-        raise Refused("the request is no JSON object")
+        raise Refused("the request is not a JSON object")
     return request
 
 

@@ -92,7 +92,7 @@ def restore(file: Path, state: Path) -> Iterator[Restoring]:
             for name in OURS:
                 discard(state / name)
             if isinstance(error, tarfile.TarError | EOFError):
-                raise WatcherError(f"{file} is no backup, or damaged: {error}") from error
+                raise WatcherError(f"{file} is not a backup, or damaged: {error}") from error
             raise
 
 
@@ -103,9 +103,9 @@ def read_about(member: tarfile.TarInfo | None, tar: tarfile.TarFile, file: Path)
         about = About(**{field.name: told[field.name] for field in fields(About)})
         sound = bool(NAMED.fullmatch(about.instance)) and about.mails >= 0 and about.backup >= 1
     except (ValueError, TypeError, KeyError) as error:
-        raise WatcherError(f"{file} is no backup of imap-watcher") from error
+        raise WatcherError(f"{file} is not a backup of imap-watcher") from error
     if not sound:
-        raise WatcherError(f"{file} is no backup of imap-watcher")
+        raise WatcherError(f"{file} is not a backup of imap-watcher")
     if about.backup > FORM:
         raise WatcherError(f"{file} was made by a newer imap-watcher (form {about.backup}, this one knows {FORM})")
     return about

@@ -17,7 +17,7 @@ def bind_at(path: Path, mode: int) -> socket.socket:
     """
     A socket at `path` that does not listen yet, with the permissions `mode` from its first moment on.
 
-    Raises OSError; ENOTSOCK if what stands there is no socket, EADDRINUSE if another process listens on it.
+    Raises OSError; ENOTSOCK if what stands there is not a socket, EADDRINUSE if another process listens on it.
     """
     line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -38,7 +38,7 @@ def vacate(path: Path) -> None:
     """Remove the socket of a process that was killed. Raises OSError if it is anything else."""
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise OSError(errno.ENOTSOCK, "what stands there is no socket")
+            raise OSError(errno.ENOTSOCK, "what stands there is not a socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line, short(path) as name:
             line.settimeout(HASTE)
             try:

@@ -114,7 +114,7 @@ def test_other_refusals_end_it(server, code):
 def test_an_answer_that_is_no_code(server, change):
     good = {"verification_uri": "https://x", "user_code": "A", "device_code": "B"}
     server.on("ask", raw(200, good | change))
-    with pytest.raises(SecretUnavailable, match="can't be used: it is no device code"):
+    with pytest.raises(SecretUnavailable, match="can't be used: it is not a device code"):
         ask_for_code(server.client())
 
 

@@ -260,7 +260,7 @@ def test_a_file_that_others_may_use(server, token, mode):
         (raw(200, {"access_token": 5}), "can't be used: it holds no usable access_token$"),
         (raw(200, {"access_token": "a\r\nb"}), "can't be used: it holds no usable access_token$"),
         (raw(200, {"access_token": "a", "token_type": "mac"}), "can't be used: its token_type is not Bearer$"),
-        (raw(200, {"access_token": "a", "expires_in": "soon"}), "can't be used: its expires_in is no number"),
+        (raw(200, {"access_token": "a", "expires_in": "soon"}), "can't be used: its expires_in is not a number"),
     ],
 )
 def test_a_server_out_of_order_is_asked_later(server, token, act, says):

@@ -128,7 +128,7 @@ def located(workshop: Workshop, handler: str) -> tuple[Path, str]:
         find_program(partial(find_handler, workshop.handlers), handler, workshop.settings(handler))
         return workshop.handlers, handler
     if not path.is_file():
-        raise WatcherError(f"{path} is no file; a handler is named, or given as a file")
+        raise WatcherError(f"{path} is not a file; a handler is named, or given as a file")
     return path.absolute().parent, path.name.split(".", 1)[0]
 
 
@@ -156,7 +156,7 @@ def opened(mail: str) -> Iterator[IO[bytes]]:
         except OSError as error:
             raise WatcherError(f"{mail}: {error.strerror}") from error
         if mail != "-" and stat.S_ISCHR(os.fstat(source.fileno()).st_mode):
-            raise WatcherError(f"{mail}: is no file")  # and may have no end
+            raise WatcherError(f"{mail}: is not a file")  # and may have no end
         yield source
 
 

@@ -20,7 +20,7 @@ def _issuer(name: str) -> str:
 
 def _tenant(name: str) -> str:
     if not name.replace("-", "").replace(".", "").isalnum() or not name.isascii():
-        raise ValueError('is no tenant; allowed is a domain, an id, or "common", "organizations", "consumers"')
+        raise ValueError('is not a tenant; allowed is a domain, an id, or "common", "organizations", "consumers"')
     return name
 
 

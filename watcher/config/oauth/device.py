@@ -49,7 +49,7 @@ def ask_for_code(client: OAuthClient) -> DeviceCode:
         life=min(_seconds(answer.get("expires_in"), LONGEST_LIFE), LONGEST_LIFE),
     )
     if not code.page.startswith("https://") or not code.user_code or not code.device_code.reveal():
-        raise SecretUnavailable(f"the answer of {host} can't be used: it is no device code")
+        raise SecretUnavailable(f"the answer of {host} can't be used: it is not a device code")
     return code
 
 

@@ -30,12 +30,12 @@ class Tokens:
 def tokens_from(answer: Any) -> Tokens:
     """The tokens in a JSON answer. Raises ValueError that tells no value."""
     if not isinstance(answer, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004 any wrong answer is one error
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 any wrong answer is one error
     if str(answer.get("token_type", "Bearer")).lower() != "bearer":
         raise ValueError("its token_type is not Bearer")
     life = str(answer.get("expires_in") or USUAL)
     if not life.replace(".", "", 1).isdecimal() or len(life) > 12:
-        raise ValueError("its expires_in is no number of seconds")
+        raise ValueError("its expires_in is not a number of seconds")
     refresh = _secret(answer, "refresh_token") if answer.get("refresh_token") else None
     return Tokens(_secret(answer, "access_token"), float(life), refresh)
 
@@ -99,7 +99,7 @@ class Grant:
         try:
             record = json.loads(text)
         except (ValueError, RecursionError):
-            raise ValueError("it is no JSON") from None  # the cause holds the text
+            raise ValueError("it is not JSON") from None  # the cause holds the text
         if not isinstance(record, dict) or record.get("version") != 1:
             raise ValueError("it is not of version 1")
         times = record.get("issued"), record.get("expires")
