@@ -84,7 +84,7 @@ def test_what_is_no_file_is_refused(tmp_path, mail):
     os.mkfifo(pipe)
     done = unpack("--to", tmp_path / "out", pipe, tmp_path, mail)
     assert done.returncode == 1
-    assert done.stderr == f"imap-watcher: {pipe}: is not a regular file\nimap-watcher: {tmp_path}: is not a regular file\n"
+    assert done.stderr == "".join(f"imap-watcher: {path}: is not a regular file\n" for path in (pipe, tmp_path))
     assert (tmp_path / "out/mail/message.json").exists()
 
 
