@@ -126,7 +126,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     outgoing = Outgoing(database)
     pauses = Pauses(database)
     canaries = Canaries(standing, outgoing, spool, lambda name: pauses.has("account", name))
-    unpacking = Unpacking(standing, spool, ledger, outgoing.instance, canaries)
+    unpacking = Unpacking(standing, spool, ledger, outgoing, canaries)
     at_end.callback(unpacking.close)
     hall = Hall(room=max(1, config.watcher.links // 2))
     return House(

@@ -12,11 +12,13 @@ from watcher.errors import SpoolFull, Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TRUST_NOBODY, TrustPolicy
 from watcher.model import Envelope, Message, Outcome, Verdict, Work
-from watcher.outbox.alarm import is_alert
+from watcher.outbox.alarm import ALERT
 from watcher.outbox.canary import Canaries
+from watcher.outbox.own import OwnMail
 from watcher.rules.route import route
 from watcher.rules.sight import taken_apart
 from watcher.store.ledger import Ledger
+from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
 
 __all__ = ["Unpacking"]
@@ -28,10 +30,12 @@ NO_ROOM = 10.0  #: seconds between two tries on a full disk
 class Unpacking:
     """Takes mails apart in child processes. Safe to use from many threads."""
 
-    def __init__(self, standing: Standing, spool: Spool, ledger: Ledger, instance: str, canaries: Canaries) -> None:
-        """`instance`: name of the ledger, by which our own alerts are known."""
+    def __init__(
+        self, standing: Standing, spool: Spool, ledger: Ledger, outgoing: Outgoing, canaries: Canaries
+    ) -> None:
         self.standing = standing
-        self.instance = instance
+        self.outgoing = outgoing
+        self.alerts = OwnMail(ALERT, outgoing.instance)
         self.spool = spool
         self.ledger = ledger
         self.canaries = canaries
@@ -51,7 +55,7 @@ class Unpacking:
             return Outcome(Verdict.CRASHED if error.crashed else Verdict.NEVER, str(error))
         except SpoolFull as error:
             return Outcome(Verdict.HOLD, str(error), delay=NO_ROOM)
-        if is_alert(message, self.instance):
+        if self.alerts.came_back(message, work.mail, self.outgoing):
             return Outcome(Verdict.DONE, "an alert of our own: no rule is for it")
         if caught := self.canaries.catch(message, work):
             return caught

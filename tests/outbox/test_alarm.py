@@ -1,18 +1,23 @@
 """Errors become one mail, not a storm; an alert makes no alert, and no rule is for it."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 import pytest
 
-from tests.outbox.conftest import ORDINARY
+from tests.store.conftest import arrival, books
 from watcher.config.alerts import AlertSettings
 from watcher.config.smtp import Relay
 from watcher.mail.unpack import unpack
-from watcher.model import Address, Envelope, Kind, MailFolder, Place, Work
-from watcher.outbox.alarm import ALERT, APART, Alarm, is_alert
+from watcher.model import Address, Envelope, Kind, Place, Work
+from watcher.outbox.alarm import ALERT, APART, Alarm
+from watcher.outbox.own import OwnMail
+from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
+
+__all__ = ["books"]
 
 
 def sending(author):
@@ -76,16 +81,24 @@ def test_what_is_erased_is_told_no_more(alarm):
     assert "book" not in text
 
 
-def test_an_alert_of_ours_is_known_and_no_other_mail_is(alarm, tmp_path):
+def test_an_alert_of_ours_is_known_and_no_other_mail_is(alarm, books):
+    """By the ledger: whoever has a mail of ours could write the rest of the mark, and keep his from all rules."""
+    outgoing = Outgoing(books.database)
     alarm.logger.error("x")
     alarm.flush_due(1000.0)
-    read = unpack(alarm.spool.folder(alarm.posted[0].key), Envelope())
-    assert is_alert(read, "state-1")
-    assert not is_alert(read, "state-2")
-    (tmp_path / "other").mkdir()
-    folder = MailFolder(tmp_path / "other")
-    folder.raw.write_bytes(ORDINARY)
-    assert not is_alert(unpack(folder, Envelope()), "state-1")
+    (posting,) = alarm.posted
+    folder = alarm.spool.folder(posting.key)
+    message = unpack(folder, Envelope())
+    books.receive(arrival(1))
+    ours, theirs = OwnMail(ALERT, "state-1"), OwnMail(ALERT, "state-2")
+    assert not ours.came_back(message, 1, outgoing), "nobody has posted it"
+    outgoing.post(posting, 1000.0)
+    assert ours.came_back(message, 1, outgoing)
+    assert not theirs.came_back(message, 1, outgoing)
+    assert not OwnMail("(canary)", "state-1").came_back(message, 1, outgoing)
+    for mark in (ours.mark, f"{ours.mark};", f"{ours.mark}; {'a' * 32}"):
+        forged = replace(message, headers=(("X-Imap-Watcher", mark),))
+        assert not ours.came_back(forged, 1, outgoing)
 
 
 def test_a_clock_that_is_set_back_silences_no_alert(alarm):

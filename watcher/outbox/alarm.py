@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection
 from watcher.config.alerts import AlertSettings
 from watcher.config.smtp import Relay
 from watcher.errors import MailRefused, SpoolFull
-from watcher.model import Kind, Message, Work
+from watcher.model import Kind, Work
 from watcher.outbox.own import OwnMail
 from watcher.posting import Posting
 from watcher.store.spool import Spool
 
-__all__ = ["ALERT", "Alarm", "is_alert"]
+__all__ = ["ALERT", "Alarm"]
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,3 @@ class Alarm(logging.Handler):
         if relay is None or relay.sender is None:
             raise MailRefused(f"there is no [smtp.{settings.smtp}] with a sender")
         self.post(self.alerts.write(self.spool, relay.name, relay.sender, settings.to, subject=subject, text=text))
-
-
-def is_alert(message: Message, instance: str) -> bool:
-    """Whether a mail that came in is an alert of ours."""
-    return OwnMail(ALERT, instance).is_marked(message)

@@ -2,7 +2,7 @@
 Canaries: an account that wants it gets a mail of ours every so often, which is to come in as any mail does. So one who
 only reads `status` knows that relay, delivery, link, spool and ledger work together, also where nobody writes for days.
 
-A canary is known by its Message-ID, which stands in the ledger; the mark that it bears is seen by many, and proves
+A canary is known by its key, which stands in the ledger; the rest of the mark that it bears is seen by many, and proves
 nothing. No rule is for it, and it is deleted on the server.
 """
 
@@ -119,8 +119,7 @@ class Canaries:
 
     def catch(self, message: Message, work: Work) -> Outcome | None:
         """What becomes of a mail that came in if it is a canary of ours; else None."""
-        key = (message.message_id or "").removeprefix("<").partition("@")[0]
-        if not self.own.is_marked(message) or not self.outgoing.came_back(key, CANARY, work.mail):
+        if not self.own.came_back(message, work.mail, self.outgoing):
             return None
         name, now = work.place.account, time.time()
         self.songs = {**self.songs, name: sung(name, self.outgoing.flights(name, CANARY, now), now, now)}
@@ -145,7 +144,8 @@ def with_canaries(config: Config, mark: str) -> Sequence[Rule]:
     accounts = tuple(exactly(account.name) for account in config.accounts if account.canary)
     if not config.rules or not accounts:  # without rules, every mail is fetched anyway
         return config.rules
-    return (Rule(name="(canary)", when=Condition(account=accounts, header={LOOP: (exactly(mark),)})), *config.rules)
+    ours = Condition(account=accounts, header={LOOP: (Pattern(f"^{re.escape(mark)};", regex=True),)})
+    return (Rule(name="(canary)", when=ours), *config.rules)
 
 
 def exactly(text: str) -> Pattern:
