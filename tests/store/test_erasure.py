@@ -52,6 +52,12 @@ def test_nothing_is_erased_while_a_job_runs(books: Books, erasure: Erasure) -> N
     assert books.states() == {}
 
 
+def test_letters_of_any_alphabet_are_found_by_address(books: Books, erasure: Erasure) -> None:
+    for number, to in enumerate(("Änn@example.org", "ann@example.org", "ÄNN@EXAMPLE.ORG")):
+        books.database.write(lambda db, key=f"k{number}", to=to: post(db, letter(key, to), 20.0))
+    assert [trace.key for trace in erasure.find(Target(address="änn@example.org"))] == ["k0", "k2"]
+
+
 def test_what_stands_behind_it_in_its_line_goes_on(books: Books, erasure: Erasure) -> None:
     for uid in (1, 2):
         books.route(Plan((Step("book", "r", line="ann"),)), uid)

@@ -31,8 +31,8 @@ MEANT = f"""
         SELECT id FROM mail WHERE key IN (SELECT value FROM json_each(:own))
             OR :account IN ('', account) AND (key IN (SELECT value FROM json_each(:keys))
             OR :message_id <> '' AND message_id = :message_id
-            OR :address <> '' AND id IN (SELECT mail FROM work WHERE kind = 'send' AND lower(target) = :address
-                UNION SELECT mail FROM letter WHERE lower(answers) = :address))
+            OR :address <> '' AND id IN (SELECT mail FROM work WHERE kind = 'send' AND small(target) = :address
+                UNION SELECT mail FROM letter WHERE small(answers) = :address))
         UNION SELECT letter.mail FROM letter JOIN meant ON letter.about = meant.mail)
     {TRACE} WHERE mail.id IN (SELECT mail FROM meant) ORDER BY mail.id
 """

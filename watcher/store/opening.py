@@ -128,6 +128,7 @@ def find_flaw(database: sqlite3.Connection) -> str:
 def connect(uri: str) -> sqlite3.Connection:
     database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=256)
     database.row_factory = sqlite3.Row
+    database.create_function("small", 1, str.lower, deterministic=True)  # that of SQLite knows ASCII alone
     database.execute("PRAGMA foreign_keys = ON")
     return database
 
