@@ -60,7 +60,7 @@ class WatcherSettings:
     keep_done: Duration = 7 * 86400.0
     #: How long a mail with a dead letter does.
     keep_dead: Duration = 90 * 86400.0
-    #: Processes that take mails apart, at most; another one is started when a mail has waited for two seconds.
+    #: Processes that take mails apart, at most; one more is started when a mail holds up others for two seconds.
     unpackers: Count = 2
     #: Handler runs at once, all handlers together. Each handler may have one run beyond that, so that hanging ones
     #: keep no other waiting.
