@@ -122,6 +122,24 @@ def test_a_slow_mail_has_another_child_started(tmp_path, slow_mail):
         assert slow.exception(PATIENCE)
 
 
+def test_when_it_is_done_one_child_is_left(tmp_path):
+    pool = UnpackPool(2, hesitation=0.1)
+    before = unpackers(os.getpid())
+    assert fine(pool, tmp_path / "first")
+    (slow,) = unpackers(os.getpid()) - before
+    os.kill(slow, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as thread:
+        result = thread.submit(fine, pool, tmp_path / "slow")
+        until(lambda: not pool._idle)
+        assert fine(pool, tmp_path / "quick")
+        assert len(unpackers(os.getpid()) - before) == 2
+        os.kill(slow, signal.SIGCONT)
+        assert result.result(PATIENCE)
+    assert unpackers(os.getpid()) - before - {slow}
+    assert not alive(slow)
+    pool.close()
+
+
 def test_what_can_not_be_done_is_told_as_without_a_pool(pool, tmp_path):
     with pytest.raises(Unreadable, match=r"there is no message\.eml") as caught:
         pool.unpack(MailFolder(tmp_path), Envelope())

@@ -105,7 +105,7 @@ class UnpackPool:
             self._busy.remove(child)
             child.began_at = math.inf
             self._changed.notify()
-            if self._closed:
+            if self._closed or (self._hesitation and self._idle):  # the mail that took long is done: one is enough
                 child.end()
             else:
                 self._idle.append(child)
