@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC
 
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused
@@ -247,6 +248,8 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         paths=house.paths,
         room=room,
         full=full,
+        stored=lambda mail: house.unpacking.begin(mail.key, mail.place, mail.received.astimezone(UTC)),
+        dropping=house.unpacking.forget,
         arriving=lambda: unpack.claim_along([""]),
         arrived=unpack.rouse,
         sieve=Sieve(house.canaries.rules),

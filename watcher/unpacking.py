@@ -3,7 +3,9 @@
 import threading
 import time
 from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 
 from watcher.config.accounts import Account
 from watcher.config.handlers import HandlerSettings
@@ -11,7 +13,7 @@ from watcher.config.standing import Standing
 from watcher.errors import SpoolFull, Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TRUST_NOBODY, TrustPolicy
-from watcher.model import Envelope, Message, Outcome, Verdict, Work
+from watcher.model import Envelope, Message, Outcome, Place, Verdict, Work
 from watcher.outbox.alarm import ALERT
 from watcher.outbox.canary import Canaries
 from watcher.outbox.own import OwnMail
@@ -41,11 +43,34 @@ class Unpacking:
         self.canaries = canaries
         self.pool = UnpackPool(standing.config.watcher.unpackers, standing.config.limits, HESITATION)
         self.lock = threading.Lock()
+        self.busy = 0  #: mails that are taken apart now
+        self.ahead = ThreadPoolExecutor(1, "unpack ahead")
+        self.begun: dict[str, Future[Message]] = {}  #: the last one, by its key, until somebody picks it up
         self.mending: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
         self.mended: set[int] = set()
 
     def close(self) -> None:
         self.pool.close()
+        self.ahead.shutdown()
+
+    def begin(self, key: str, place: Place, received: datetime) -> None:
+        """
+        Take a mail apart while its bytes are made durable and it is entered, so that who claims it finds that done.
+
+        It has no effect outside the mail's folder. Only while no other one is taken apart: what is claimed goes first.
+        """
+        with self.lock:
+            if not self.busy and all(begun.done() for begun in self.begun.values()):
+                self.begun = {key: self.ahead.submit(self.write, key, place, received)}
+
+    def forget(self, key: str) -> None:
+        """The folder of this mail is about to go: wait until nobody writes into it."""
+        if begun := self.pick_up(key):
+            begun.exception()
+
+    def pick_up(self, key: str) -> Future[Message] | None:
+        with self.lock:
+            return self.begun.pop(key, None)
 
     def find_handlers(self, work: Work) -> Outcome:
         """Take a mail apart, and find what the rules want done with it."""
@@ -64,11 +89,21 @@ class Unpacking:
         return Outcome(Verdict.DONE, plan=replace(plan, steps=tuple(steps)))
 
     def take_apart(self, work: Work) -> Message:
-        place = work.place
-        envelope = Envelope(work.key, place.account, place.folder, place.uidvalidity, place.uid, work.received)
+        with self.lock:
+            self.busy += 1
+        try:
+            begun = self.pick_up(work.key)
+            return begun.result() if begun else self.write(work.key, work.place, work.received)
+        finally:
+            with self.lock:
+                self.busy -= 1
+
+    def write(self, key: str, place: Place, received: datetime) -> Message:
+        """The parts of a mail and its facts into its folder."""
+        envelope = Envelope(key, place.account, place.folder, place.uidvalidity, place.uid, received)
         account = self.standing.account(place.account)
         policy = whose_word_counts(account) if account else TRUST_NOBODY
-        return self.pool.unpack(self.spool.folder(work.key), envelope, policy)
+        return self.pool.unpack(self.spool.folder(key), envelope, policy)
 
     def mend(self, work: Work) -> str:
         """

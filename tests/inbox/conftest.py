@@ -54,6 +54,7 @@ class Room:
     arriving: Callable[[], object] = lambda: None  #: what else is to be in the commit of RECEIVE
     threads: int = 4  #: of the lounge
     sharers: int = 1  #: accounts of the same user
+    told: list[tuple[str, str, bool]] = field(default_factory=list)  #: of which mail, and whether its bytes were there
     failures: list[BaseException] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -84,6 +85,8 @@ class Room:
             paths=Paths(self.database),
             room=lambda: 0 if self.trouble else 1 << 40,
             full=lambda: self.most in range(len(self.stored()) + 1),
+            stored=lambda one: self.told.append(("stored", one.key, self.spool.folder(one.key).raw.exists())),
+            dropping=lambda key: self.told.append(("dropping", key, self.spool.folder(key).raw.exists())),
             arriving=self.arriving,
             arrived=lambda: None,
             patience=self.patience,

@@ -625,3 +625,29 @@ def test_a_mail_between_the_two_searches_of_a_first_look_is_fetched_once(server:
         here.wait_numbers(1)
         here.wait_idle()
         assert server.count("UID FETCH") == 1
+
+
+def test_a_mail_that_is_known_already_is_told_of_before_its_folder_goes(server: ImapServer, room: Rooms) -> None:
+    server.folder("Orders")
+    server.deliver(mail(1))
+    with room("start = 'all'", folders=("INBOX", "Orders")) as here:
+        here.wait_numbers(1)
+        server.deliver(mail(1), folder="Orders")
+        here.wait(lambda: len(here.told) == 3)
+        (first, entered, _), (second, known, _), dropped = here.told
+        assert (first, second) == ("stored", "stored")
+        assert dropped == ("dropping", known, True)
+        here.wait(lambda: [path.name for path in here.spool.path.iterdir()] == [entered])
+
+
+def test_so_is_one_that_an_older_link_may_not_enter(server: ImapServer, room: Rooms) -> None:
+    with room() as here:
+        here.wait_idle()
+        here.database.write(lambda db: db.execute("UPDATE folder SET generation = generation + 1").rowcount)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        assert [(what, there) for what, _, there in here.told] == [
+            ("stored", True),
+            ("dropping", True),
+            ("stored", True),
+        ]

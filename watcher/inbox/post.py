@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from watcher.config.accounts import Account
+from watcher.cursor import Arrival
 from watcher.errors import Loss
 from watcher.imap.outlines import Outline, Question
 from watcher.inbox.access import Access
@@ -46,6 +47,8 @@ class Reception:
     paths: Paths
     room: Callable[[], int]  #: bytes that mails may still take
     full: Callable[[], bool]  #: the stages behind have enough to do for now
+    stored: Callable[[Arrival], None]  #: told of a mail that is about to be made durable and entered
+    dropping: Callable[[str], None]  #: told of the key of such a mail before its folder is removed after all
     arriving: Callable[[], None]  #: rung before each RECEIVE is committed
     arrived: Callable[[], None]  #: and after it
     alerts: Alerts = field(default_factory=Alerts)

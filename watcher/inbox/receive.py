@@ -50,11 +50,14 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
                     arrivals.append(arrival)
                 else:
                     draft.discard()
-        spool.settle(arrival.key for arrival in arrivals)
         moved = replace(cursor, next_uid=max([cursor.next_uid, *(arrival.place.uid + 1 for arrival in arrivals)]))
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
+        for arrival in arrivals[:1]:  # only now: what it may do to the daemon is counted soon, by its claim
+            unless_entered.callback(reception.dropping, arrival.key)
+            reception.stored(arrival)
+        spool.settle(arrival.key for arrival in arrivals)
         receiving = folders.receiving(moved, arrivals, blanks, now)
         drafts = unless_entered.pop_all()  # where the disk fails, only the next start can tell whether they are entered
     reception.arriving()
@@ -64,6 +67,8 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         drafts.close()
         raise
     reception.arrived()
+    for double in doubles:
+        reception.dropping(double.key)
     spool.remove(double.key for double in doubles)
     for arrival in arrivals:
         known = ", known already and not handled again" if arrival in doubles else ""
