@@ -272,7 +272,8 @@ class Wire(imaplib.IMAP4):
         self._buffer += data
 
     def _cut(self, size: int) -> bytes:
-        data = bytes(memoryview(self._buffer)[:size])
+        with memoryview(self._buffer) as all_of_it, all_of_it[:size] as first:
+            data = bytes(first)
         if size == len(self._buffer):
             self._buffer = bytearray()  # gives the memory back: most links are parked most of the time
         else:
