@@ -92,37 +92,38 @@ def copy_of(begun, name):
     return state
 
 
-def reduced(most, *few):
-    """Every n in a soak, a few in every run."""
-    return [
-        pytest.param(few, id="some"),
-        pytest.param([n for n in range(1, most + 1) if n not in few], id="all", marks=pytest.mark.soak),
-    ]
+def reduced(*few):
+    """Every n in a soak, as many as there are; a few in every run."""
+    return [pytest.param(few, id="some"), pytest.param(range(1, 1000), id="all", marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("call", ["fsync", "fdatasync"])  # of the spool, and of SQLite
-@pytest.mark.parametrize("numbers", reduced(50, 3, 12))
+@pytest.mark.parametrize("numbers", reduced(3, 12))
 @pytest.mark.timeout(1800)
 def test_a_failed_sync_ends_it_at_once(begun, call, numbers):
     """The next sync might confirm what this one has lost."""
     for n in numbers:
         state = copy_of(begun, f"{n}")
         life = keep(state, call, f"error=EIO:when={n}")
-        assert life.hit, n
+        if not life.hit:
+            break
         assert life.code == FAILED, (n, life)
         assert life.complaint.count("\n") <= 2, life.complaint
         goes_on(state, life)
+    assert life.hit or n > 12
 
 
-@pytest.mark.parametrize("numbers", reduced(200, 4, 40))
+@pytest.mark.parametrize("numbers", reduced(4, 40))
 @pytest.mark.timeout(3600)
 def test_it_outlives_a_full_disk_at_any_write(begun, numbers):
     for n in numbers:
         state = copy_of(begun, f"{n}")
         life = keep(state, "write,pwrite64,mkdir", f"error=ENOSPC:when={n}")
-        assert life.hit, n
+        if not life.hit:
+            break
         assert life.code == 0 or (life.code == FAILED and not life.told), (n, life)
         goes_on(state, life)
+    assert life.hit or n > 40
 
 
 # --- the daemon, on a small disk of its own -------------------------------------------------------------------------
