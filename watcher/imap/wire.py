@@ -137,8 +137,7 @@ class Wire(imaplib.IMAP4):
             if _LITERAL.search(line) and b" FETCH " not in line[:20].upper():
                 raise self.abort("the server sends a literal where none belongs")  # imaplib trips over it: TypeError
             self.tidings.take(line)
-            told = self.tidings.reply
-            if told is not None and told.status == "BYE" and self.state != "LOGOUT":
+            if (told := self.tidings.reply) and told.status == "BYE" and self.state != "LOGOUT":
                 raise Ended(told)  # imaplib would wait for more when it is in AUTHENTICATE
         self._rest = False
         return line
@@ -272,7 +271,7 @@ class Wire(imaplib.IMAP4):
         self._buffer += data
 
     def _cut(self, size: int) -> bytes:
-        with memoryview(self._buffer) as all_of_it, all_of_it[:size] as first:
+        with memoryview(self._buffer) as everything, everything[:size] as first:
             data = bytes(first)
         if size == len(self._buffer):
             self._buffer = bytearray()  # gives the memory back: most links are parked most of the time
