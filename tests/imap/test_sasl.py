@@ -12,8 +12,8 @@ from tests.imap.conftest import endpoint
 from watcher.config.providers import profile_for
 from watcher.config.secret import Secret
 from watcher.errors import ServerUntrusted
+from watcher.imap.greeting import greeted
 from watcher.imap.sasl import MECHANISMS, Credential, Proof, Scram, exchange, mechanisms
-from watcher.imap.wire import greeted
 
 
 def password(secret="pencil", user="user"):

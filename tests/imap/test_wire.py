@@ -8,6 +8,7 @@ from tests.fakes.imap_server import drip, stall
 from tests.imap.conftest import ME, endpoint
 from watcher.errors import ActionRefused, MailboxLost
 from watcher.imap.link import Endpoint, connect
+from watcher.imap.tidings import Tidings
 from watcher.imap.wire import whole
 
 
@@ -145,6 +146,20 @@ def test_nothing_piles_up(server, link):
     assert not link._wire.tagged_commands
     assert not link._wire._cmd_log
     assert "secret" not in repr(vars(link._wire))
+
+
+def test_words_without_end_take_no_memory(server, link):
+    class Heard(Tidings):
+        def take(self, line):
+            kept.append(sum(len(each) for each in link._wire.untagged_responses.values()))
+            super().take(line)
+
+    kept = []
+    link._wire.tidings = Heard()
+    server.on("NOOP", b"* OK the line is fine, thank you\r\n" * 5_000 + b"* OK [ALERT] look\r\n{tag} OK done\r\n")
+    link.noop()
+    assert len(kept) == 5_002
+    assert max(kept) < 10
 
 
 def test_a_failure_in_sending_reads_like_one_in_reading(server, dial):

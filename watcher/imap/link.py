@@ -17,12 +17,13 @@ from watcher.imap.answers import LAST_UID, Head, Summary
 from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
 from watcher.imap.folders import Folders, Mailbox, folder_name
+from watcher.imap.greeting import greeted
 from watcher.imap.login import introduce, login
 from watcher.imap.outlines import OUTLINE, USUAL, Outline, Question, closely, looked, outlines
 from watcher.imap.refusals import Phase
 from watcher.imap.sasl import Credential, Proof
 from watcher.imap.signals import printable
-from watcher.imap.wire import Client, greeted
+from watcher.imap.wire import Client
 
 __all__ = ["Credential", "Endpoint", "Head", "Link", "Mailbox", "Proof", "Summary", "connect"]
 

@@ -21,12 +21,11 @@ from imapclient import IMAPClient
 
 from watcher.errors import ServerUntrusted
 from watcher.imap.deflate import Deflate
-from watcher.imap.dial import Endpoint, dial
 from watcher.imap.faults import Ended
 from watcher.imap.tidings import Tidings
-from watcher.imap.tls import context, remember, secure
+from watcher.imap.tls import remember, secure
 
-__all__ = ["Client", "Wire", "greeted", "whole"]
+__all__ = ["Client", "Wire", "whole"]
 
 #: Bytes an answer may have, beside the literals that were asked for: a SEARCH with a million UIDs.
 ANSWER = 8 << 20
@@ -111,6 +110,11 @@ class Wire(imaplib.IMAP4):
         """The memory imaplib has of the last ten lines, LOGIN among them, is not wanted."""
 
     _mesg = _log  # imapclient puts a logger there
+
+    def _append_untagged(self, typ: str, dat: Any) -> None:
+        """Keeps what somebody asks for; words for people, behind which no code is, may be many thousands."""
+        if typ not in {"OK", "NO", "BAD"} or typ not in self.untagged_responses or dat.startswith(b"["):
+            super()._append_untagged(typ, dat)  # type: ignore[misc]  # typeshed does not know it
 
     def _get_capabilities(self) -> None:
         """Asks only where the greeting has not told: a round trip less for each link."""
@@ -278,23 +282,3 @@ class Wire(imaplib.IMAP4):
         else:
             del self._buffer[:size]
         return data
-
-
-def greeted(endpoint: Endpoint, deadline: float) -> Wire:
-    """A connection on which TLS stands, before login."""
-    trust = context(endpoint.ca_file, endpoint.identity)
-    sock = dial(endpoint, deadline)
-    try:
-        if endpoint.tls == "implicit":
-            sock = secure(sock, trust, endpoint.host, deadline)
-        wire = Wire(sock, endpoint.host, endpoint.port, deadline)
-    except BaseException:
-        sock.close()
-        raise
-    try:
-        if endpoint.tls == "starttls":
-            wire.start_tls(trust)
-    except BaseException:
-        wire.shutdown()
-        raise
-    return wire
