@@ -69,6 +69,8 @@ def test_notify_chat(shop, desk, letter):
     told = json.loads(body)
     assert path.startswith("/chat")
     assert (told["title"], told["message"]) == ("ann@example.org (not verified): Invoice 7", "Please pay.")
+    assert shop.run("notify-chat", letter("@everyone, look: <!channel> a@b.example")).verdict is Verdict.DONE
+    assert json.loads(desk.got[1][2])["title"].endswith(": @\u200beveryone, look: <\u200b!channel> a@b.example")
     desk.answer = 500
     assert shop.run("notify-chat", letter()).verdict is Verdict.LATER
     (shop.out / "chats").write_text("nonsense://x\n")

@@ -10,13 +10,11 @@ index `work_turn` would refuse.
 
 import sqlite3
 
-from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verb, Verdict, Work
+from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verdict, Work
 from watcher.store.database import Row
 
 __all__ = ["REPLAY", "add", "clear_way", "enqueue", "follow_job", "give_turn", "go_on", "move", "settle", "wake_next"]
 
-#: Flags first: a mail that was moved away can't be flagged any more. And who moves it wants it kept.
-RANK = {Verb.SEEN: 0, Verb.FLAG: 0, Verb.MOVE: 1, Verb.DELETE: 2}
 FRESH = 600.0  #: seconds after its arrival at the server in which a mail goes before the backlog
 THEN = "then"  #: chain of the after-actions that wait for all handlers
 ON_DEAD = "on_dead:"  #: and of those that wait for a dead handler of the chain named behind
@@ -105,8 +103,8 @@ def enqueue(db: sqlite3.Connection, mail: int, plan: Plan, now: float) -> None:
 
 def add_action(db: sqlite3.Connection, mail: int, chain: str, action: Action, now: float) -> None:
     (account,) = db.execute("SELECT account FROM mail WHERE id = ?", (mail,)).fetchone()
-    rank = RANK[action.verb]
-    add(db, mail, Kind.AFTER, now, chain=chain, step=rank, name=action.verb, lane=account, target=action.target)
+    verb, target = action.verb, action.target
+    add(db, mail, Kind.AFTER, now, chain=chain, step=verb.rank, name=verb, lane=account, target=target)
 
 
 def follow_job(db: sqlite3.Connection, work: Work, outcome: Outcome, status: Status, now: float) -> None:
