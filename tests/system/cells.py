@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -90,12 +90,16 @@ class Front:
         self.daemon.handled(cases, PROMISED)
         self.healed.append((cell, monotonic() - healed))
 
-    def leaves_nothing(self, before: Holdings) -> None:
-        """Wait until the daemon holds one link for each account, and nothing else that it did not hold before."""
+    def leaves_nothing(self, before: Holdings, later: int = 0) -> None:
+        """
+        Wait until the daemon holds one link for each account, and nothing else that it did not hold before, but for
+        so many threads of its pools as may have been started since.
+        """
+        allowed = replace(before, threads=before.threads + later)
 
         def tidy() -> bool:
             now = holdings(self.daemon.pid)
-            return now.links == len(self.proxies) and not now.beyond(before)
+            return now.links == len(self.proxies) and not now.beyond(allowed)
 
         try:
             self.daemon.until(tidy, PROMISED, "the end of what was left over")

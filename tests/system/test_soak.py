@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.soak]
 MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
 ACCOUNTS = [f"user-{number}" for number in range(8)]
 EVERY = 5.0  #: seconds between two looks at what the daemon uses
+WORKERS = 8  #: of the stages, each of which starts one more where all of its own are busy
 GROWTH = 1.05  #: of memory, at most, from the second quarter to the last
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def test_an_hour_of_random_faults(tmp_path):
         log.info("%d faults, rss %s, pss of all %s", len(tried.healed), rss, pss)
         log.info("descriptors %s, threads %s", descriptors, threads)
         tried.daemon.until(tried.daemon.is_live, 90, "all links to idle again")
-        tried.leaves_nothing(before)
+        tried.leaves_nothing(before, later=WORKERS)
         jobs = tried.daemon.settled(tried.cases, within=60)
         assert tried.daemon.verdict(tried.cases, jobs, tried.daemon.unseen()) == []
     assert rss[3] <= GROWTH * rss[1]
