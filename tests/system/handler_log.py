@@ -39,7 +39,8 @@ def read(log: Path) -> list[Event]:
     """All events so far, oldest first."""
     if not log.exists():
         return []
-    rows = (line.split() for line in log.read_text().splitlines())
+    written = log.read_text()
+    rows = (line.split() for line in written[: written.rfind("\n") + 1].splitlines())  # one is perhaps being written
     return [Event(Phase(row[5]), row[0], row[1], row[2], int(row[3]), int(row[4])) for row in rows]
 
 
