@@ -5,6 +5,7 @@ The store alone, under strace, shows it for each of its calls; the daemon shows 
 """
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import closing, contextmanager, suppress
@@ -46,7 +47,7 @@ class Life:
     code: int
     told: tuple[str, ...]  #: what it was told is durable
     complaint: str
-    hit: bool  #: the fault was injected
+    hit: str  #: the call in which the fault was injected, with the path of its file; "" if it never came
 
 
 def keep(state, calls="", fault=""):
@@ -56,11 +57,12 @@ def keep(state, calls="", fault=""):
     trace.unlink(missing_ok=True)
     if fault:
         inject = ["-e", f"trace={calls}", "-e", f"inject={calls}:{fault}"]
-        command = ["strace", "-f", "-qq", "-o", trace, *inject, *command]
+        command = ["strace", "-f", "-y", "-qq", "-o", trace, *inject, *command]
     state.mkdir(mode=0o700, exist_ok=True)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
-    hit = trace.exists() and "(INJECTED)" in trace.read_text()
+    made = trace.read_text().splitlines() if trace.exists() else []
+    hit = next((call for call in made if "(INJECTED)" in call), "")
     return Life(done.returncode, tuple(done.stdout.splitlines()), done.stderr, hit)
 
 
@@ -107,6 +109,8 @@ def test_a_failed_sync_ends_it_at_once(begun, call, numbers):
         life = keep(state, call, f"error=EIO:when={n}")
         if not life.hit:
             break
+        if f"fdatasync({state}>" in re.sub(r"\(\d+<", "(", life.hit):
+            continue  # SQLite ignores what its sync of a directory says (os_unix.c, unixSync); we ask once more
         assert life.code == FAILED, (n, life)
         assert life.complaint.count("\n") <= 2, life.complaint
         goes_on(state, life)

@@ -72,6 +72,7 @@ def open_checked(path: Path, marker: Path) -> sqlite3.Connection:
             database.execute("PRAGMA synchronous = FULL")
             bring_up(path, database)
             database.execute("UPDATE meta SET value = '0' WHERE name = 'clean'")
+            sync(path.parent)  # the name of the log is as dear as its bytes, but SQLite ignores what its own sync says
             keep_marker(path, marker, database.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0])
             unless_right.pop_all()
     except sqlite3.Error as error:
