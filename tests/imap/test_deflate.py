@@ -131,7 +131,7 @@ def test_the_same_bytes_however_they_are_cut(said, piece):
     packed = b"".join(packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH) for data in said)
     pieces = [packed[start : start + piece] for start in range(0, len(packed), piece)]
 
-    def receive(_size):
+    def receive():
         if not pieces:
             raise BlockingIOError
         return pieces.pop(0)

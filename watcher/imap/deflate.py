@@ -28,7 +28,7 @@ class Deflate:
         """`data` for the way, to be understood without waiting for more."""
         return self._packer.compress(data) + self._packer.flush(zlib.Z_SYNC_FLUSH)
 
-    def unpack(self, receive: Callable[[int], bytes]) -> bytes:
+    def unpack(self, receive: Callable[[], bytes]) -> bytes:
         """
         Some of what the server says, CHUNK at most, perhaps nothing yet. Only when all that has come is handed out is
         `receive` asked for more, once, and what it raises goes through: a selector sees nothing of what is in here, so
@@ -37,9 +37,9 @@ class Deflate:
         Raises ConnectionError at the end, ValueError for what is not compressed like this.
         """
         if not self._tail and not self._full:
-            self._tail = b"" if self._unpacker.eof else receive(CHUNK)
-            if not self._tail:
+            if self._unpacker.eof:
                 raise ConnectionError("the server closed the connection")
+            self._tail = receive()
         try:
             data = self._unpacker.decompress(self._tail, CHUNK)
         except zlib.error as error:

@@ -22,6 +22,7 @@ from imapclient import IMAPClient
 from watcher.errors import ServerUntrusted
 from watcher.imap.deflate import Deflate
 from watcher.imap.faults import Ended
+from watcher.imap.landing import received
 from watcher.imap.tidings import Tidings
 from watcher.imap.tls import remember, secure
 
@@ -33,7 +34,6 @@ ANSWER = 8 << 20
 #: Bytes of one pushed line that are kept waiting for its end.
 PIECE = 64 << 10
 
-_CHUNK = 64 << 10
 _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
 
 #: What all links begin their tags with once they are logged in, but for those of IDLE; imaplib would keep a pattern for
@@ -255,11 +255,8 @@ class Wire(imaplib.IMAP4):
 
     def _received(self) -> bytes:
         if self._deflate:
-            return self._deflate.unpack(self.sock.recv)
-        data = self.sock.recv(_CHUNK)
-        if not data:
-            raise ConnectionError("the server closed the connection")
-        return data
+            return self._deflate.unpack(lambda: received(self.sock))
+        return received(self.sock)
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
