@@ -12,13 +12,14 @@ import contextlib
 import functools
 import heapq
 import itertools
+import math
 import os
 import queue
 import select
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 
 from watcher.imap.link import Link
@@ -60,7 +61,7 @@ class Seat:
     def __init__(self, guest: Guest, party: Party) -> None:
         self.guest = guest
         self.party = party
-        self.waiting = False  #: the porter's to say: he has seen its wait, and not called it since
+        self.waiting = False  #: it has said for what, and was not called since
         self.descriptor = -1  #: in the selector, or -1
         self.number = 0  #: of its present wait; an alarm with another number is stale
         self.jumps = 0  #: jumps of the clock that it was told of
@@ -75,11 +76,14 @@ class Lounge:
         self.moved_at = time.monotonic()  #: last time that the porter looked up; the watchdog wants to know
         self.seats: set[Seat] = set()
         self.ready: queue.SimpleQueue[tuple[Seat, bool] | None] = queue.SimpleQueue()
-        self.arriving: deque[tuple[Seat, Wait]] = deque()
         self.called: deque[tuple[Seat, int]] = deque()  #: whose turn was granted, with the number of that wait
         self.leaving: deque[Party] = deque()
         self.selector = select.epoll()
+        self.lock = threading.Lock()  #: of the next four, and of what a seat waits for
         self.parked: dict[int, Seat] = {}  #: by descriptor, those in the selector
+        self.alarms: list[tuple[float, int, Seat, int]] = []  #: a heap; the order of entry settles equal times
+        self.order = itertools.count()
+        self.jumps = 0  #: of the clock
         self.bell, self.rope = os.pipe()
         os.set_blocking(self.bell, False)
         os.set_blocking(self.rope, False)
@@ -129,15 +133,32 @@ class Lounge:
                     self.seats.discard(seat)
                     continue
                 wait = seat.guest.send(readable) if seat.number else next(seat.guest)
+                self.park(seat, wait)
             except StopIteration:
                 self.seats.discard(seat)
-                continue
             except BaseException as error:  # noqa: BLE001 - whatever it is, it must end the process, not this thread
                 self.seats.discard(seat)
                 self.on_failure(error)
-                continue
+
+    def park(self, seat: Seat, wait: Wait) -> None:
+        """Have a guest wait. The porter is roused only if he is to look up sooner than he would, which is rare."""
+        with self.lock:
             seat.number += 1
-            self.arriving.append((seat, wait))
+            seat.waiting = True
+            if wait.link is not None:
+                seat.descriptor = wait.link.fileno()
+                self.selector.register(seat.descriptor, select.EPOLLIN)
+                self.parked[seat.descriptor] = seat
+            if wait.turn is not None:
+                wait.turn.wake = functools.partial(self.call, seat, seat.number)
+                if wait.turn.granted:  # between the guest's last look and this line
+                    self.call(seat, seat.number)
+            overdue = seat.jumps != self.jumps or seat.party.dismissed
+            seat.jumps = self.jumps
+            alarm = (0.0 if overdue else wait.until, next(self.order), seat, seat.number)
+            heapq.heappush(self.alarms, alarm)
+            is_next = self.alarms[0] is alarm
+        if is_next:
             self.ring()
 
     def call(self, seat: Seat, number: int) -> None:
@@ -158,33 +179,29 @@ class Lounge:
             self.on_failure(error)
 
     def watch_the_door(self) -> None:
-        alarms: list[tuple[float, int, Seat, int]] = []
-        order = itertools.count()
-        offset, jumps = time.time() - time.monotonic(), 0
+        offset = time.time() - time.monotonic()
         while not self.closing:
-            pause = min(LONGEST_SLEEP, max(0.0, alarms[0][0] - time.monotonic())) if alarms else LONGEST_SLEEP
             self.moved_at = time.monotonic()
-            for descriptor, _ in self.selector.poll(pause):
-                if descriptor == self.bell:
-                    os.read(self.bell, 4096)
-                else:
-                    self.wake(self.parked[descriptor], readable=True)
-            while self.arriving:
-                seat, wait = self.arriving.popleft()
-                self.seat(seat, wait)
-                until = wait.until if seat.jumps == jumps and not seat.party.dismissed else 0.0
-                seat.jumps = jumps
-                heapq.heappush(alarms, (until, next(order), seat, seat.number))
-            self.wake_called()
+            readable = self.selector.poll(self.pause())
             now, before = time.monotonic(), offset
             offset = time.time() - now
-            jumped = abs(offset - before) > CLOCK_JUMP
-            jumps += jumped
-            while alarms and (jumped or alarms[0][0] <= now):
-                _, _, seat, number = heapq.heappop(alarms)
-                if seat.number == number:
-                    seat.jumps = jumps
-                    self.wake(seat, readable=False)
+            with self.lock:
+                self.wake_readable(readable)
+                self.wake_called()
+                self.wake_due(now, jumped=abs(offset - before) > CLOCK_JUMP)
+
+    def pause(self) -> float:
+        """Seconds until there is something to do, unless somebody rings."""
+        with self.lock:
+            until = self.alarms[0][0] if self.alarms else math.inf
+        return min(LONGEST_SLEEP, max(0.0, until - time.monotonic()))
+
+    def wake_readable(self, readable: Iterable[tuple[int, int]]) -> None:
+        for descriptor, _ in readable:
+            if descriptor == self.bell:
+                os.read(self.bell, 4096)
+            else:
+                self.wake(self.parked[descriptor], readable=True)
 
     def wake_called(self) -> None:
         while self.called:
@@ -196,16 +213,13 @@ class Lounge:
             for seat in [seat for seat in list(self.seats) if seat.party is party and seat.waiting]:
                 self.wake(seat, readable=False)
 
-    def seat(self, seat: Seat, wait: Wait) -> None:
-        seat.waiting = True
-        if wait.link is not None:
-            seat.descriptor = wait.link.fileno()
-            self.selector.register(seat.descriptor, select.EPOLLIN)
-            self.parked[seat.descriptor] = seat
-        if wait.turn is not None:
-            wait.turn.wake = functools.partial(self.call, seat, seat.number)
-            if wait.turn.granted:  # between the guest's last look and this line
-                self.call(seat, seat.number)
+    def wake_due(self, now: float, *, jumped: bool) -> None:
+        self.jumps += jumped
+        while self.alarms and (jumped or self.alarms[0][0] <= now):
+            _, _, seat, number = heapq.heappop(self.alarms)
+            if seat.number == number:
+                seat.jumps = self.jumps
+                self.wake(seat, readable=False)
 
     def wake(self, seat: Seat, *, readable: bool) -> None:
         if seat.descriptor >= 0:
