@@ -40,12 +40,12 @@ log = logging.getLogger(__name__)
 
 CHORES = 60.0  #: seconds between two rounds of clearing away
 FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
-BACKLOG = 1000  #: mails that wait to be taken apart; with more, receiving waits
+BACKLOG = 64  #: mails that wait to be taken apart; with more, receiving waits
 CHANGERS = 4  #: accounts on which after-actions run at once
 CHANGES = 100  #: after-actions done together
 SENDERS = 4  #: relays that are spoken to at once
 LETTERS = 20  #: recipients claimed together for a relay
-UNPACK_THREADS = 2  #: for each unpacker: one waits for it while the outcome of the other is written down
+UNPACK_THREADS = 2  #: one waits for its mail to be taken apart while the outcome of another is written down
 UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 
 
@@ -220,7 +220,7 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         house.ledger,
         one_by_one(house.unpacking.find_handlers),
         lambda _: UNPACKING,
-        workers=UNPACK_THREADS * house.config.watcher.unpackers,
+        workers=max(UNPACK_THREADS, house.config.watcher.unpackers),
         downstream=downstream,
         ended=house.metrics.ended,
         on_failure=house.ending.fail,

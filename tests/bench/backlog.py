@@ -44,6 +44,7 @@ def measured(quick: bool) -> Iterator[Figure]:
         began = time.time()
         with Daemon(place, server, [Watched("alice")], handlers=handlers) as run:
             with Gauge(run.pid) as gauge:
+                run.until(lambda: _handled(log), _PATIENCE, "the first of them to be handled")
                 busy = _deliver(post, mails(10_000, first=count), lambda: not _handled(log).keys() >= set(range(count)))
                 run.until(lambda: _handled(log).keys() >= set(range(count)), _PATIENCE, "the backlog to be handled")
             say("backlog: worked off")

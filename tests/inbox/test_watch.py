@@ -68,6 +68,29 @@ def test_what_has_just_come_passes_a_backlog_unless_order_is_wanted(
     assert (999 in first) is not in_order
 
 
+@pytest.mark.parametrize("ends_idle", [False, True])
+def test_what_comes_while_a_backlog_waits_for_room_is_let_in_at_once(
+    server: ImapServer, room: Rooms, ends_idle: bool
+) -> None:
+    total = 3 * CHUNK
+    for number in range(total):
+        server.deliver(mail(number))
+    if ends_idle:
+        server.on("IDLE", ends_at_once, times=None)
+    with room("start = 'all'", most=CHUNK) as here:
+        here.wait_numbers(*range(total - CHUNK, total))
+        server.deliver(mail(999))
+        here.wait_numbers(*range(total - CHUNK, total), 999)
+        here.most = None
+        here.wait_numbers(*range(total), 999)
+
+
+async def ends_at_once(session: Session, command: Command) -> None:
+    session.send("+ idling\r\n")
+    session.announce()
+    session.ok(command, "that was all")
+
+
 def test_start_at_a_day(server: ImapServer, room: Rooms) -> None:
     for day in (1, 10, 20):
         server.deliver(mail(day), received=datetime(2026, 11, day, 12, tzinfo=UTC))

@@ -3,7 +3,8 @@
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 
 from watcher.errors import IdleRefused, Loss, MailboxLost
 from watcher.imap.link import Link
@@ -11,7 +12,7 @@ from watcher.inbox.lounge import CLOCK_JUMP, Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 
-__all__ = ["wait_for_news"]
+__all__ = ["keep_alive", "linger", "wait_for_news"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
         except IdleRefused as error:
             log.warning("%s: %s; asking every %.0f s instead", posts[0], error, account.poll)
         else:
-            yield from idle(link, posts)
+            yield from live(link, posts)
             return
     for post in posts:
         post.pulse.state = State.POLLING
@@ -36,20 +37,49 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
     link.noop()
 
 
-def idle(link: Link, posts: Sequence[Post]) -> Guest:
-    """One IDLE, from its start to the answer to DONE. The waiting for that answer is parked too."""
-    path, patience = posts[0], posts[0].reception.patience.done
-    began, asked, offset = time.monotonic(), 0.0, time.time() - time.monotonic()
-    interval = path.renewal()
-    renewal = began + interval * random.uniform(EARLIEST, 1.0)
+def live(link: Link, posts: Sequence[Post]) -> Guest:
+    """One IDLE until it is time to renew it."""
+    interval = posts[0].renewal()
     for post in posts:
         if post.pulse.state is not State.REFUSED:
             post.pulse.state, post.pulse.renewal = State.LIVE, interval
+    renewal = time.monotonic() + interval * random.uniform(EARLIEST, 1.0)
+    asked = yield from idle(link, posts, renewal, learning=True)
+    if asked and not link.news:  # the server ends IDLE by itself; some do so every time
+        yield Wait(asked + posts[0].reception.patience.idle_ended)
+
+
+def linger(link: Link, post: Post, seconds: float) -> Guest:
+    """Wait so long, with more work at hand; if the server can tell of new mail meanwhile, until it does."""
+    until, quiet = time.monotonic() + seconds, not link.news
+    if quiet and link.can_idle:
+        with suppress(IdleRefused):
+            link.start_idle()
+            yield from idle(link, [post], until)
+    if not (quiet and link.news):
+        yield Wait(until)
+        keep_alive(link, post)
+
+
+def keep_alive(link: Link, post: Post) -> None:
+    """Ask a link that is not used for a sign of life."""
+    if time.monotonic() - link.heard_at > post.reception.patience.quiet:
+        link.noop()
+
+
+def idle(link: Link, posts: Sequence[Post], until: float, *, learning: bool = False) -> Generator[Wait, bool, float]:
+    """
+    The rest of an IDLE, to the answer to DONE. The waiting for that answer is parked too. When it was ended since the
+    server had something to say; 0 if it was time. With `learning`, what becomes of the link tells how long the path
+    lets one be silent.
+    """
+    path, patience = posts[0], posts[0].reception.patience.done
+    began, asked, offset = time.monotonic(), 0.0, time.time() - time.monotonic()
     try:
         readable = True
         while readable and not link.hear():
             heard(link, posts)
-            readable = yield Wait(renewal, link)
+            readable = yield Wait(until, link)
         asked = time.monotonic()
         link.end_idle()
         ended = may_hurry(link, path) or link.idle_ended(within=SOON)
@@ -59,13 +89,13 @@ def idle(link: Link, posts: Sequence[Post]) -> Guest:
     except MailboxLost as error:
         silence = (asked or time.monotonic()) - max(began, link.heard_at)
         slept = abs(time.time() - time.monotonic() - offset) > CLOCK_JUMP
-        if not slept:  # then it would say nothing of the path
+        if learning and not slept:  # else it would say nothing of the path
             path.died(Loss.SILENT if asked else error.how, silence)
         raise
-    path.survived()
+    if learning:
+        path.survived()
     heard(link, posts)
-    if readable and not link.news:  # the server ends IDLE by itself; some do so every time
-        yield Wait(asked + path.reception.patience.idle_ended)
+    return asked if readable else 0.0
 
 
 def heard(link: Link, posts: Sequence[Post]) -> None:

@@ -10,6 +10,7 @@ from watcher.cursor import Cursor
 from watcher.errors import MailboxLost, SpoolFull
 from watcher.imap.link import Link
 from watcher.inbox.catchup import Mark, look_from, prove, unseen
+from watcher.inbox.idle import keep_alive, linger
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
@@ -48,13 +49,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
     if not post.reception.in_order():  # the newest may have come just now
         todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
-    for lot in chunks(todo, LOT):
-        worth = sift(link, cursor, lot, post)
-        if len(worth) < len(lot):
-            yield Wait(time.monotonic())
-        for uids in chunks(worth):
-            cursor = yield from fetch(link, cursor, uids, post)
-            cursor, top = yield from let_pass(link, cursor, top, post)
+    cursor = yield from take(link, cursor, todo, top, post)
     settled = folders.settled(cursor, lowest).intersection(found)
     proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
     if proven != cursor:
@@ -63,6 +58,23 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+
+
+def take(link: Link, cursor: Cursor, todo: Sequence[int], top: int, post: Post) -> Generator[Wait, bool, Cursor]:
+    """Fetch these: the first of them at once, the others as fast as they are taken apart."""
+    begun = False
+    for lot in chunks(todo, LOT):
+        worth = sift(link, cursor, lot, post)
+        if len(worth) < len(lot):
+            yield Wait(time.monotonic())
+        for uids in chunks(worth):
+            while begun and post.reception.full():
+                yield from linger(link, post, post.reception.patience.full)
+                cursor, top = yield from let_pass(link, cursor, top, post)
+            begun = True
+            cursor = yield from fetch(link, cursor, uids, post)
+            cursor, top = yield from let_pass(link, cursor, top, post)
+    return cursor
 
 
 def look(link: Link, low: int, post: Post) -> list[int]:
@@ -90,19 +102,17 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     known = post.reception.folders.looked_at(cursor, top + 1, time.time())  # to fetch a mail twice would be a loss
     fresh = unseen(link.search(top + 1), known, top + 1)
     for uids in chunks(fresh, LOT):
-        cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post, throttled=False)
+        cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post)
     return cursor, max([top, *fresh])
 
 
-def fetch(
-    link: Link, cursor: Cursor, wanted: Sequence[int], post: Post, *, throttled: bool = True
-) -> Generator[Wait, bool, Cursor]:
+def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Generator[Wait, bool, Cursor]:
     """Take these mails in; the cursor behind them."""
     pulse = post.pulse
     for uids in chunks(wanted, 1) if pulse.careful else chunks(wanted):
         taken: Cursor | None = None
         while taken is None:
-            yield from may_receive(link, post, throttled=throttled)
+            yield from may_receive(link, post)
             taken = take_in(link, cursor, uids, post)
         cursor = taken
         if pulse.state is State.HELD:
@@ -128,25 +138,22 @@ def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Curs
         raise
 
 
-def may_receive(link: Link, post: Post, *, throttled: bool) -> Guest:
-    """Wait while the disk is full, loudly, or the backlog is, quietly; the link stays up."""
+def may_receive(link: Link, post: Post) -> Guest:
+    """Wait while the disk is full; the link stays up."""
     pulse, reception = post.pulse, post.reception
     if pulse.state is State.HELD:
-        yield from pause(link, reception.patience.hold, reception.patience.quiet)
+        yield from hold(link, post)
     while reception.room() <= 0:
         tell_held(post, "the disk has less space left than watcher.disk_floor")
-        yield from pause(link, reception.patience.hold, reception.patience.quiet)
-    while throttled and reception.full():
-        yield from pause(link, reception.patience.full, reception.patience.quiet)
+        yield from hold(link, post)
+
+
+def hold(link: Link, post: Post) -> Guest:
+    yield Wait(time.monotonic() + post.reception.patience.hold)
+    keep_alive(link, post)
 
 
 def tell_held(post: Post, reason: str) -> None:
     if post.pulse.state is not State.HELD:
         log.error("%s: nothing is received: %s", post, reason)
     post.pulse.state, post.pulse.trouble = State.HELD, reason
-
-
-def pause(link: Link, seconds: float, quiet: float) -> Guest:
-    yield Wait(time.monotonic() + seconds)
-    if time.monotonic() - link.heard_at > quiet:
-        link.noop()

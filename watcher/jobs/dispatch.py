@@ -189,9 +189,10 @@ class Dispatcher:
 
     def _outcome(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
         found = program(self._versions.current, work.name, settings)
-        if found.file is not None:
+        if settings.command and found.file is not None:  # of others it was looked at when a version was asked for
             _check_ownership(found.file)
-            found = found if settings.command else replace(found, origin=self._handlers)
+        elif found.file is not None:
+            found = replace(found, origin=self._handlers)
         if settings.sha256:
             found = self._pins.held(found, settings.sha256)
         folders = [self._folder(one) for one in (work, *others)]

@@ -23,7 +23,8 @@ WORK = """
 
 DUE = f"""
     SELECT {WORK} FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
-    WHERE kind = ? AND lane = ? AND late = ? AND status = 'waiting' AND due <= ? ORDER BY due, work.id LIMIT ?
+    WHERE kind = ? AND lane = ? AND late IN (0, 1) AND status = 'waiting' AND due <= ?
+    ORDER BY late, due, work.id LIMIT ?
 """
 
 #: From lane to lane by the index, however much waits in each.
@@ -149,9 +150,7 @@ class Ledger:
         most: int,
         together: Callable[[Row, Row], bool] = lambda *_: True,
     ) -> list[Work]:
-        rows = db.execute(DUE, (kind, lane, False, now, most)).fetchall()
-        if len(rows) < most:
-            rows += db.execute(DUE, (kind, lane, True, now, most - len(rows))).fetchall()
+        rows = db.execute(DUE, (kind, lane, now, most)).fetchall()
         taken = [row for row in rows if together(row, rows[0])]
         for row in taken:
             move(db, row["id"], Status.RUNNING, now, boot=self.boot)
