@@ -130,22 +130,22 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     at_end.callback(unpacking.close)
     hall = Hall(room=max(1, config.watcher.links // 2))
     return House(
-        standing,
-        ledger,
-        outgoing,
-        Folders(database),
-        Paths(database),
-        Desk(database),
-        pauses,
-        Erasure(database),
-        spool,
-        canaries,
-        unpacking,
-        hall,
-        Access(open_link),
-        Metrics(),
-        ending,
-        at_end,
+        standing=standing,
+        ledger=ledger,
+        outgoing=outgoing,
+        folders=Folders(database),
+        paths=Paths(database),
+        desk=Desk(database),
+        pauses=pauses,
+        erasure=Erasure(database),
+        spool=spool,
+        canaries=canaries,
+        unpacking=unpacking,
+        hall=hall,
+        access=Access(open_link),
+        metrics=Metrics(),
+        ending=ending,
+        at_end=at_end,
     )
 
 

@@ -23,7 +23,7 @@ from watcher.store.ledger import Ledger
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
 
-__all__ = ["Unpacking"]
+__all__ = ["Unpacking", "trust_policy"]
 
 HESITATION = 2.0  #: seconds that one mail may hold up the others before they get another child, which takes 65 MB
 NO_ROOM = 10.0  #: seconds between two tries on a full disk
@@ -102,8 +102,7 @@ class Unpacking:
         """The parts of a mail and its facts into its folder."""
         envelope = Envelope(key, place.account, place.folder, place.uidvalidity, place.uid, received)
         account = self.standing.account(place.account)
-        policy = whose_word_counts(account) if account else TRUST_NOBODY
-        return self.pool.unpack(self.spool.folder(key), envelope, policy)
+        return self.pool.unpack(self.spool.folder(key), envelope, trust_policy(account))
 
     def mend(self, work: Work) -> str:
         """
@@ -143,6 +142,9 @@ def line_of(settings: HandlerSettings, message: Message) -> str | None:
     return None
 
 
-def whose_word_counts(account: Account) -> TrustPolicy:
+def trust_policy(account: Account | None) -> TrustPolicy:
+    """Whose word counts for the mails of an account; nobody's, if it is not in the configuration."""
+    if account is None:
+        return TRUST_NOBODY
     strict = account.alignment == "strict"
     return TrustPolicy(account.authserv, account.border, account.sealers, strict, account.own_dkim)

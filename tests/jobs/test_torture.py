@@ -15,6 +15,7 @@ from signal import Signals
 import pytest
 
 from tests.jobs.conftest import Room
+from tests.system.processes import using
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import verdict
 from watcher.model import Place, Verdict
@@ -45,7 +46,7 @@ def room(level, wait_until):
     room.open()
     before = len(list(Path("/proc/self/fd").iterdir()))
     yield room
-    wait_until(lambda: not of_room(room), 30)
+    wait_until(lambda: not using(room.root), 30)
     wait_until(lambda: not list((root / "scratch").iterdir()), 30)
     wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before, 30)  # the look for strays opens some
     room.dispatcher.close(0)
@@ -55,19 +56,6 @@ def room(level, wait_until):
 
 def tag(path):
     return path.name.removeprefix("imap-watcher-").partition(".")[0]
-
-
-def of_room(room):
-    """The processes that know of this room, by their environment or their arguments."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            texts = (process / "environ").read_bytes(), (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if int(process.name) != os.getpid() and any(os.fsencode(room.root) in text for text in texts):
-            found.append(int(process.name))
-    return found
 
 
 def torment(room, level, text, name="book", raw=None, **settings):

@@ -443,26 +443,23 @@ def test_a_real_server_that_breaks_off_loses_none(tmp_path, step):
     assert max(copies.values()) <= (2 if step == "BODY" else 1)
 
 
+def post_before_and_after_the_clock_is_set_back(office):
+    for letter, days in (("a", 1000), ("b", 1)):
+        office.now = days * 24 * HOUR
+        office.post(letter)
+        office.turn()
+
+
 @pytest.mark.parametrize("limit", [{"daily": 1}, {"rate": 1}], ids=["daily", "rate"])
 def test_a_clock_that_is_set_back_holds_no_mail_for_as_long(tmp_path, server, limit):
     office = Office(tmp_path, server.relay(**limit))
-    office.now = 1000 * 24 * HOUR
-    office.post("a")
-    office.turn()
-    office.now = 24 * HOUR
-    office.post("b")
-    office.turn()
+    post_before_and_after_the_clock_is_set_back(office)
     assert office.states() == {"done": 2}
     office.close()
 
 
 def test_a_refused_password_is_shown_again_when_the_clock_is_set_back(tmp_path, server):
     office = Office(tmp_path, server.relay(source=Changing()))
-    office.now = 1000 * 24 * HOUR
-    office.post("a")
-    office.turn()
-    office.now = 24 * HOUR
-    office.post("b")
-    office.turn()
+    post_before_and_after_the_clock_is_set_back(office)
     assert server.count("AUTH") == 2
     office.close()

@@ -19,12 +19,11 @@ from watcher.config import Config
 from watcher.config.units import parse_duration
 from watcher.errors import Unreadable
 from watcher.mail.pool import UnpackPool
-from watcher.mail.trust import TRUST_NOBODY
 from watcher.model import Action, Envelope, MailFolder, Plan
 from watcher.rules.explain import Explanation, explain
 from watcher.rules.route import route
 from watcher.rules.sight import taken_apart
-from watcher.unpacking import whose_word_counts
+from watcher.unpacking import trust_policy
 
 __all__ = ["rules"]
 
@@ -133,7 +132,7 @@ def _answer(pool: UnpackPool, config: Config, mail: Path, envelope: Envelope, no
     with TemporaryDirectory(prefix="imap-watcher-rules-") as name:
         folder = MailFolder(Path(name))
         shutil.copyfile(mail, folder.raw)
-        message = pool.unpack(folder, envelope, whose_word_counts(judging) if judging else TRUST_NOBODY)
+        message = pool.unpack(folder, envelope, trust_policy(judging))
         sight = taken_apart(folder, message, now)
     told = tuple(explain(config.rules, sight))
     plan = route(config.rules, sight)

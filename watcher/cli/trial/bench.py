@@ -18,11 +18,10 @@ from watcher.errors import WatcherError
 from watcher.jobs.dispatch import Dispatcher
 from watcher.limits import USUAL
 from watcher.mail.pool import UnpackPool
-from watcher.mail.trust import TRUST_NOBODY
 from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome, Place, Work
 from watcher.retry import RetryPolicy, decide
 from watcher.store.removal import discard
-from watcher.unpacking import whose_word_counts
+from watcher.unpacking import trust_policy
 from watcher.wishes import Correspondence, Request
 
 __all__ = ["Bench", "Run", "bench", "lay_out", "runs", "stand_in", "standing_in", "surroundings", "unsent"]
@@ -94,7 +93,7 @@ def lay_out(root: Path, raw: IO[bytes], name: str, config: Config | None, accoun
     pool = UnpackPool(1, config.limits if config else USUAL)
     try:
         envelope = Envelope(key, place.account, place.folder, place.uidvalidity, place.uid, received)
-        message = pool.unpack(folder, envelope, whose_word_counts(judging) if judging else TRUST_NOBODY)
+        message = pool.unpack(folder, envelope, trust_policy(judging))
     finally:
         pool.close()
     work = Work(1, Kind.JOB, name, "", 1, key, place, received, digest, 1, 1, 0, time.time())
