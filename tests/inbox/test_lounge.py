@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from watcher.inbox.door import Turn
-from watcher.inbox.lounge import Lounge, Party, Wait
+from watcher.inbox.lounge import SLACK, Lounge, Party, Wait, together
 
 FAR = 3600.0
 
@@ -58,6 +58,39 @@ def test_a_guest_is_woken_by_its_time(lounge: Lounge) -> None:
     assert told == [False, False]
     ours.close()
     theirs.close()
+
+
+def test_a_guest_that_takes_long_holds_up_nobody_whose_time_has_come(lounge: Lounge) -> None:
+    at_once, going_on, woken = time.monotonic() + 0.05, threading.Event(), threading.Event()
+
+    def slow():
+        yield Wait(at_once)
+        assert going_on.wait(60)
+
+    def quick():
+        yield Wait(at_once)
+        woken.set()
+
+    for guest in (slow, quick, slow):
+        lounge.admit(guest())
+    try:
+        assert woken.wait(20)
+    finally:
+        going_on.set()
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 36.0, 240.0, 1440.0])
+def test_waits_of_about_one_length_end_together(seconds: float) -> None:
+    now = 81_234.567
+    begun = [now + seconds * share / 10_000 for share in range(9_000, 10_000)]
+    ends = [together(until, now) for until in begun]
+    assert all(0 <= end - until <= (until - now) * SLACK for end, until in zip(ends, begun, strict=True))
+    assert len(set(ends)) < 2 * 0.1 / SLACK + 2
+
+
+def test_what_is_late_is_not_put_off() -> None:
+    assert together(5.0, 5.0) == 5.0
+    assert together(0.0, 5.0) == 0.0
 
 
 @pytest.mark.parametrize("early", [True, False])

@@ -3,9 +3,9 @@ The lounge parks idle links: one selector holds all that wait, a small pool of t
 to do. So ten thousand mailboxes need no thread each.
 
 A guest is a generator that reads as one blocking loop and yields `Wait` where it has nothing to do. It is resumed with
-True when its link became readable, with False when its time has come (or the clock jumped: the machine was suspended,
-so all that waits is asked at once whether it still lives). Between two yields it may block for a moment
-(a login, a fetch); it is never run by two threads at once.
+True when its link became readable, at once; or with False when its time has come, one after the other with those whose
+time is about the same (or the clock jumped: the machine was suspended, so all that waits is asked whether it still
+lives). Between two yields it may block for a moment (a login, a fetch); it is never run by two threads at once.
 """
 
 import contextlib
@@ -25,10 +25,12 @@ from dataclasses import dataclass
 from watcher.imap.link import Link
 from watcher.inbox.door import Turn
 
-__all__ = ["CLOCK_JUMP", "Guest", "Lounge", "Party", "Wait"]
+__all__ = ["CLOCK_JUMP", "SLACK", "Guest", "Lounge", "Party", "Wait", "together"]
 
 
 LONGEST_SLEEP = 30.0  #: seconds after which the selector looks at the clock, whatever it waits for
+SLACK = 1 / 256  #: part of a wait by which it may become longer, so that others end with it
+ALONE = 0.02  #: seconds for which one thread works off what is due, before another one helps
 CLOCK_JUMP = 10.0  #: seconds by which wall clock and monotonic clock may part between two looks
 
 
@@ -75,7 +77,9 @@ class Lounge:
         self.closing = False
         self.moved_at = time.monotonic()  #: last time that the porter looked up; the watchdog wants to know
         self.seats: set[Seat] = set()
-        self.ready: queue.SimpleQueue[tuple[Seat, bool] | None] = queue.SimpleQueue()
+        self.due: deque[Seat] = deque()  #: to be called when a thread comes to it
+        self.invited = False  #: one was asked to, and has not come so far
+        self.ready: queue.SimpleQueue[Seat | None] = queue.SimpleQueue()  #: whose link is readable; None: see `due`
         self.called: deque[tuple[Seat, int]] = deque()  #: whose turn was granted, with the number of that wait
         self.leaving: deque[Party] = deque()
         self.selector = select.epoll()
@@ -96,7 +100,8 @@ class Lounge:
     def admit(self, guest: Guest, party: Party | None = None) -> None:
         seat = Seat(guest, party or Party())
         self.seats.add(seat)
-        self.ready.put((seat, False))
+        self.due.append(seat)
+        self.ring()
 
     def dismiss(self, party: Party) -> None:
         """Close these guests: who waits at once, who is busy at its next wait. Whoever of them comes later, too."""
@@ -125,20 +130,29 @@ class Lounge:
     # --- the pool ---------------------------------------------------------------------------------------------------
 
     def serve(self) -> None:
-        while (call := self.ready.get()) is not None and not self.closing:
-            seat, readable = call
-            try:
-                if seat.party.dismissed:
-                    seat.guest.close()
-                    self.seats.discard(seat)
-                    continue
-                wait = seat.guest.send(readable) if seat.number else next(seat.guest)
-                self.park(seat, wait)
-            except StopIteration:
+        while not self.closing:
+            seat = self.ready.get()
+            if seat is not None:
+                self.run(seat, readable=True)
+                continue
+            self.invited = False
+            with contextlib.suppress(IndexError):  # until nothing is left, whoever else takes of it
+                while not self.closing:
+                    self.run(self.due.popleft(), readable=False)
+
+    def run(self, seat: Seat, *, readable: bool) -> None:
+        """Call a guest, until it waits again or leaves."""
+        try:
+            if seat.party.dismissed:
+                seat.guest.close()
                 self.seats.discard(seat)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it must end the process, not this thread
-                self.seats.discard(seat)
-                self.on_failure(error)
+                return
+            self.park(seat, seat.guest.send(readable) if seat.number else next(seat.guest))
+        except StopIteration:
+            self.seats.discard(seat)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it must end the process, not this thread
+            self.seats.discard(seat)
+            self.on_failure(error)
 
     def park(self, seat: Seat, wait: Wait) -> None:
         """Have a guest wait. The porter is roused only if he is to look up sooner than he would, which is rare."""
@@ -155,7 +169,8 @@ class Lounge:
                     self.call(seat, seat.number)
             overdue = seat.jumps != self.jumps or seat.party.dismissed
             seat.jumps = self.jumps
-            alarm = (0.0 if overdue else wait.until, next(self.order), seat, seat.number)
+            until = 0.0 if overdue else together(wait.until, time.monotonic())
+            alarm = (until, next(self.order), seat, seat.number)
             heapq.heappush(self.alarms, alarm)
             is_next = self.alarms[0] is alarm
         if is_next:
@@ -189,12 +204,15 @@ class Lounge:
                 self.wake_readable(readable)
                 self.wake_called()
                 self.wake_due(now, jumped=abs(offset - before) > CLOCK_JUMP)
+            if self.due and not self.invited:
+                self.invited = True
+                self.ready.put(None)
 
     def pause(self) -> float:
         """Seconds until there is something to do, unless somebody rings."""
         with self.lock:
             until = self.alarms[0][0] if self.alarms else math.inf
-        return min(LONGEST_SLEEP, max(0.0, until - time.monotonic()))
+        return min(ALONE if self.due else LONGEST_SLEEP, max(0.0, until - time.monotonic()))
 
     def wake_readable(self, readable: Iterable[tuple[int, int]]) -> None:
         for descriptor, _ in readable:
@@ -228,4 +246,19 @@ class Lounge:
             seat.descriptor = -1
         seat.waiting = False
         seat.number = max(1, seat.number + 1)
-        self.ready.put((seat, readable))
+        if readable:
+            self.ready.put(seat)
+        else:
+            self.due.append(seat)
+
+
+def together(until: float, now: float) -> float:
+    """
+    When to end a wait: a little later than `until`, at a time at which others of about this length end as well. To call
+    a single guest costs several times as much as to call one more, since nothing of the way is at hand any more.
+    """
+    if until <= now:
+        return until
+    _, exponent = math.frexp((until - now) * SLACK)
+    step = math.ldexp(0.5, exponent)
+    return math.ceil(until / step) * step
