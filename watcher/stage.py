@@ -8,20 +8,18 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from watcher.claims import LONGEST_REST, Claims
 from watcher.lanes import Bell, Lot, Roster
 from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 from watcher.retry import RetryPolicy, decide
-from watcher.store.ledger import Lane, Ledger
+from watcher.store.ledger import Ledger
 
 __all__ = ["Stage"]
 
 log = logging.getLogger(__name__)
-
-LONGEST_REST = 15.0  #: seconds until an idle stage looks again by itself
 
 Act = Callable[[Sequence[Work]], Iterable[tuple[Work, Outcome]]]
 
@@ -70,6 +68,7 @@ class Stage:
         self.bell = Bell()
         self.claiming = threading.Lock()
         self.roster = Roster(workers, limit, own=own)
+        self.claims = Claims(kind, ledger, self.roster, lane, lot)
         self.stopping = False
         self.looked_up_at = time.monotonic()  #: the claiming thread
         self.next_look = 0.0  #: when it looks up next, if no bell rings
@@ -110,13 +109,11 @@ class Stage:
         Work of these lanes falls due with what was proposed to the ledger: claim it in the same commit, which is one
         less than for two. For what can't be had so, `rouse` is to follow.
         """
-        now = time.time()
-        open_lanes = [lane for lane in lanes if self.lot(lane) is None and self.roster.held_until(lane) <= now]
-        if not open_lanes or not self.claiming.acquire(blocking=False):
+        if not self.claiming.acquire(blocking=False):
             return
         try:
             if not self.stopping:
-                self.fill({lane: places for lane in open_lanes if (places := self.roster.reserve(lane))}, now)
+                self.hand_out(self.claims.due_in(lanes))
         finally:
             self.claiming.release()
 
@@ -157,59 +154,22 @@ class Stage:
 
     def claim_all(self) -> float:
         """Until nothing is left to claim for now. Seconds until there may be more; the bell may ring before."""
-        while not (pause := self.claim()):
-            pass
+        pause = 0.0
+        while not pause:
+            lots, pause = self.claims.due()
+            self.hand_out(lots)
         return pause
 
-    def claim(self) -> float:
-        """Take what is due and what there is room for; 0 if that may not be all, else as `claim_all`."""
-        now = time.time()
-        until = now + LONGEST_REST
-        room: dict[str, int] = {}
-        for lane in self.ledger.lanes(self.kind):
-            ready = max(self.ripe_at(lane, now), self.roster.held_until(lane.name))
-            if ready > now:
-                until = min(until, ready)
-            elif places := self.roster.reserve(lane.name):
-                room[lane.name] = places
-        if not room:
-            return until - now
-        self.fill(room, now)
-        return 0.0
-
-    def fill(self, room: Mapping[str, int], now: float) -> None:
-        """Claim work for the places that were reserved, hand it out, and give back those that are left."""
-        lots = self.take(room, now)
+    def hand_out(self, lots: Iterable[Sequence[Work]]) -> None:
+        """Each to a worker that waits, or to a new one."""
         for works in lots:
-            self.hand_out(works)
-        taken = Counter(self.lane(works[0]) for works in lots)
-        for name, places in room.items():
-            self.roster.release(name, places - taken[name])
-
-    def ripe_at(self, lane: Lane, now: float) -> float:
-        """When the work of a lane may be claimed: a lot that is not full waits for more."""
-        lot = self.lot(lane.name)
-        if lot is None or not lot.wait or self.ledger.due(self.kind, lane.name, now, lot.most) >= lot.most:
-            return lane.due
-        return lane.due + lot.wait
-
-    def take(self, room: Mapping[str, int], now: float) -> list[list[Work]]:
-        lots = {lane: lot for lane in room if (lot := self.lot(lane))}
-        singles = {lane: places for lane, places in room.items() if lane not in lots}
-        taken = [[work] for work in self.ledger.claim(self.kind, now, singles)] if singles else []
-        for lane, lot in lots.items():
-            taken += [self.ledger.claim_lot(self.kind, now, lane, lot.most, one_folder=lot.one_folder)]
-        return [works for works in taken if works]
-
-    def hand_out(self, works: Sequence[Work]) -> None:
-        """To a worker that waits, or to a new one."""
-        with self.waiting_lock:
-            self.waiting -= 1
-            short = self.waiting < 0
-        if short and (self.own or len(self.threads) <= self.workers):
-            self.threads.append(self.thread(f"{self.kind} {len(self.threads)}", self.work))
-            self.threads[-1].start()
-        self.claimed.put(works)
+            with self.waiting_lock:
+                self.waiting -= 1
+                short = self.waiting < 0
+            if short and (self.own or len(self.threads) <= self.workers):
+                self.threads.append(self.thread(f"{self.kind} {len(self.threads)}", self.work))
+                self.threads[-1].start()
+            self.claimed.put(works)
 
     # --- the workers ------------------------------------------------------------------------------------------------
 
