@@ -34,6 +34,7 @@ ANSWER = 8 << 20
 #: Bytes of one pushed line that are kept waiting for its end.
 PIECE = 64 << 10
 
+_BREAK = re.compile(rb"[\r\n\0]")
 _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
 
 #: What all links begin their tags with once they are logged in, but for those of IDLE; imaplib would keep a pattern for
@@ -148,7 +149,7 @@ class Wire(imaplib.IMAP4):
 
     def send(self, data: Any) -> None:
         """Sends a command line, or a piece of one; what slipped through all checks must not become a second command."""
-        if any(data.find(c, 0, len(data) - 2 if data.endswith(b"\r\n") else None) >= 0 for c in (b"\r", b"\n", b"\0")):
+        if _BREAK.search(data, 0, len(data) - 2 * data.endswith(b"\r\n")):
             raise ValueError("a command holds a line break or NUL")
         self.sock.settimeout(self._left())
         self.sock.sendall(self._deflate.pack(data) if self._deflate else data)
