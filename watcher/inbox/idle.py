@@ -17,7 +17,7 @@ __all__ = ["keep_alive", "linger", "wait_for_news"]
 log = logging.getLogger(__name__)
 
 SOON = 0.02  #: seconds in which a server near by answers DONE: to park meanwhile would cost more than the thread
-EARLIEST = 0.9  #: part of the interval after which a renewal may come: links that began together spread out
+EARLIEST, LATEST = 0.9, 0.99  #: part of the interval after which a renewal comes: links that began together spread out
 
 
 def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
@@ -43,7 +43,7 @@ def live(link: Link, posts: Sequence[Post]) -> Guest:
     for post in posts:
         if post.pulse.state is not State.REFUSED:
             post.pulse.state, post.pulse.renewal = State.LIVE, interval
-    renewal = time.monotonic() + interval * random.uniform(EARLIEST, 1.0)
+    renewal = time.monotonic() + interval * random.uniform(EARLIEST, LATEST)
     asked = yield from idle(link, posts, renewal, learning=True)
     if asked and not link.news:  # the server ends IDLE by itself; some do so every time
         yield Wait(asked + posts[0].reception.patience.idle_ended)
@@ -80,6 +80,8 @@ def idle(link: Link, posts: Sequence[Post], until: float, *, learning: bool = Fa
         while readable and not link.hear():
             heard(link, posts)
             readable = yield Wait(until, link)
+        if not readable:
+            link.hear()  # a server that has just ended IDLE by itself would take DONE for nonsense
         asked = time.monotonic()
         link.end_idle()
         ended = may_hurry(link, path) or link.idle_ended(within=SOON)
