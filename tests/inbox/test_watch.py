@@ -358,6 +358,13 @@ def test_a_probe_that_fails_leaves_the_link_alone(server: ImapServer, room: Room
         assert here.pulse.connects == 1
 
 
+def test_a_link_that_is_renewed_often_idles_all_the_time(server: ImapServer, room: Rooms) -> None:
+    with room("renew = 0.1") as here:
+        server.wait_for("IDLE", times=25)  # if these were looks in vain, there would be 10 s between two of them
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+
+
 def test_a_server_that_ends_idle_by_itself_is_not_hammered(server: ImapServer, room: Rooms) -> None:
     async def ends(session, asked):
         session.send("+ idling\r\n")

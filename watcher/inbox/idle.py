@@ -20,8 +20,8 @@ SOON = 0.02  #: seconds in which a server near by answers DONE: to park meanwhil
 EARLIEST, LATEST = 0.9, 0.99  #: part of the interval after which a renewal comes: links that began together spread out
 
 
-def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
-    """Until the server tells of something, or it is time to renew. Without IDLE: until the next poll."""
+def wait_for_news(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
+    """Until the server has something to say (True), or it is time to renew. Without IDLE: until the next poll."""
     account = posts[0].account
     if link.can_idle:
         try:
@@ -29,16 +29,16 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Guest:
         except IdleRefused as error:
             log.warning("%s: %s; asking every %.0f s instead", posts[0], error, account.poll)
         else:
-            yield from live(link, posts)
-            return
+            return (yield from live(link, posts))
     for post in posts:
         post.pulse.state = State.POLLING
     yield Wait(time.monotonic() + account.poll)
     link.noop()
+    return link.news
 
 
-def live(link: Link, posts: Sequence[Post]) -> Guest:
-    """One IDLE until it is time to renew it."""
+def live(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
+    """One IDLE until it is time to renew it; whether the server had something to say."""
     interval = posts[0].renewal()
     for post in posts:
         if post.pulse.state is not State.REFUSED:
@@ -47,6 +47,7 @@ def live(link: Link, posts: Sequence[Post]) -> Guest:
     asked = yield from idle(link, posts, renewal, learning=True)
     if asked and not link.news:  # the server ends IDLE by itself; some do so every time
         yield Wait(asked + posts[0].reception.patience.idle_ended)
+    return asked > 0.0
 
 
 def linger(link: Link, post: Post, seconds: float) -> Guest:

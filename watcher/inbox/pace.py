@@ -15,10 +15,10 @@ class Pace:
         self.last = -QUICK
         self.in_vain = 0
 
-    def next(self, now: float, *, fruitful: bool) -> float:
-        """When the next look may begin, after one that has just ended."""
+    def next(self, now: float, *, in_vain: bool) -> float:
+        """When the next look may begin, after one that has just ended; `in_vain`: news was told, and there is none."""
         hurried = now - self.last < QUICK + self.wait()
-        self.in_vain = self.in_vain + 1 if hurried and not fruitful else 0
+        self.in_vain = self.in_vain + 1 if hurried and in_vain else 0
         self.last = now
         return now + self.wait()
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import replace
 
 from watcher.errors import FolderRefused, IdleRefused
@@ -37,7 +37,7 @@ class Rounds:
         """Look after these folders until a time (monotonic seconds), or until `called` away, which is soon noticed."""
         self.ask_to_be_told(posts)
         waiting: Collection[str] = posts
-        pace = Pace()
+        pace, told = Pace(), False
         while time.monotonic() < until and not called():
             if self.link.overflowed:
                 self.told_of = frozenset()
@@ -45,11 +45,12 @@ class Rounds:
             mails = sum(post.pulse.mails for post in posts.values())
             for name in [name for name in posts if name in waiting]:
                 yield from self.visit(posts[name])
-            fruitful = sum(post.pulse.mails for post in posts.values()) > mails
-            yield Wait(pace.next(time.monotonic(), fruitful=fruitful))
+            in_vain = told and sum(post.pulse.mails for post in posts.values()) == mails
+            yield Wait(pace.next(time.monotonic(), in_vain=in_vain))
             waiting = self.come_meanwhile(posts, waiting)
+            told = bool(waiting)
             if not waiting:
-                yield from self.rest(list(posts.values()), until)
+                told = yield from self.rest(list(posts.values()), until)
                 waiting = self.link.touched() & posts.keys() or posts
 
     def ask_to_be_told(self, posts: Mapping[str, Post]) -> None:
@@ -62,15 +63,15 @@ class Rounds:
             self.told_of = frozenset()
             log.warning("%s: %s; its folders are asked for in turn", next(iter(posts.values())), error)
 
-    def rest(self, posts: list[Post], until: float) -> Guest:
-        """Until the server announces something, or it is time for the next round."""
+    def rest(self, posts: list[Post], until: float) -> Generator[Wait, bool, bool]:
+        """Until the server announces something, or it is time for the next round; whether it did."""
         if self.told_of:
-            yield from wait_for_news(self.link, posts)
-            return
+            return (yield from wait_for_news(self.link, posts))
         for post in posts:
             if post.pulse.state is not State.REFUSED:
                 post.pulse.state = State.POLLING
         yield Wait(min(until, time.monotonic() + posts[0].account.poll))
+        return False
 
     def visit(self, post: Post) -> Guest:
         """Take in what is new in one folder. One that is refused is left alone for a while; the others go on."""

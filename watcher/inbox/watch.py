@@ -129,15 +129,14 @@ def attend(post: Post, stays: Callable[[], bool]) -> Guest:
         cursor = yield from take_over(link, link.examine(post.pulse.folder), post)
         progress = Progress(cursor)
         probe_at = post.next_probe()
-        pace = Pace()
+        pace, told = Pace(), False
         while stays():
             mails = post.pulse.mails
             progress = yield from catch_up(link, progress, post)
-            due = pace.next(time.monotonic(), fruitful=post.pulse.mails > mails)
+            due = pace.next(time.monotonic(), in_vain=told and post.pulse.mails == mails)
             if due > time.monotonic():
                 yield Wait(due)
-            if not link.news:
-                yield from wait_for_news(link, [post])
+            told = link.news or (yield from wait_for_news(link, [post]))
             if time.monotonic() >= probe_at:
                 yield from probe(link, progress, post)
                 probe_at = post.next_probe()
