@@ -235,6 +235,17 @@ def test_folders_that_a_pattern_stands_for_come_and_go(server: ImapServer, room:
         here.wait(lambda: 77 in here.numbers())
 
 
+def test_a_folder_that_is_refused_between_two_looks_does_not_park_the_others(server: ImapServer, room: Rooms) -> None:
+    server.capabilities = NOTIFY
+    folders(server)
+    server.on("STATUS", b"{tag} NO [NONEXISTENT] not there for a moment\r\n")
+    with room("start = 'all'", folders=NAMES[:3]) as here:
+        here.wait(lambda: [pulse.state for pulse in here.pulses] == [State.LIVE] * 3)
+        server.deliver(mail(1), "F2")
+        here.wait_numbers(1)
+    assert server.count("STATUS") > 1
+
+
 def test_links_that_were_given_up_are_won_back(
     server: ImapServer, room: Rooms, caplog: pytest.LogCaptureFixture
 ) -> None:

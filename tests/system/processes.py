@@ -121,7 +121,9 @@ class Gauge:
 
     def _watch(self) -> None:
         known: set[int] = set()
-        while not self._done.wait(self._every):
+        over = False
+        while not over:  # so that even a short watch has seen something
+            over = self._done.wait(self._every)
             pids = set(descendants(self._root))
             counted = {pid for pid in pids if pid in known or not _is_being_born(pid)}
             known = pids

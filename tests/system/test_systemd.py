@@ -205,7 +205,7 @@ def test_a_hung_stage_is_killed_and_nothing_is_lost(service):
     mutant = service.machine.files / "srv/mutant"
     service.machine.copy(Path(__file__).parents[2] / "watcher", "/srv/mutant/watcher")
     replace(mutant / "watcher/service/vitals.py", "STILL = 120.0", "STILL = 4.0")
-    replace(mutant / "watcher/stage.py", "LONGEST_REST = 15.0", "LONGEST_REST = 0.5")
+    replace(mutant / "watcher/claims.py", "LONGEST_REST = 15.0", "LONGEST_REST = 0.5")
     replace(mutant / "watcher/inbox/lounge.py", "LONGEST_SLEEP = 30.0", "LONGEST_SLEEP = 0.5")
     claiming = "            with self.claiming:\n                pause ="
     replace(mutant / "watcher/stage.py", claiming, f"{HANG}{claiming}")

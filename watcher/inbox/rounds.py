@@ -76,7 +76,7 @@ class Rounds:
     def visit(self, post: Post) -> Guest:
         """Take in what is new in one folder. One that is refused is left alone for a while; the others go on."""
         name = post.pulse.folder
-        if self.parked.get(name, 0.0) > time.monotonic():
+        if self.is_parked(post):
             return
         try:
             if self.is_unchanged(post):
@@ -98,6 +98,9 @@ class Rounds:
             self.refusals[name] = self.refusals.get(name, 0) + 1
             wait = tell([post], State.REFUSED, error, pause(error, self.refusals[name], 0.0, post.reception.patience))
             self.parked[name] = time.monotonic() + wait
+
+    def is_parked(self, post: Post) -> bool:
+        return self.parked.get(post.pulse.folder, 0.0) > time.monotonic()
 
     def is_unchanged(self, post: Post) -> bool:
         """By STATUS; for the folder that is open, which STATUS is not for (RFC 3501 6.3.10), by what NOOP brings."""
@@ -122,5 +125,14 @@ class Rounds:
         if self.link.news and self.link.folder is not None:
             return {self.link.folder}
         self.link.unselect()
-        late = {name for name in visited if name in self.progress and not self.is_unchanged(posts[name])}
+        late = {name for name in visited if name in self.progress and self.may_have_changed(posts[name])}
         return late | (self.link.touched() & posts.keys())
+
+    def may_have_changed(self, post: Post) -> bool:
+        """Also if it is refused just now: what comes of that is for the next visit to say."""
+        if post.pulse.folder in self.gone or self.is_parked(post):
+            return False
+        try:
+            return not self.is_unchanged(post)
+        except FolderRefused:
+            return True
