@@ -37,10 +37,6 @@ PIECE = 64 << 10
 _BREAK = re.compile(rb"[\r\n\0]")
 _LITERAL = re.compile(rb"\{(\d{1,10})\+?\}\r?\n\Z")
 
-#: What all links begin their tags with once they are logged in, but for those of IDLE; imaplib would keep a pattern for
-#: each, and demand a text after the status, which servers leave out although RFC 9051 9 has it.
-_TAG, _TAGGED = b"W", re.compile(rb"(?P<tag>(?:W|idle)\d+) (?P<type>[A-Z]+)(?: |\Z)(?P<data>.*)", re.ASCII)
-
 
 def whole(buffer: bytearray) -> int:
     """Length of the first whole response in `buffer`, its literals included; 0 while some of it is missing."""
@@ -80,11 +76,31 @@ class Client(IMAPClient):  # type: ignore[misc]  # carries no types
         return capabilities
 
 
+class Shared:
+    """An attribute that imaplib and imapclient set for each link, and that is the same for all."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __get__(self, _link: object, _class: type) -> Any:
+        return self._value
+
+    def __set__(self, _link: object, _value: object) -> None: ...
+
+
 class Wire(imaplib.IMAP4):
     """One connection that has been greeted; see the module. Used by one thread at a time."""
 
     #: So few are left to imaplib's dictionary that Python shares its keys among all of these: 1 kB less for each.
     __slots__ = ("_buffer", "_deadline", "_deflate", "_rest", "_room", "heard_at", "tidings")
+
+    #: imapclient sets 5, which makes fetching twice as slow and keeps passwords in memory.
+    debug = Shared(0)
+
+    #: imaplib would compile a pattern for each link, which `re` keeps: where links are made anew all the time, holes in
+    #: the heap. It would also demand a text after the status, which servers leave out although RFC 9051 9 has it.
+    tagpre = Shared(b"W")
+    tagre = Shared(re.compile(rb"(?P<tag>(?:W|idle)\d+) (?P<type>[A-Z]+)(?: |\Z)(?P<data>.*)", re.ASCII))
 
     def __init__(self, sock: socket.socket, host: str, port: int, deadline: float) -> None:
         self.sock = sock
@@ -98,14 +114,6 @@ class Wire(imaplib.IMAP4):
         super().__init__(host, port)
 
     # --- what imaplib calls ---
-
-    @property
-    def debug(self) -> int:
-        """Always 0: imapclient sets 5, which makes fetching twice as slow and keeps passwords in memory."""
-        return 0
-
-    @debug.setter
-    def debug(self, _level: int) -> None: ...
 
     def _log(self, line: str) -> None:
         """The memory imaplib has of the last ten lines, LOGIN among them, is not wanted."""
@@ -249,7 +257,6 @@ class Wire(imaplib.IMAP4):
         self.untagged_responses.clear()
         self.welcome = b""
         self.capabilities = ()
-        self.tagpre, self.tagre = _TAG, _TAGGED  # type: ignore[assignment]  # they are bytes, whatever typeshed says
         self.mo = None
 
     # --- the buffer ---
