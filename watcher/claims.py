@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from watcher.lanes import Lot, Roster
 from watcher.model import Kind, Work
@@ -13,22 +14,15 @@ __all__ = ["LONGEST_REST", "Claims"]
 LONGEST_REST = 15.0  #: seconds until one looks again though nothing is due
 
 
+@dataclass(frozen=True, slots=True)
 class Claims:
     """Used by one thread at a time. Each lot that it gives away holds a place of its lane in the roster."""
 
-    def __init__(
-        self,
-        kind: Kind,
-        ledger: Ledger,
-        roster: Roster,
-        lane: Callable[[Work], str],
-        lot: Callable[[str], Lot | None],
-    ) -> None:
-        self.kind = kind
-        self.ledger = ledger
-        self.roster = roster
-        self.lane = lane
-        self.lot = lot
+    kind: Kind
+    ledger: Ledger
+    roster: Roster
+    lane: Callable[[Work], str]  #: in which a piece of work stands
+    lot: Callable[[str], Lot | None]  #: what of a lane is done together; None: each piece alone
 
     def due(self) -> tuple[list[Sequence[Work]], float]:
         """Lots of what is due and has room; seconds until there may be more, 0 if that may not be all."""

@@ -21,7 +21,7 @@ __all__ = ["CHUNK", "chunks", "note_unfetched", "receive"]
 
 log = logging.getLogger(__name__)
 
-CHUNK = 8  #: mails in one FETCH
+CHUNK = 8  #: mails in one FETCH; what comes meanwhile is noticed only after it
 HEAD = 32 * 1024  #: bytes of each that come with it; most mails are smaller
 SLICE = 1024 * 1024  #: bytes of each further FETCH of a bigger one
 MANY_FETCHES = 5  #: tries of one UID after which it is an error
