@@ -172,6 +172,15 @@ def test_certificates_are_looked_at_anew_after_a_while(monkeypatch):
         assert not known_again(server)
 
 
+def test_a_server_that_takes_no_ticket_back_is_asked_for_no_other(monkeypatch):
+    """Since each one costs memory that Python does not give back."""
+    asked = []
+    monkeypatch.setattr(ssl.SSLSocket, "session", property(asked.append))
+    with ImapServer() as server:
+        assert [known_again(server) for _ in range(3)] == [False, False, False]
+    assert len(asked) == 1
+
+
 def known_again(server, starttls=False, **changes) -> bool:
     """Whether a new link shows that the server was verified before."""
     link = connect(endpoint(server, tls="starttls" if starttls else "implicit", **changes), ME)
