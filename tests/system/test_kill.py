@@ -80,7 +80,7 @@ class Seeded:
     words: str  #: what the checker must say
 
 
-FOLLOW = "follow_job(db, work, outcome, decision.status, now)"
+FOLLOW = "follow(db, work.id, now)"
 MUTANTS = {
     # The cursor alone would do no harm, as every search looks back; with it goes what keeps that from fetching twice.
     "cursor moved before store": Seeded(

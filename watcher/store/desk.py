@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from watcher.errors import WatcherError
 from watcher.model import Kind, Status
 from watcher.store.database import Database
-from watcher.store.moves import REPLAY, add, clear_way, give_turn, move, settle, wake_next
+from watcher.store.moves import REPLAY, THEN, add, follow, give_turn, move, settle
 
 __all__ = ["Attempt", "Desk", "Entry", "Newest", "NotPossible"]
 
@@ -182,14 +182,11 @@ class Desk:
             if entry.status not in {Status.DEAD, Status.WAITING}:
                 raise NotPossible(f"job {work} is {entry.status}; only dead and waiting ones can be dropped")
             move(db, work, Status.SKIPPED, now, reason="dropped by hand")
-            wake_next(db, work, now)
-            if entry.kind == Kind.UNPACK:
-                clear_way(db, mail_of(db, work), now)
-            held = "SELECT id FROM work WHERE kind = 'after' AND chain = 'then' AND status = 'waiting' AND mail = "
-            if entry.kind != "after":
-                for row in db.execute(held + "(SELECT mail FROM work WHERE id = ?)", (work,)).fetchall():
+            if entry.kind != Kind.AFTER:
+                then = "SELECT id FROM work WHERE mail = ? AND kind = 'after' AND chain = ? AND status = 'waiting'"
+                for row in db.execute(then, (mail_of(db, work), THEN)).fetchall():
                     move(db, row["id"], Status.SKIPPED, now, reason=f"job {work} was dropped")
-            settle(db, mail_of(db, work), now)
+            follow(db, work, now)
 
         self.database.write(change)
 

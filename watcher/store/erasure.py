@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from watcher.model import Kind, Status
+from watcher.model import Status
 from watcher.store.database import Database, Row
-from watcher.store.moves import clear_way, move
+from watcher.store.moves import follow, move
 
 __all__ = ["Erasure", "Target", "Trace"]
 
@@ -125,13 +125,10 @@ def parameters(target: Target) -> dict[str, str]:
 
 def give_up(db: sqlite3.Connection, mail: int, now: float) -> None:
     """End what waits or was cut off, as if a person had dropped it; then its work and their histories go."""
-    open_work: list[Row] = db.execute(
-        "SELECT id, kind FROM work WHERE mail = ? AND status IN (?, ?)", (mail, Status.WAITING, Status.RUNNING)
-    ).fetchall()
-    for row in open_work:
+    left = "SELECT id FROM work WHERE mail = ? AND status IN ('waiting', 'running')"
+    for row in db.execute(left, (mail,)).fetchall():
         move(db, row["id"], Status.SKIPPED, now)
-    if any(row["kind"] == Kind.UNPACK for row in open_work):
-        clear_way(db, mail, now)
+        follow(db, row["id"], now)
     db.execute("DELETE FROM work WHERE mail = ?", (mail,))
 
 

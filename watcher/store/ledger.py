@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Pending, Row
-from watcher.store.moves import REPLAY, clear_way, enqueue, follow_job, go_on, move, settle
-from watcher.store.outgoing import TWICE, follow_send, post
+from watcher.store.moves import REPLAY, bring, follow, move
+from watcher.store.outgoing import TWICE, post, tally
 
 __all__ = ["Lane", "Ledger"]
 
@@ -93,11 +93,7 @@ class Ledger:
                     status, due = Status.WAITING, now + interrupted_delay(row["attempts"])
                     reason = "interrupted: the daemon ended while it ran"
                 move(db, row["id"], status, now, due=due, reason=reason)
-                if row["kind"] == Kind.JOB:
-                    go_on(db, row["id"], status, now)
-                if row["kind"] == Kind.UNPACK:
-                    clear_way(db, row["mail"], now)
-                settle(db, row["mail"], now)
+                follow(db, row["id"], now)
             return len(halves)
 
         return self.database.write(change)
@@ -163,9 +159,7 @@ class Ledger:
 
     def unpacked(self, mail: int) -> None:
         """The parts of a mail were made anew since the machine started."""
-        self.database.write(
-            lambda db: db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, mail)).rowcount
-        )
+        self.database.write(lambda db: self.note_unpacked(db, mail))
 
     def waiting(self, kind: Kind) -> bool:
         """Whether any work of a kind waits for a time."""
@@ -211,19 +205,19 @@ class Ledger:
             "first_at = iif(attempts = pardoned + ?, NULL, first_at) WHERE id = ?",
             (outcome.output, work.crashes + decision.crashed, decision.free, decision.free, work.id),
         )
-        if work.kind is Kind.UNPACK:
-            if decision.status is Status.DONE:
-                enqueue(db, work.mail, outcome.plan, now)
-                db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, work.mail))
-            clear_way(db, work.mail, now)
-        if work.kind is Kind.JOB:
-            follow_job(db, work, outcome, decision.status, now)
-            for posting in outcome.postings if decision.status is Status.DONE else ():
+        if decision.status is Status.DONE:
+            bring(db, work, outcome, now)
+            for posting in outcome.postings:
                 post(db, posting, now, about=work.mail)
+            if work.kind is Kind.UNPACK:
+                self.note_unpacked(db, work.mail)
         if work.kind is Kind.SEND:
-            follow_send(db, work, decision, now)
-        settle(db, work.mail, now)
+            tally(db, work, decision, now)
+        follow(db, work.id, now)
         return True
+
+    def note_unpacked(self, db: sqlite3.Connection, mail: int) -> None:
+        db.execute("UPDATE mail SET unpacked_boot = ? WHERE id = ?", (self.machine, mail))
 
     def as_work(self, row: Row, now: float) -> Work:
         return Work(

@@ -13,7 +13,7 @@ import sqlite3
 from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verdict, Work
 from watcher.store.database import Row
 
-__all__ = ["REPLAY", "add", "clear_way", "enqueue", "follow_job", "give_turn", "go_on", "move", "settle", "wake_next"]
+__all__ = ["REPLAY", "THEN", "add", "bring", "follow", "give_turn", "move", "settle"]
 
 FRESH = 600.0  #: seconds after its arrival at the server in which a mail goes before the backlog
 THEN = "then"  #: chain of the after-actions that wait for all handlers
@@ -73,7 +73,17 @@ def add(
     )
 
 
-# --- what follows ---------------------------------------------------------------------------------------------------
+# --- what a success brings ------------------------------------------------------------------------------------------
+
+
+def bring(db: sqlite3.Connection, work: Work, outcome: Outcome, now: float) -> None:
+    """Enter what an attempt that succeeded asks for: the jobs of a mail taken apart, the wishes of a handler."""
+    enqueue(db, work.mail, outcome.plan, now)
+    for action in outcome.actions:
+        add_action(db, work.mail, THEN, action, now)
+    if outcome.verdict is Verdict.STOP:
+        for other in later_steps(db, work.id):
+            move(db, other, Status.SKIPPED, now, reason=f"{work.name} ended the chain")
 
 
 def enqueue(db: sqlite3.Connection, mail: int, plan: Plan, now: float) -> None:
@@ -107,41 +117,37 @@ def add_action(db: sqlite3.Connection, mail: int, chain: str, action: Action, no
     add(db, mail, Kind.AFTER, now, chain=chain, step=verb.rank, name=verb, lane=account, target=target)
 
 
-def follow_job(db: sqlite3.Connection, work: Work, outcome: Outcome, status: Status, now: float) -> None:
-    """A handler has ended an attempt: the next one of its chain may start, unless it said that none shall."""
-    if status is Status.DONE:
-        for action in outcome.actions:
-            add_action(db, work.mail, THEN, action, now)
-    if status is Status.DONE and outcome.verdict is Verdict.STOP:
-        for other in later_steps(db, work.id):
-            move(db, other, Status.SKIPPED, now, reason=f"{work.name} ended the chain")
-    else:
-        go_on(db, work.id, status, now)
+# --- what follows ---------------------------------------------------------------------------------------------------
 
 
-def go_on(db: sqlite3.Connection, work: int, status: Status, now: float) -> None:
-    """An attempt of a handler is over, whoever ended it: the next one of its chain may start, on_dead if it is dead."""
-    wake_next(db, work, now)
-    if status is Status.DEAD:
-        mail, chain = db.execute("SELECT mail, chain FROM work WHERE id = ?", (work,)).fetchone()
-        release(db, mail, ON_DEAD + chain, now)
+def follow(db: sqlite3.Connection, work: int, now: float) -> None:
+    """
+    An attempt is over, or work was given up, whoever ended it: what had to wait for that gets its turn.
+
+    It comes last in the transaction, when all that the attempt brings is entered.
+    """
+    mail, kind, chain, status = db.execute(
+        "SELECT mail, kind, chain, status FROM work WHERE id = ?", (work,)
+    ).fetchone()
+    if kind == Kind.UNPACK:
+        clear_way(db, mail, now)
+    if kind == Kind.JOB:
+        for other in later_steps(db, work)[:1]:
+            give_turn(db, other, now)
+        if status == Status.DEAD:
+            release(db, mail, ON_DEAD + chain, now)
+    settle(db, mail, now)
 
 
 def later_steps(db: sqlite3.Connection, work: int) -> list[int]:
-    """The jobs behind this one in its chain that have not begun, in order."""
+    """The jobs behind this one in its chain that wait, in order."""
     rows = db.execute(
         "SELECT later.id FROM work JOIN work AS later ON later.mail = work.mail AND later.kind = 'job' "
         "AND later.chain = work.chain AND later.step > work.step AND later.status = 'waiting' "
-        "WHERE work.id = ? AND work.kind = 'job' ORDER BY later.step",
+        "WHERE work.id = ? ORDER BY later.step",
         (work,),
     )
     return [row["id"] for row in rows]
-
-
-def wake_next(db: sqlite3.Connection, work: int, now: float) -> None:
-    """Give the job behind this one in its chain its turn, if it is not behind others in its line as well."""
-    for other in later_steps(db, work)[:1]:
-        give_turn(db, other, now)
 
 
 def give_turn(db: sqlite3.Connection, work: int, now: float) -> None:

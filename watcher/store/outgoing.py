@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from watcher.model import Decision, Kind, Status, Work, identity
 from watcher.posting import Cap, Posting
 from watcher.store.database import Database
-from watcher.store.moves import add, move, settle
+from watcher.store.moves import add, follow, move, settle
 
-__all__ = ["TWICE", "Flight", "Letter", "Outgoing", "follow_send", "post"]
+__all__ = ["TWICE", "Flight", "Letter", "Outgoing", "post", "tally"]
 
 log = logging.getLogger(__name__)
 
@@ -93,13 +93,13 @@ class Outgoing:
 
         def change(db: sqlite3.Connection) -> None:
             rows = db.execute(
-                "SELECT work.id, work.mail FROM work JOIN mail ON mail.id = work.mail "
+                "SELECT work.id FROM work JOIN mail ON mail.id = work.mail "
                 "WHERE mail.key = ? AND work.kind = 'send' AND work.status IN ('waiting', 'dead')",
                 (key,),
             ).fetchall()
             for row in rows:
                 move(db, row["id"], Status.SKIPPED, now, reason=reason)
-                settle(db, row["mail"], now)
+                follow(db, row["id"], now)
 
         self.database.write(change)
 
@@ -231,8 +231,8 @@ def told(cap: Cap) -> str:
     return f"not sent: no more than {cap.most} {what}{whom} within {cap.within / 3600:.0f} h, against loops"
 
 
-def follow_send(db: sqlite3.Connection, work: Work, decision: Decision, now: float) -> None:
-    """A recipient's attempt has ended: count it."""
+def tally(db: sqlite3.Connection, work: Work, decision: Decision, now: float) -> None:
+    """Count how an attempt for a recipient has ended."""
     if decision.status is Status.DONE:
         db.execute("UPDATE letter SET taken = taken + 1, taken_at = ? WHERE mail = ?", (now, work.mail))
     if decision.crashed:
