@@ -15,6 +15,7 @@ from watcher.posting import Posting
 __all__ = [
     "IDENTITY",
     "MOVES",
+    "OPEN",
     "Action",
     "Address",
     "Attachment",
@@ -65,6 +66,7 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.DONE: frozenset(),
     Status.SKIPPED: frozenset(),
 }
+OPEN = frozenset({Status.WAITING, Status.RUNNING})  #: there is something left to do
 
 
 class Verdict(StrEnum):

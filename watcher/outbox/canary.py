@@ -18,7 +18,7 @@ from watcher.config.rules import Condition, Rule
 from watcher.config.settings import Config
 from watcher.config.standing import Standing
 from watcher.errors import MailRefused, SpoolFull
-from watcher.model import Action, Address, Message, Outcome, Plan, Status, Verb, Verdict, Work
+from watcher.model import OPEN, Action, Address, Message, Outcome, Plan, Verb, Verdict, Work
 from watcher.outbox.compose import LOOP
 from watcher.outbox.own import OwnMail
 from watcher.store.outgoing import Flight, Outgoing
@@ -32,7 +32,6 @@ CANARY = "(canary)"  #: author of the letters; no handler is called so
 SUBJECT = "imap-watcher looks whether mail comes in"
 TEXT = "This mail of imap-watcher to itself (canary) is deleted as soon as it is seen.\n"
 LATE = 900.0  #: seconds after which one that has not come in is missed
-UNDER_WAY = frozenset({Status.WAITING, Status.RUNNING})
 SOMEWHERE = "the relay took it or gave it up: see imap-watcher outbox list, the spam folder, and status"
 REMOVED = Outcome(
     Verdict.DONE, "a canary of ours: no rule is for it, and it is deleted", plan=Plan(then=(Action(Verb.DELETE),))
@@ -88,7 +87,7 @@ class Canaries:
             self.missed.remove(account.name)
             log.warning("%s: the canary has come in again", account.name)
         last = flights[0] if flights else None
-        if last and (last.status in UNDER_WAY or now - last.sent_at < account.canary):
+        if last and (last.status in OPEN or now - last.sent_at < account.canary):
             return False
         return self.send(account, now)
 
@@ -132,7 +131,7 @@ def sung(account: str, flights: Sequence[Flight], since: float, now: float) -> S
     out = flights[: flights.index(came)] if came else flights
     missing = ""
     if out and now - max(out[-1].sent_at, since) > LATE:
-        taken = any(flight.status not in UNDER_WAY for flight in out)
+        taken = any(flight.status not in OPEN for flight in out)
         where = SOMEWHERE if taken else "its relay has not taken it yet, see imap-watcher outbox list"
         missing = f"it was sent {(now - out[-1].sent_at) / 60:.0f} minutes ago; {where}"
     if came is None or came.back_at is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from watcher.model import Status
 from watcher.store.database import Database, Row
-from watcher.store.moves import follow, move
+from watcher.store.moves import IS_OPEN, follow, move
 
 __all__ = ["Erasure", "Target", "Trace"]
 
@@ -125,8 +125,7 @@ def parameters(target: Target) -> dict[str, str]:
 
 def give_up(db: sqlite3.Connection, mail: int, now: float) -> None:
     """End what waits or was cut off, as if a person had dropped it; then its work and their histories go."""
-    left = "SELECT id FROM work WHERE mail = ? AND status IN ('waiting', 'running')"
-    for row in db.execute(left, (mail,)).fetchall():
+    for row in db.execute(f"SELECT id FROM work WHERE mail = ? AND {IS_OPEN}", (mail,)).fetchall():
         move(db, row["id"], Status.SKIPPED, now)
         follow(db, row["id"], now)
     db.execute("DELETE FROM work WHERE mail = ?", (mail,))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
 from watcher.retry import interrupted_delay
 from watcher.store.database import Database, Pending, Row
-from watcher.store.moves import REPLAY, bring, follow, move
+from watcher.store.moves import AWAITS_TIME, IS_OPEN, REPLAY, bring, follow, move
 from watcher.store.outgoing import TWICE, post, tally
 
 __all__ = ["Lane", "Ledger"]
@@ -23,23 +23,21 @@ WORK = """
 
 DUE = f"""
     SELECT {WORK} FROM work JOIN mail ON mail.id = work.mail JOIN folder ON folder.id = mail.folder
-    WHERE kind = ? AND lane = ? AND late IN (0, 1) AND status = 'waiting' AND due <= ?
+    WHERE kind = ? AND lane = ? AND late IN (0, 1) AND {AWAITS_TIME} AND due <= ?
     ORDER BY late, due, work.id LIMIT ?
 """
 
 #: From lane to lane by the index, however much waits in each.
-LANES = """
+LANES = f"""
     WITH RECURSIVE lane (name) AS (
-        SELECT min(lane) FROM work WHERE kind = :kind AND status = 'waiting' AND due IS NOT NULL
+        SELECT min(lane) FROM work WHERE kind = :kind AND {AWAITS_TIME}
         UNION ALL
-        SELECT (SELECT min(lane) FROM work WHERE kind = :kind AND status = 'waiting' AND due IS NOT NULL
-            AND work.lane > lane.name) FROM lane WHERE name IS NOT NULL)
+        SELECT (SELECT min(lane) FROM work WHERE kind = :kind AND {AWAITS_TIME} AND work.lane > lane.name)
+        FROM lane WHERE name IS NOT NULL)
     SELECT name, (SELECT min(due) FROM (
-        SELECT min(due) AS due FROM work WHERE kind = :kind AND work.lane = lane.name AND late = 0
-            AND status = 'waiting' AND due IS NOT NULL
+        SELECT min(due) AS due FROM work WHERE kind = :kind AND work.lane = lane.name AND late = 0 AND {AWAITS_TIME}
         UNION ALL
-        SELECT min(due) FROM work WHERE kind = :kind AND work.lane = lane.name AND late = 1
-            AND status = 'waiting' AND due IS NOT NULL)) AS due
+        SELECT min(due) FROM work WHERE kind = :kind AND work.lane = lane.name AND late = 1 AND {AWAITS_TIME})) AS due
     FROM lane WHERE name IS NOT NULL ORDER BY due
 """
 
@@ -79,10 +77,8 @@ class Ledger:
         def change(db: sqlite3.Connection) -> int:
             query = "SELECT * FROM work WHERE status = 'running' AND boot <> ?"
             halves = db.execute(query, (self.boot,)).fetchall()
-            waiting = "status = 'waiting' AND due IS NOT NULL AND changed_at > :now"  # the clock was set back since
-            db.execute(
-                f"UPDATE work SET due = :now + due - changed_at, changed_at = :now WHERE {waiting}", {"now": now}
-            )
+            ahead = f"{AWAITS_TIME} AND changed_at > :now"  # the clock was set back since
+            db.execute(f"UPDATE work SET due = :now + due - changed_at, changed_at = :now WHERE {ahead}", {"now": now})
             for row in halves:
                 doubtful = row["kind"] == Kind.SEND and row["crashes"] > 1
                 if doubtful or row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
@@ -104,7 +100,7 @@ class Ledger:
         def change(db: sqlite3.Connection) -> None:
             db.execute(
                 "UPDATE work SET due = due + :by, first_at = first_at + :by, changed_at = changed_at + :by "
-                "WHERE status IN ('waiting', 'running')",
+                f"WHERE {IS_OPEN}",
                 {"by": by},
             )
             db.execute("UPDATE place SET due = due + ? WHERE due IS NOT NULL", (by,))
@@ -154,7 +150,7 @@ class Ledger:
 
     def due(self, kind: Kind, lane: str, now: float, most: int) -> int:
         """How much work of a lane is due, counted up to `most`."""
-        which = "kind = ? AND lane = ? AND late IN (0, 1) AND status = 'waiting' AND due <= ?"
+        which = f"kind = ? AND lane = ? AND late IN (0, 1) AND {AWAITS_TIME} AND due <= ?"
         return len(self.database.read(f"SELECT 1 FROM work WHERE {which} LIMIT ?", (kind, lane, now, most)))
 
     def unpacked(self, mail: int) -> None:
@@ -163,12 +159,12 @@ class Ledger:
 
     def waiting(self, kind: Kind) -> bool:
         """Whether any work of a kind waits for a time."""
-        query = "SELECT 1 FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL LIMIT 1"
+        query = f"SELECT 1 FROM work WHERE kind = ? AND {AWAITS_TIME} LIMIT 1"
         return bool(self.database.read(query, (kind,)))
 
     def backlog(self, kind: Kind) -> int:
         """How much work of a kind waits for a time."""
-        query = "SELECT count(*) FROM work WHERE kind = ? AND status = 'waiting' AND due IS NOT NULL"
+        query = f"SELECT count(*) FROM work WHERE kind = ? AND {AWAITS_TIME}"
         number: int = self.database.read(query, (kind,))[0][0]
         return number
 

@@ -10,10 +10,28 @@ index `work_turn` would refuse.
 
 import sqlite3
 
-from watcher.model import MOVES, Action, Kind, Outcome, Plan, Status, Verdict, Work
+from watcher.model import MOVES, OPEN, Action, Kind, Outcome, Plan, Status, Verdict, Work
 from watcher.store.database import Row
 
-__all__ = ["REPLAY", "THEN", "add", "bring", "follow", "give_turn", "move", "settle"]
+__all__ = [
+    "AWAITS_TIME",
+    "AWAITS_TURN",
+    "IS_OPEN",
+    "REPLAY",
+    "THEN",
+    "add",
+    "bring",
+    "follow",
+    "give_turn",
+    "move",
+    "settle",
+]
+
+#: What may be asked of a row of work. The partial indexes of schema.sql hold the same words, by which SQLite finds
+#: that they fit; in a subselect they speak of its own table.
+IS_OPEN = "status IN ('waiting', 'running')"
+AWAITS_TIME = "status = 'waiting' AND due IS NOT NULL"
+AWAITS_TURN = "status = 'waiting' AND due IS NULL"
 
 FRESH = 600.0  #: seconds after its arrival at the server in which a mail goes before the backlog
 THEN = "then"  #: chain of the after-actions that wait for all handlers
@@ -47,7 +65,7 @@ def move(
         "INSERT INTO history (work, attempt, status, at, reason) VALUES (?, ?, ?, ?, ?)",
         (work, attempts + claimed, status, now, reason),
     )
-    if line is not None and status not in {Status.WAITING, Status.RUNNING}:
+    if line is not None and status not in OPEN:
         next_in_line(db, name, line, now)
 
 
@@ -158,18 +176,17 @@ def give_turn(db: sqlite3.Connection, work: int, now: float) -> None:
     one that has its turn; and for a job that stands in line, any earlier mail of which nobody knows yet whose it is.
     """
     db.execute(
-        """
-        UPDATE work SET due = ? WHERE id = ? AND status = 'waiting' AND due IS NULL
+        f"""
+        UPDATE work SET due = ? WHERE id = ? AND {AWAITS_TURN}
         AND NOT EXISTS (SELECT 1 FROM work AS step WHERE step.mail = work.mail AND step.kind = 'job'
             AND step.chain = work.chain AND step.step < work.step
             AND (step.status, step.attempts) IN (VALUES ('waiting', 0), ('running', 1)))
         AND (line IS NULL OR NOT EXISTS (SELECT 1 FROM work AS other WHERE other.name = work.name
-                AND other.line = work.line AND other.status IN ('waiting', 'running')
-                AND ifnull(other.due, other.boot) IS NOT NULL)
+                AND other.line = work.line AND {IS_OPEN} AND ifnull(other.due, other.boot) IS NOT NULL)
             AND NOT EXISTS (SELECT 1 FROM work AS earlier WHERE earlier.name = work.name
-                AND earlier.line = work.line AND earlier.status IN ('waiting', 'running') AND earlier.mail < work.mail)
+                AND earlier.line = work.line AND {IS_OPEN} AND earlier.mail < work.mail)
             AND NOT EXISTS (SELECT 1 FROM work AS unread WHERE unread.kind = 'unpack'
-                AND unread.status IN ('waiting', 'running') AND unread.mail < work.mail))
+                AND {IS_OPEN} AND unread.mail < work.mail))
         """,
         (now, work),
     )
@@ -178,7 +195,7 @@ def give_turn(db: sqlite3.Connection, work: int, now: float) -> None:
 def next_in_line(db: sqlite3.Connection, name: str, line: str, now: float) -> None:
     """One has left the line."""
     row = db.execute(
-        "SELECT id FROM work WHERE name = ? AND line = ? AND status IN ('waiting', 'running') ORDER BY mail LIMIT 1",
+        f"SELECT id FROM work WHERE name = ? AND line = ? AND {IS_OPEN} ORDER BY mail LIMIT 1",
         (name, line),
     ).fetchone()
     if row:
@@ -188,9 +205,8 @@ def next_in_line(db: sqlite3.Connection, name: str, line: str, now: float) -> No
 def clear_way(db: sqlite3.Connection, mail: int, now: float) -> None:
     """It is known now what is to be done with a mail: let go what stands in line for it and for the mails behind it."""
     rows = db.execute(
-        "SELECT id FROM work WHERE line IS NOT NULL AND status = 'waiting' AND due IS NULL AND mail >= ? AND mail < "
-        "ifnull((SELECT min(mail) FROM work WHERE kind = 'unpack' AND status IN ('waiting', 'running')), 1 << 62) "
-        "ORDER BY mail",
+        f"SELECT id FROM work WHERE line IS NOT NULL AND {AWAITS_TURN} AND mail >= ? AND mail < "
+        f"ifnull((SELECT min(mail) FROM work WHERE kind = 'unpack' AND {IS_OPEN}), 1 << 62) ORDER BY mail",
         (mail,),
     )
     for row in rows.fetchall():
@@ -205,7 +221,7 @@ def settle(db: sqlite3.Connection, mail: int, now: float) -> None:
     chains = "SELECT DISTINCT chain FROM work WHERE mail = ? AND kind = 'after' AND chain <> ? AND due IS NOT NULL"
     for row in db.execute(chains, (mail, THEN)).fetchall():
         release(db, mail, row["chain"], now)
-    left = count(db, mail, "(kind <> 'after' OR status <> 'waiting' OR due IS NOT NULL)")
+    left = count(db, mail, f"NOT (kind = 'after' AND {AWAITS_TURN})")
     settled = None if left["open"] else now
     db.execute("UPDATE mail SET settled_at = ?, dead = ? WHERE id = ?", (settled, left["dead"] > 0, mail))
 
@@ -213,7 +229,7 @@ def settle(db: sqlite3.Connection, mail: int, now: float) -> None:
 def count(db: sqlite3.Connection, mail: int, which: str) -> Row:
     """How much of a mail's work is still open, and how much is dead."""
     row: Row = db.execute(
-        "SELECT count(*) FILTER (WHERE status IN ('waiting', 'running')) AS open, "
+        f"SELECT count(*) FILTER (WHERE {IS_OPEN}) AS open, "
         f"count(*) FILTER (WHERE status = 'dead') AS dead FROM work WHERE mail = ? AND {which}",
         (mail,),
     ).fetchone()
@@ -223,8 +239,7 @@ def count(db: sqlite3.Connection, mail: int, which: str) -> Row:
 def release(db: sqlite3.Connection, mail: int, chain: str, now: float) -> None:
     """Give the lowest unfinished step of a chain of after-actions its turn."""
     db.execute(
-        "UPDATE work SET due = ? WHERE mail = ? AND kind = 'after' AND chain = ? "
-        "AND status = 'waiting' AND due IS NULL AND step = (SELECT min(step) FROM work "
-        "WHERE mail = ? AND kind = 'after' AND chain = ? AND status IN ('waiting', 'running'))",
+        f"UPDATE work SET due = ? WHERE mail = ? AND kind = 'after' AND chain = ? AND {AWAITS_TURN} "
+        f"AND step = (SELECT min(step) FROM work WHERE mail = ? AND kind = 'after' AND chain = ? AND {IS_OPEN})",
         (now, mail, chain, mail, chain),
     )

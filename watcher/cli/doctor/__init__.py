@@ -20,7 +20,7 @@ from watcher.cli.terminal import AsJson, show_json
 from watcher.config.accounts import Account
 from watcher.config.providers.resolver import DnsResolver
 from watcher.config.settings import Config
-from watcher.model import Kind, Status
+from watcher.model import OPEN, Kind
 
 __all__ = ["doctor"]
 
@@ -89,7 +89,7 @@ def handled_by(config: Config, account: Account, message_id: str) -> str | None:
     except ConnectionError:
         return None
     works = [entry for entry in entries if entry["message_id"] == message_id]
-    if not works or any(entry["status"] in {Status.WAITING, Status.RUNNING} for entry in works):
+    if not works or any(entry["status"] in OPEN for entry in works):
         return ""
     jobs = [f"{entry['name']}: {entry['status']}" for entry in works if entry["kind"] == Kind.JOB]
     return f"handled by {', '.join(sorted(jobs))}" if jobs else "the daemon has it; no rule is for such a mail"
