@@ -217,7 +217,7 @@ def test_an_interrupted_run_is_quick_even_if_others_follow(room):
     thread, outcomes = start(room, "book")
     gate.read_text()
     began = monotonic()
-    room.dispatcher.interrupt()
+    room.dispatcher.close(0)
     thread.join()
     assert outcomes[0].reason.startswith("interrupted")
     assert monotonic() - began < 30

@@ -4,12 +4,10 @@ One piece of work in, one outcome out: finds the handler, looks whether it may r
 Nothing a handler does gets further than its outcome: whatever it leaves (processes, files, output) ends here.
 """
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Condition, Event, Thread
 from time import monotonic
 
 from watcher.config.handlers import HandlerSettings
@@ -17,16 +15,17 @@ from watcher.errors import HandlerMissing, MailRefused, SpoolFull
 from watcher.jobs.actions import ActionsRefused, Wishes, read
 from watcher.jobs.breaker import Breaker
 from watcher.jobs.contract import INTERRUPTED, Ending, Run
+from watcher.jobs.gate import Gate
 from watcher.jobs.host import Hosts
 from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
 from watcher.jobs.pins import Pins
 from watcher.jobs.premises import Estate, seal
-from watcher.jobs.process import GRACE
 from watcher.jobs.program import CannotStart, HandlerKind, kind_of, program
 from watcher.jobs.script import run_script
 from watcher.jobs.soundness import check
 from watcher.jobs.strays import Strays
+from watcher.jobs.tidier import Tidier
 from watcher.jobs.versions import Versions
 from watcher.jobs.webhook import run_webhook
 from watcher.model import MailFolder, Outcome, Verdict, Work
@@ -34,16 +33,11 @@ from watcher.wishes import Correspondence, Request
 
 __all__ = ["Dispatcher"]
 
-log = logging.getLogger(__name__)
-
 #: Runs a handler of one kind once, interrupted when the file descriptor becomes readable.
 Runner = Callable[[Run, int], Ending]
 
 #: Makes letters of what one run wants sent. Raises MailRefused, SpoolFull.
 Write = Callable[[Work, Sequence[Request], Sequence[Path]], Correspondence]
-
-TIDY = 60.0  #: seconds between two looks at what waits too long
-TOGETHER = 0.4  #: seconds in which runs that end share one look for strays
 
 
 def _nobody_writes(_: Work, requests: Sequence[Request], __: Sequence[Path]) -> Correspondence:
@@ -74,12 +68,12 @@ class Dispatcher:
         kept = self._spool.parent / "handler-versions"
         self._handlers = handlers.absolute()
         self._versions = Versions(self._handlers, kept, _check_ownership, self._check_soundness)
-        self._scratch = scratch or self._spool.parent / "scratch"
-        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        scratch = scratch or self._spool.parent / "scratch"
+        scratch.mkdir(mode=0o700, exist_ok=True)
         self._states = self._spool.parent / "handler-state"
         self._states.mkdir(mode=0o700, exist_ok=True)
         self._strays = Strays(self._spool)
-        self._estate = Estate(self._scratch, self._strays)
+        self._estate = Estate(scratch, self._strays)
         self._hosts = Hosts(self._strays)
         self._breaker = Breaker()
         self._pins = Pins(self._spool.parent / "handler-pins")
@@ -88,15 +82,8 @@ class Dispatcher:
             HandlerKind.PYTHON: self._hosts.run,
             HandlerKind.WEBHOOK: run_webhook,
         }
-        self._stop = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._accepting = True
-        self._running = 0
-        self._changed = Condition()
-        self._ended = Event()
-        self._over = Event()
-        self._tidy()
-        self._tidier = Thread(target=self._keep_tidy, name="jobs-tidy", daemon=True)
-        self._tidier.start()
+        self._gate = Gate()
+        self._tidier = Tidier(self._hosts, self._strays, self._estate)
 
     def run_batch(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """Run the handler of all these once, on all their mails that are there."""
@@ -117,10 +104,8 @@ class Dispatcher:
 
         Whatever goes wrong is told in the outcome.
         """
-        with self._changed:
-            if not self._accepting:
-                return _outcome(INTERRUPTED)
-            self._running += 1
+        if not self._gate.enter():
+            return _outcome(INTERRUPTED)
         try:
             settings = self._settings(work.name)
             if refusal := self._breaker.refusal(work.name, settings, monotonic()):
@@ -128,10 +113,8 @@ class Dispatcher:
             outcome = self._attempt(settings, work, *others)
             return self._breaker.note(work.name, settings, work.key, outcome, monotonic())
         finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
-            self._ended.set()
+            self._gate.leave()
+            self._tidier.call()
 
     def refresh(self) -> bool:
         """Look for handlers that have changed; whether there is anything new. A broken one does not count."""
@@ -148,33 +131,18 @@ class Dispatcher:
         """Handlers with which something is wrong, by name, and what."""
         return {**self._breaker.troubles(), **self._versions.troubles()}
 
-    def interrupt(self) -> None:
-        """Start nothing more, and end what runs: such a run is held, and no attempt of it is used."""
-        with self._changed:
-            self._accepting = False
-        os.eventfd_write(self._stop, 1)
-
     def close(self, grace: float) -> None:
-        """Start nothing more, give what runs `grace` seconds to end by itself, interrupt the rest, and clear up."""
-        if self._over.is_set():
-            return
-        with self._changed:
-            self._accepting = False
-            self._changed.wait_for(lambda: self._running == 0, grace)
-        self.interrupt()
-        with self._changed:
-            ended = self._changed.wait_for(lambda: self._running == 0, 2 * GRACE)
-        self._over.set()
-        self._ended.set()
-        self._tidier.join()
-        self._hosts.close()
-        self._tidy()
-        if ended:  # else a process hangs in the kernel, and its thread still looks at this
-            os.close(self._stop)
+        """
+        Start nothing more, give what runs `grace` seconds to end by itself, interrupt the rest, and clear up.
+
+        A run that is interrupted is held, and no attempt of it is used.
+        """
+        self._gate.shut(grace)
+        self._tidier.close()
 
     def _attempt(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
         try:
-            return self._outcome(settings, work, *others)
+            return self._carry_out(settings, work, *others)
         except (CannotStart, HandlerMissing) as error:
             return Outcome(Verdict.HOLD, one_line(str(error), 500))
         except (ActionsRefused, MailRefused) as error:
@@ -187,7 +155,7 @@ class Dispatcher:
         except RecursionError:  # as it has, too, by directories within one another that have no end
             return Outcome(Verdict.NEVER, "could not be run: the mail folder is nested too deep to be handed over")
 
-    def _outcome(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
+    def _carry_out(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:
         found = program(self._versions.current, work.name, settings)
         if settings.command and found.file is not None:  # of others it was looked at when a version was asked for
             _check_ownership(found.file)
@@ -207,7 +175,7 @@ class Dispatcher:
             run = Run(
                 work, found, mail, given.temporary, tag, home, state, settings, tuple(rest), given.batch, given.secrets
             )
-            ending = self._runners[found.kind](run, self._stop)
+            ending = self._runners[found.kind](run, self._gate.stop)
             success = ending.verdict in {Verdict.DONE, Verdict.STOP}
             wishes = read(run.actions) if success else Wishes()
             roots = [*dict.fromkeys(one.path for one in (*folders, *given.folders)), given.temporary, state]
@@ -227,23 +195,6 @@ class Dispatcher:
         if not path.is_dir():
             path.mkdir(mode=0o700, exist_ok=True)
         return path
-
-    def _keep_tidy(self) -> None:
-        while not self._over.is_set():
-            self._ended.wait(TIDY)
-            self._ended.clear()
-            self._over.wait(TOGETHER)
-            try:
-                self._tidy()
-            except OSError as error:  # no descriptors left, say: there is a next time
-                log.warning("can't look for what handlers left behind: %s", error.strerror)
-
-    def _tidy(self) -> None:
-        """End what outlived its run, and remove what it left."""
-        self._hosts.retire(monotonic())
-        if killed := self._strays.sweep():
-            log.warning("killed %d processes that handlers had left behind", killed)
-        self._estate.clear()
 
 
 def _outcome(ending: Ending, wishes: Wishes | None = None, letters: Correspondence | None = None) -> Outcome:
