@@ -13,6 +13,7 @@ from watcher.lanes import Bell, Lot
 from watcher.model import Kind, Outcome, Plan, Step, Verdict, Work
 from watcher.retry import RetryPolicy
 from watcher.stage import Stage
+from watcher.store.desk import Filter
 
 PATIENCE = 15.0
 
@@ -74,7 +75,7 @@ def test_a_failure_is_tried_again_when_due_and_given_up_at_last(books: Books) ->
     running.stop()
     running.join()
     assert attempts == [1, 2, 3]
-    assert books.desk.entries(kind="job")[0].reason == "gave up after 3 attempts: not yet"
+    assert books.desk.entries(Filter(kind="job"))[0].reason == "gave up after 3 attempts: not yet"
 
 
 def test_a_handler_runs_no_more_often_at_once_than_it_may_and_keeps_nobody_else_waiting(books: Books) -> None:

@@ -21,6 +21,7 @@ from watcher.house import House, open_house
 from watcher.inbox.receive import key, place_of
 from watcher.model import Kind
 from watcher.service.ending import Ending
+from watcher.store.desk import Filter
 
 __all__ = ["fill", "measured", "opened"]
 
@@ -103,7 +104,7 @@ def seconds_until_done(house: House, kind: Kind) -> float:
         if house.ending.wait(0.05) or time.monotonic() > began + _PATIENCE:
             raise RuntimeError(house.ending.reason or f"{house.desk.counts()}")
     taken = time.monotonic() - began
-    if repeated := [entry for entry in house.desk.entries(kind=kind, limit=10_000) if entry.attempts > 1]:
+    if repeated := [entry for entry in house.desk.entries(Filter(kind=kind, limit=10_000)) if entry.attempts > 1]:
         raise RuntimeError(
             f"{len(repeated)} were tried again, which counts their waits: {house.desk.show(repeated[0].id)}"
         )

@@ -13,7 +13,7 @@ from watcher.cursor import Anchor, Arrival
 from watcher.model import Kind, Outcome, Place, Plan, Step, Verdict
 from watcher.retry import RetryPolicy, decide
 from watcher.store.database import Database
-from watcher.store.desk import Desk
+from watcher.store.desk import Desk, Filter
 from watcher.store.folders import Folders
 from watcher.store.ledger import Ledger
 
@@ -81,7 +81,7 @@ def found(home, *arguments):
 def states(home):
     database = Database(home / "state")
     try:
-        return [(entry.key, entry.status) for entry in reversed(Desk(database).entries(kind="job"))]
+        return [(entry.key, entry.status) for entry in reversed(Desk(database).entries(Filter(kind="job")))]
     finally:
         database.close()
 

@@ -15,6 +15,7 @@ from watcher.config.smtp import Relay
 from watcher.model import Address, Decision, Kind, Outcome, Status, Verdict
 from watcher.outbox.alarm import Alarm
 from watcher.outbox.fallback import AGAIN, PATIENCE, Fallback
+from watcher.store.desk import Filter
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
 
@@ -47,7 +48,7 @@ class Watch:
             self.fallback.thread.join(60)
 
     def states(self):
-        return sorted(entry.status for entry in self.books.desk.entries(kind="send"))
+        return sorted(entry.status for entry in self.books.desk.entries(Filter(kind="send")))
 
 
 @pytest.fixture

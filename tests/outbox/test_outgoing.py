@@ -5,6 +5,7 @@ import pytest
 from tests.store.conftest import Books, books  # noqa: F401 a fixture
 from watcher.model import Kind, Outcome, Plan, Step, Verdict
 from watcher.posting import Cap, Posting
+from watcher.store.desk import Filter
 from watcher.store.outgoing import Outgoing
 
 DAY, HOUR = 86400.0, 3600.0
@@ -21,7 +22,7 @@ def outgoing(books):  # noqa: F811
 
 
 def sends(books):  # noqa: F811
-    return [(e.target, e.status) for e in sorted(books.desk.entries(kind="send"), key=lambda e: e.id)]
+    return [(e.target, e.status) for e in sorted(books.desk.entries(Filter(kind="send")), key=lambda e: e.id)]
 
 
 def claim(books, now=10.0):  # noqa: F811
@@ -78,7 +79,7 @@ def test_the_end_of_the_daemon_after_the_final_dot_is_a_doubt_and_two_are_the_en
         books = Books(tmp_path, boot=str(number + 1))
         assert books.ledger.recover(100.0 * (number + 1), lambda *_: 100) == 1
         assert sends(books) == [("x@y.z", status)]
-    (entry,) = books.desk.entries(kind="send")
+    (entry,) = books.desk.entries(Filter(kind="send"))
     assert "may have arrived" in entry.reason
     books.database.close()
 

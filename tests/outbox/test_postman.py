@@ -21,6 +21,7 @@ from watcher.outbox.postman import SENDING, Postman
 from watcher.outbox.send import Patience
 from watcher.posting import Posting
 from watcher.retry import decide
+from watcher.store.desk import Filter
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
 
@@ -70,10 +71,10 @@ class Office:
         pytest.fail("it never comes to rest")
 
     def states(self):
-        return Counter(entry.status for entry in self.books.desk.entries(kind="send", limit=10_000))
+        return Counter(entry.status for entry in self.books.desk.entries(Filter(kind="send", limit=10_000)))
 
     def entry(self):
-        (entry,) = self.books.desk.entries(kind="send")
+        (entry,) = self.books.desk.entries(Filter(kind="send"))
         return self.books.desk.show(entry.id)[0]
 
     def close(self):
@@ -185,7 +186,7 @@ def test_a_refused_password_is_not_shown_again_until_it_changes(tmp_path, server
         office.now += 700
     assert server.count("AUTH") == 1
     assert office.states() == {"waiting": 3}
-    assert "535" in office.books.desk.entries(kind="send")[0].reason
+    assert "535" in office.books.desk.entries(Filter(kind="send"))[0].reason
     source.value = server.password
     office.until_still()
     assert office.states() == {"done": 3}
@@ -339,7 +340,7 @@ def test_a_server_that_is_down_is_tried_once_for_all(office, server):
     server.stop()
     office.turn()
     assert office.states() == {"waiting": 5}
-    reasons = Counter(entry.attempts for entry in office.books.desk.entries(kind="send"))
+    reasons = Counter(entry.attempts for entry in office.books.desk.entries(Filter(kind="send")))
     assert reasons == {1: 5}
     counted = office.books.database.read("SELECT count(*) FROM work WHERE attempts > pardoned")[0][0]
     assert counted == 1

@@ -15,6 +15,7 @@ from watcher.errors import MailRefused
 from watcher.outbox import scribe
 from watcher.outbox.enclosures import enclosure
 from watcher.outbox.guard import answer_caps
+from watcher.store.desk import Filter
 from watcher.store.outgoing import Outgoing
 from watcher.wishes import Request, Sending
 
@@ -333,7 +334,7 @@ def test_a_bot_that_strips_all_fields_is_answered_up_to_the_cap(tmp_path, author
     for number in range(30):
         (posting,) = room.write(REPLY, raw=raw, key=f"m{number}").postings
         outgoing.post(posting, 1000.0 + number)
-        if books.desk.entries(kind="send", limit=1)[0].status == "skipped":
+        if books.desk.entries(Filter(kind="send", limit=1))[0].status == "skipped":
             break
         raw = stripped(room.sent(posting), authors(number + 1))
     assert books.desk.counts()["send"] == {"waiting": most, "skipped": 1}
@@ -356,7 +357,7 @@ def test_what_a_handler_sends_on_is_capped_too_and_a_person_decides_about_the_re
     (later,) = room.write(forward, key="m9").postings
     outgoing.post(later, 1001.5 + 86400)
     assert books.desk.counts()["send"] == {"waiting": 5, "dead": 3}
-    (entry, *_) = books.desk.entries(kind="send", status="dead")
+    (entry, *_) = books.desk.entries(Filter(kind="send", status="dead"))
     assert "no more than 3 mails" in entry.reason
     books.desk.retry(entry.id, 2000.0)
     assert books.desk.counts()["send"] == {"waiting": 6, "dead": 2}

@@ -11,7 +11,7 @@ from watcher.cursor import Anchor, Arrival, Cursor
 from watcher.model import Decision, Kind, Outcome, Place, Plan, Verdict, Work
 from watcher.retry import RetryPolicy, decide
 from watcher.store.database import Database
-from watcher.store.desk import Desk
+from watcher.store.desk import Desk, Filter
 from watcher.store.folders import Folders
 from watcher.store.ledger import Ledger
 
@@ -76,7 +76,7 @@ class Books:
 
     def states(self, kind: str | None = None) -> dict[str, str]:
         """Name and target -> status, with * where it waits for its turn."""
-        entries = sorted(self.desk.entries(kind=kind), key=lambda entry: entry.id)
+        entries = sorted(self.desk.entries(Filter(kind=kind)), key=lambda entry: entry.id)
         return {
             " ".join(filter(None, (e.name or e.kind, e.target))): e.status
             + ("*" if e.status == "waiting" and e.due is None else "")

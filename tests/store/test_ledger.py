@@ -7,7 +7,7 @@ import pytest
 
 from tests.store.conftest import NOON, Books, arrival
 from watcher.model import MOVES, Action, Decision, Kind, Outcome, Plan, Status, Step, Verb, Verdict
-from watcher.store.desk import NotPossible
+from watcher.store.desk import Filter, NotPossible
 from watcher.store.moves import move
 
 SEEN, DONE_FOLDER, FAILED = Action(Verb.SEEN), Action(Verb.MOVE, "Done"), Action(Verb.MOVE, "Failed")
@@ -228,7 +228,7 @@ def test_dropped_work_leaves_the_server_alone(books: Books) -> None:
 
 def test_dropping_a_step_gives_the_next_its_turn(books: Books) -> None:
     books.route(TWO)
-    books.desk.drop(books.desk.entries(handler="one")[0].id, 10.0)
+    books.desk.drop(books.desk.entries(Filter(handler="one"))[0].id, 10.0)
     assert books.states("job") == {"one": "skipped", "two": "waiting"}
     assert books.desk.clear(100.0, 100.0) == [], "a mail with an open job was cleared away"
 
@@ -244,7 +244,7 @@ def test_work_that_ends_the_daemon_each_time_is_given_up(books: Books) -> None:
         if not found:
             break
     assert books.states("job")["one"] == "dead"
-    assert "the daemon ended while it ran" in books.desk.entries(status="dead")[0].reason
+    assert "the daemon ended while it ran" in books.desk.entries(Filter(status="dead"))[0].reason
 
 
 def test_time_on_hold_is_no_age(books: Books) -> None:

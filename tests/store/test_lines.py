@@ -6,6 +6,7 @@ import pytest
 
 from tests.store.conftest import Books, arrival
 from watcher.model import Decision, Kind, Outcome, Plan, Status, Step, Verdict, Work
+from watcher.store.desk import Filter
 
 OK, LATER, NEVER, STOP = (Outcome(v, "why") for v in (Verdict.DONE, Verdict.LATER, Verdict.NEVER, Verdict.STOP))
 FAR = 1_000_000.0
@@ -116,7 +117,7 @@ def test_stop_drop_and_retry_keep_the_order(books: Books) -> None:
 def test_dropping_the_first_lets_the_next_go(books: Books) -> None:
     for uid in (1, 2):
         books.route(one(), uid)
-    books.desk.drop(books.desk.entries(handler="one")[-1].id, 10.0)
+    books.desk.drop(books.desk.entries(Filter(handler="one"))[-1].id, 10.0)
     assert due(books) == [2]
 
 

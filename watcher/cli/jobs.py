@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -9,10 +10,12 @@ import typer
 from watcher.cli.completion import account_names, handler_names
 from watcher.cli.settings import ask_state, load_settings
 from watcher.cli.terminal import AsJson, say, show_json
+from watcher.config import Config
 from watcher.model import Kind, Status
 from watcher.service.counter import LARGEST
+from watcher.store.desk import Filter
 
-__all__ = ["Job", "Jobs", "change", "clock", "jobs", "show_history", "tell_of_more"]
+__all__ = ["Job", "Jobs", "change", "clock", "find_work", "jobs", "show_history", "tell_of_more"]
 
 jobs = typer.Typer(
     help="Look after the work of the daemon. `jobs list --status dead` shows the dead letters.",
@@ -38,8 +41,8 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List pieces of work, the latest change first."""
-    request = {"verb": "jobs", "status": status, "kind": kind, "account": account, "handler": handler, "limit": limit}
-    entries = ask_state(load_settings(context), request)
+    wanted = Filter(status=status, kind=kind, account=account, handler=handler, limit=limit)
+    entries = find_work(load_settings(context), wanted)
     if as_json:
         show_json(entries)
         return
@@ -91,6 +94,11 @@ def change(context: typer.Context, verb: str, numbers: list[int], words: str) ->
     for number in numbers:
         entry: Any = ask_state(config, {"verb": verb, "number": number})
         say(f"job {entry['id']} ({entry['kind']} {entry['name']}) {words}")
+
+
+def find_work(config: Config, wanted: Filter) -> Any:
+    """The entries that pass, the latest change first, as the daemon tells them."""
+    return ask_state(config, {"verb": "jobs", **asdict(wanted)})
 
 
 def tell_of_more(entries: Sequence[object], limit: int) -> None:

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from watcher.cli.jobs import Job, Jobs, change, clock, show_history, tell_of_more
+from watcher.cli.jobs import Job, Jobs, change, clock, find_work, show_history, tell_of_more
 from watcher.cli.settings import ask_state, load_settings
 from watcher.cli.terminal import AsJson, say, show_json
 from watcher.errors import WatcherError
 from watcher.model import Kind, Status
+from watcher.store.desk import Filter
 
 __all__ = ["outbox"]
 
@@ -38,8 +39,7 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List recipients of outgoing mail, the latest change first."""
-    request = {"verb": "jobs", "status": status, "kind": Kind.SEND, "account": relay, "handler": None, "limit": limit}
-    entries = ask_state(load_settings(context), request)
+    entries = find_work(load_settings(context), Filter(status=status, kind=Kind.SEND, account=relay, limit=limit))
     if as_json:
         show_json([{**entry, "state": state(entry)} for entry in entries])
         return

@@ -14,12 +14,14 @@ import typer
 from watcher.cli import exits
 from watcher.cli.asking import Person
 from watcher.cli.completion import account_names, handler_names
+from watcher.cli.jobs import find_work
 from watcher.cli.settings import ask_state, load_settings
 from watcher.cli.terminal import AsJson, complain, say, show_json
 from watcher.config import Config
 from watcher.config.units import parse_duration
 from watcher.errors import WatcherError
 from watcher.model import Kind, MailFolder
+from watcher.store.desk import Filter
 
 __all__ = ["replay"]
 
@@ -118,9 +120,9 @@ def since_when(text: str, now: float) -> float:
 
 def find_pieces(config: Config, query: Query) -> list[Piece]:
     """The work that fits, the oldest first. Raises WatcherError."""
-    request: dict[str, Any] = {"verb": "jobs", "status": query.state, "kind": Kind.JOB, "limit": MOST}
-    request |= {name: value for name in ("handler", "account") if (value := getattr(query, name))}
-    entries = ask_state(config, request)
+    handler, account = query.handler or None, query.account or None
+    wanted = Filter(status=query.state, kind=Kind.JOB, handler=handler, account=account, limit=MOST)
+    entries = find_work(config, wanted)
     if len(entries) == MOST:
         complain(f"only the latest {MOST} were looked at; ask for fewer, by --handler or --account")
     latest = {(entry["key"], entry["name"]): entry for entry in reversed(entries) if entry["received"] >= query.since}

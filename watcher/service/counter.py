@@ -3,16 +3,17 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from inspect import BoundArguments, signature
-from typing import Any
+from inspect import signature
+from typing import Any, TypeVar
 
 from watcher.service.control import Refused
-from watcher.store.desk import Desk
+from watcher.store.desk import Desk, Filter
 
 __all__ = ["LARGEST", "Counter", "Verb"]
 
 LARGEST = (1 << 63) - 1  #: number that the ledger can hold
 
+T = TypeVar("T")
 Verb = Callable[..., object]
 
 
@@ -40,20 +41,11 @@ class Counter:
             raise Refused(
                 f"this daemon does not know the request {request.get('verb')!r}; is it older than the command?"
             )
-        bound = fit(verb, arguments)
-        return verb(*bound.args, **bound.kwargs)
+        return fitted(verb, arguments)
 
-    def jobs(
-        self,
-        *,
-        status: str | None = None,
-        account: str | None = None,
-        handler: str | None = None,
-        kind: str | None = None,
-        limit: int = 100,
-    ) -> object:
-        entries = self.desk.entries(status=status, account=account, handler=handler, kind=kind, limit=limit)
-        rows = [asdict(entry) for entry in entries]
+    def jobs(self, **wanted: object) -> object:
+        """Arguments are the fields of Filter."""
+        rows = [asdict(entry) for entry in self.desk.entries(fitted(Filter, wanted))]
         return [{name: value for name, value in row.items() if name != "output"} for row in rows]
 
     def job(self, number: int) -> object:
@@ -76,8 +68,8 @@ class Counter:
         return self.job(number)
 
 
-def fit(verb: Verb, arguments: Mapping[str, Any]) -> BoundArguments:
-    """The arguments of a request, which anybody may have written, held against what the verb takes. Raises Refused."""
+def fitted(verb: Callable[..., T], arguments: Mapping[str, Any]) -> T:
+    """Call it with the arguments of a request, which anybody may have written, if it takes such. Raises Refused."""
     try:
         bound = signature(verb).bind(**arguments)
     except TypeError as error:
@@ -85,7 +77,7 @@ def fit(verb: Verb, arguments: Mapping[str, Any]) -> BoundArguments:
     for name, value in bound.arguments.items():
         if not (isinstance(value, bound.signature.parameters[name].annotation) and storable(value)):
             raise Refused(f"the request does not fit: {name} can't be {value!r:.100}")
-    return bound
+    return verb(*bound.args, **bound.kwargs)
 
 
 def storable(value: object) -> bool:

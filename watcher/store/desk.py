@@ -12,7 +12,7 @@ from watcher.model import Kind, Status
 from watcher.store.database import Database
 from watcher.store.moves import REPLAY, THEN, add, follow, give_turn, move, settle
 
-__all__ = ["Attempt", "Desk", "Entry", "Newest", "NotPossible"]
+__all__ = ["Attempt", "Desk", "Entry", "Filter", "Newest", "NotPossible"]
 
 ENTRY = """
     work.id, work.kind, work.chain, work.name, work.target, work.status, work.due, work.attempts, work.crashes,
@@ -32,6 +32,20 @@ ROOM = 500  #: mails cleared away in one transaction
 
 class NotPossible(WatcherError):
     """What the operator asked for does not fit the state of the work; says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which work a person wants to see; None lets all pass."""
+
+    status: str | None = None
+    account: str | None = None  #: of the mail; of one that goes out, the relay
+    handler: str | None = None
+    kind: str | None = None
+    limit: int = 100  #: at most so many
+
+
+ALL = Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +103,20 @@ class Desk:
         """Why nothing can be written down at the moment, so that all waits; or ""."""
         return self.database.trouble
 
-    def entries(
-        self,
-        *,
-        status: str | None = None,
-        account: str | None = None,
-        handler: str | None = None,
-        kind: str | None = None,
-        limit: int = 100,
-    ) -> list[Entry]:
-        """Newest first, without what they printed. Each filter that is None lets all pass."""
-        filters = {"work.status": status, "mail.account": account, "work.name": handler, "work.kind": kind}
-        given = {name: value for name, value in filters.items() if value is not None}
+    def entries(self, wanted: Filter = ALL) -> list[Entry]:
+        """Newest first, without what they printed."""
+        columns = {
+            "work.status": wanted.status,
+            "mail.account": wanted.account,
+            "work.name": wanted.handler,
+            "work.kind": wanted.kind,
+        }
+        given = {name: value for name, value in columns.items() if value is not None}
         where = " AND ".join(f"{name} = ?" for name in given) or "1"
         quiet = ENTRY.replace("work.output", "'' AS output")  # of each it may be 64 KiB
         rows = self.database.read(
             f"SELECT {quiet} WHERE {where} ORDER BY work.changed_at DESC, work.id DESC LIMIT ?",
-            (*given.values(), limit),
+            (*given.values(), wanted.limit),
         )
         return [Entry(**dict(row)) for row in rows]
 
