@@ -3,7 +3,7 @@ Every move of every piece of work, and what follows from it in the same transact
 
 Rule 1: a status changes in `move` and nowhere else, by the table MOVES of model.py.
 Rule 2: nothing here knows IMAP, processes, SMTP or the clock: what time it is comes in as `now`.
-Rule 3: what follows from an outcome is written in the transaction that writes the outcome.
+Rule 3: what follows the end of an attempt stands in `follow` and nowhere else, and is written in the same transaction.
 Rule 4: work that stands in line is given its turn in `give_turn` and nowhere else. Of one line no two have it: the
 index `work_turn` would refuse.
 """
