@@ -51,7 +51,8 @@ log = logging.getLogger(__name__)
 
 KERNEL_BOOT = Path("/proc/sys/kernel/random/boot_id")
 PR_SET_DUMPABLE = 4  #: prctl(2)
-M_ARENA_MAX = -8  #: mallopt(3)
+M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  #: mallopt(3)
+LARGE = 128 << 10  #: bytes of a piece of memory that is given back to the system when it is free
 SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 SWITCH = 0.0005  #: seconds that a thread may go on while another one wants to: a mail goes through many
 ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)  #: of after-actions
@@ -111,9 +112,14 @@ def keep_memory_private() -> None:
 
 
 def keep_memory_small() -> None:
-    """One heap for all threads: of one each, all would keep what large mails have taken once. Only glibc has these."""
-    with suppress(AttributeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+    """
+    One heap for all threads: of one each, all would keep what large mails have taken once. And nothing large in it:
+    left to itself, glibc puts there what is as large as what was free before, and the heap grows by the gaps between.
+    """
+    with suppress(AttributeError):  # only glibc has it
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:

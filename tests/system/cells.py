@@ -27,9 +27,7 @@ PROMISED = 90.0  #: seconds from healing until new mail is handled, at most
 BROKEN = 5.0  #: seconds for which a line stays broken after the mail has come, so that it is met more than once
 STRIKES = 120.0  #: seconds until the daemon comes to any phase: it says LOGOUT when a link was unused for 30 to 45 s
 
-#: An IDLE is renewed and a dead link found within seconds; and dark hosts leave threads for the others.
-RENEW = 'renew = "5s"'
-THREADS = "links = 64\n"
+RENEW = 'renew = "5s"'  #: an IDLE is renewed, and a dead link found, within seconds
 
 log = logging.getLogger(__name__)
 
@@ -138,5 +136,6 @@ def front(home: Path, server: Dovecot, accounts: Iterable[str]) -> Iterator[Fron
         watched = [
             Watched(account, relay=(proxy.name, proxy.port), settings=RENEW) for account, proxy in proxies.items()
         ]
-        daemon = Daemon(home, server, watched, settings=THREADS, package=names.directory)
+        threads = f"links = {max(8, len(watched))}"  # those of dark hosts, and some for the others
+        daemon = Daemon(home, server, watched, settings=threads, package=names.directory)
         yield Front(stack.enter_context(daemon), server, proxies)
