@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
-from watcher.retry import POISON, RetryPolicy, decide, delays, interrupted_delay
+from watcher.retry import POISON, POLICIES, RetryPolicy, decide, delays, interrupted_delay
 
 POLICY = RetryPolicy(attempts=5, first=30.0, cap=3600.0, age=48 * 3600.0)
 NOW = 1_000_000.0
@@ -17,6 +17,11 @@ NOW = 1_000_000.0
 def work(tries: int = 1, crashes: int = 0, first_at: float = NOW) -> Work:
     place = Place("a", "INBOX", 7, 1)
     return Work(1, Kind.JOB, "h", "", 1, "k", place, datetime.now(UTC), "", tries, tries, crashes, first_at)
+
+
+def test_every_kind_of_work_has_a_policy() -> None:
+    """Those of jobs are in their handlers' settings."""
+    assert POLICIES.keys() | {Kind.JOB} == set(Kind)
 
 
 @pytest.mark.parametrize(

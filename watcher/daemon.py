@@ -8,7 +8,7 @@ from datetime import UTC
 
 from watcher.config.settings import Config
 from watcher.errors import LoginRefused
-from watcher.house import ACTING, House, clear_away, open_house, prepare_process, recover
+from watcher.house import House, clear_away, open_house, prepare_process, recover
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
 from watcher.inbox.enter import enter_now
@@ -20,11 +20,11 @@ from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.after import After
 from watcher.outbox.alarm import Alarm
 from watcher.outbox.fallback import Fallback
-from watcher.outbox.postman import SENDING, Postman
+from watcher.outbox.postman import Postman
 from watcher.outbox.scribe import Scribe, Us
 from watcher.outside import open_control, open_pages, open_reload
 from watcher.posting import Posting
-from watcher.retry import RetryPolicy
+from watcher.retry import POLICIES
 from watcher.rules.sieve import Sieve
 from watcher.service.clock import ClockWatch
 from watcher.service.ending import Ending
@@ -46,7 +46,6 @@ CHANGES = 100  #: after-actions done together
 SENDERS = 4  #: relays that are spoken to at once
 LETTERS = 20  #: recipients claimed together for a relay
 UNPACK_THREADS = 2  #: one waits for its mail to be taken apart while the outcome of another is written down
-UNPACKING = RetryPolicy(first=1.0, cap=60.0)
 
 
 def run(config: Config) -> None:
@@ -118,7 +117,7 @@ def open_after(house: House) -> Stage:
         Kind.AFTER,
         house.ledger,
         after.act,
-        lambda _: ACTING,
+        lambda _: POLICIES[Kind.AFTER],
         workers=CHANGERS,
         lot=lambda _: Lot(CHANGES, one_folder=True),
         lane=lambda work: work.place.account,
@@ -138,7 +137,7 @@ def open_sending(house: House) -> Stage:
         Kind.SEND,
         house.ledger,
         postman.act,
-        lambda _: SENDING,
+        lambda _: POLICIES[Kind.SEND],
         workers=SENDERS,
         lot=lambda _: Lot(LETTERS),
         lane=lambda work: work.place.account,
@@ -219,7 +218,7 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
         Kind.UNPACK,
         house.ledger,
         one_by_one(house.unpacking.find_handlers),
-        lambda _: UNPACKING,
+        lambda _: POLICIES[Kind.UNPACK],
         workers=max(UNPACK_THREADS, house.config.watcher.unpackers),
         downstream=downstream,
         ended=house.metrics.ended,

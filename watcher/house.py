@@ -21,8 +21,7 @@ from watcher.inbox.access import Access
 from watcher.inbox.door import Hall
 from watcher.model import Kind
 from watcher.outbox.canary import Canaries
-from watcher.outbox.postman import SENDING
-from watcher.retry import RetryPolicy
+from watcher.retry import POLICIES
 from watcher.service.ending import Ending
 from watcher.service.metrics import Metrics
 from watcher.store.database import Database
@@ -37,7 +36,6 @@ from watcher.store.spool import Spool
 from watcher.unpacking import Unpacking
 
 __all__ = [
-    "ACTING",
     "House",
     "clear_away",
     "keep_memory_private",
@@ -55,7 +53,6 @@ M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  #: mallopt(3)
 LARGE = 128 << 10  #: bytes of a piece of memory that is given back to the system when it is free
 SPARE_DESCRIPTORS = 200  #: for the ledger, handlers and children
 SWITCH = 0.0005  #: seconds that a thread may go on while another one wants to: a mail goes through many
-ACTING = RetryPolicy(attempts=20, first=5.0, cap=1800.0)  #: of after-actions
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +156,7 @@ def recover(house: House) -> None:
     """Put back what an earlier run left half done, before anything new begins."""
 
     def most(kind: Kind, name: str) -> int:
-        if kind is Kind.JOB:
-            return house.config.handler(name).attempts
-        return (SENDING if kind is Kind.SEND else ACTING).attempts
+        return house.config.handler(name).attempts if kind is Kind.JOB else POLICIES[kind].attempts
 
     interrupted = house.ledger.recover(time.time(), most)
     strays = house.spool.sweep(house.desk.keys())

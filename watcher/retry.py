@@ -1,12 +1,12 @@
 """Pure decisions about time: how long to wait before the next try, and when to give up."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from watcher.model import Decision, Outcome, Status, Verdict, Work
+from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 
-__all__ = ["POISON", "RetryPolicy", "decide", "delays", "interrupted_delay"]
+__all__ = ["POISON", "POLICIES", "RetryPolicy", "decide", "delays", "interrupted_delay"]
 
 #: Crashes or time-outs of one piece of work after which it is given up.
 POISON = 3
@@ -21,6 +21,14 @@ class RetryPolicy:
     cap: float = 3600.0  #: longest wait
     age: float = 48 * 3600.0  #: given up when the first attempt is older than this
     jitter: float = 0.2  #: each wait is longer or shorter by up to this part
+
+
+#: How work is tried, but for jobs: of these the settings of their handlers say it.
+POLICIES: Mapping[Kind, RetryPolicy] = {
+    Kind.UNPACK: RetryPolicy(first=1.0, cap=60.0),
+    Kind.AFTER: RetryPolicy(attempts=20, first=5.0, cap=1800.0),
+    Kind.SEND: RetryPolicy(attempts=100, first=300.0, cap=3600.0, age=48 * 3600.0),  # RFC 5321 4.5.4.1
+}
 
 
 def delays(first: float = 1.0, cap: float = 600.0, rnd: Callable[[], float] = random.random) -> Iterator[float]:

@@ -17,10 +17,10 @@ from tests.store.conftest import Books
 from watcher.config.secret import Secret, SecretSource
 from watcher.config.smtp import DkimSettings
 from watcher.model import Kind
-from watcher.outbox.postman import SENDING, Postman
+from watcher.outbox.postman import Postman
 from watcher.outbox.send import Patience
 from watcher.posting import Posting
-from watcher.retry import decide
+from watcher.retry import POLICIES, decide
 from watcher.store.desk import Filter
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
@@ -57,7 +57,7 @@ class Office:
         """One lot; how many pieces it had."""
         works = self.books.ledger.claim_lot(Kind.SEND, self.now, lane, most)
         for work, outcome in self.postman.act(works):
-            decision = decide(outcome, work, SENDING, self.now)
+            decision = decide(outcome, work, POLICIES[Kind.SEND], self.now)
             assert self.books.ledger.finish(work, outcome, decision, self.now)
         return len(works)
 

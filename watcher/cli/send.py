@@ -22,13 +22,13 @@ from watcher.outbox.compose import Letter, Stamp, compose, stamped
 from watcher.outbox.enclosures import Enclosure, enclosure
 from watcher.outbox.fields import normal
 from watcher.outbox.parcel import Parcel
-from watcher.outbox.postman import SENDING, Postman
+from watcher.outbox.postman import Postman
 from watcher.outbox.ready import Ready, ready
 from watcher.outbox.scribe import store
 from watcher.outbox.send import Session
 from watcher.outbox.talk import Talk
 from watcher.posting import Posting
-from watcher.retry import decide
+from watcher.retry import POLICIES, decide
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
 from watcher.store.lock import hold_state
@@ -199,7 +199,7 @@ def try_once(config: Config, spool: Spool, posting: Posting, database: Database)
     failed = ""
     for work, outcome in postman.act(works):
         now = time.time()
-        decision = decide(outcome, work, SENDING, now)
+        decision = decide(outcome, work, POLICIES[Kind.SEND], now)
         ledger.finish(work, outcome, decision, now)
         if work.key == posting.key:
             say(f"{work.target}: {decision.status}" + (f": {decision.reason}" if decision.reason else ""))

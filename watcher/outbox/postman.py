@@ -21,14 +21,11 @@ from watcher.outbox.send import USUAL, Patience, Refused, Session
 from watcher.outbox.signals import Trouble
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut
-from watcher.retry import RetryPolicy
 from watcher.store.outgoing import TWICE, Outgoing
 from watcher.store.spool import Spool
 
-__all__ = ["SENDING", "Postman"]
+__all__ = ["Postman"]
 
-#: 5 minutes to an hour between tries, for two days (RFC 5321 4.5.4.1).
-SENDING = RetryPolicy(attempts=100, first=300.0, cap=3600.0, age=48 * 3600.0)
 LINGER = 15.0  #: seconds that an unused connection is kept
 ALONE = 60.0  #: seconds that a relay is left alone which broke off
 LOOK = 600.0  #: seconds between looks whether a refused password has changed
