@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import Books, arrival
-from watcher.lanes import Bell, Lot
+from watcher.craft import Craft, Lot
+from watcher.lanes import Bell
 from watcher.model import Kind, Outcome, Plan, Step, Verdict, Work
 from watcher.retry import RetryPolicy
 from watcher.stage import Stage
@@ -30,10 +31,29 @@ def fill(books: Books, *handlers: str, mails: int = 1) -> None:
         books.route(Plan(tuple(Step(name, f"chain {name}") for name in handlers)), uid)
 
 
-def stage(books: Books, act: Callable[[Work], Outcome], failures: list[BaseException], **given: object) -> Stage:
-    policy = RetryPolicy(attempts=3, first=0.05, jitter=0.0)
-    settings = {"workers": 4, "on_failure": failures.append, **given}
-    return Stage(Kind.JOB, books.ledger, lambda works: ((w, act(w)) for w in works), lambda _: policy, **settings)
+class Doing(Craft):
+    """A craft of which a test says what it needs: `do` for each piece, `given` in place of the rest."""
+
+    kind = Kind.JOB
+    workers = 4
+
+    def __init__(self, do: Callable[[Work], Outcome], **given: object) -> None:
+        self.do = do
+        vars(self).update(given)
+
+    def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        return ((work, self.do(work)) for work in works)
+
+    def policy(self, work: Work) -> RetryPolicy:
+        return RetryPolicy(attempts=3, first=0.05, jitter=0.0)
+
+
+def at_work(books: Books, craft: Craft, failures: list[BaseException], *downstream: Stage) -> Stage:
+    return Stage(craft, books.ledger, downstream, ended=lambda *_: None, on_failure=failures.append)
+
+
+def stage(books: Books, do: Callable[[Work], Outcome], failures: list[BaseException], **given: object) -> Stage:
+    return at_work(books, Doing(do, **given), failures)
 
 
 def wait(condition: Callable[[], object]) -> None:
@@ -180,22 +200,15 @@ def commits_of(books: Books) -> list[str]:
 
 def test_work_is_claimed_in_the_commit_that_makes_it_due(books: Books) -> None:
     """A mail costs three: it is entered and claimed, taken apart and its job claimed, handled."""
-    policy = RetryPolicy(jitter=0.0)
     jobs = stage(
         books,
         lambda _: Outcome(Verdict.DONE),
         [],
         due_after=lambda outcome: [step.handler for step in outcome.plan.steps],
     )
-    unpack = Stage(
-        Kind.UNPACK,
-        books.ledger,
-        lambda works: ((work, Outcome(Verdict.DONE, plan=Plan((Step("one", "chain"),)))) for work in works),
-        lambda _: policy,
-        workers=1,
-        downstream=[jobs],
-        on_failure=lambda _: None,
-    )
+    plan = Plan((Step("one", "chain"),))
+    unpacking = Doing(lambda _: Outcome(Verdict.DONE, plan=plan), kind=Kind.UNPACK, workers=1)
+    unpack = at_work(books, unpacking, [], jobs)
     cursor = books.open()
     commits = commits_of(books)
     receiving = books.folders.receiving(replace(cursor, next_uid=2), [arrival(1)], [], time.time())
@@ -297,21 +310,15 @@ def test_a_lot_goes_together_when_it_is_full_or_has_waited(books: Books) -> None
     fill(books, "many", "single", mails=7)
     lots = []
 
-    def act(works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
-        lots.append((works[0].name, len(works)))
-        yield from ((work, Outcome(Verdict.DONE)) for work in works)
+    class Lots(Doing):
+        def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+            lots.append((works[0].name, len(works)))
+            return super().act(works)
 
-    policy = RetryPolicy(jitter=0.0)
-    lot = Lot(5, wait=1.0)
-    running = Stage(
-        Kind.JOB,
-        books.ledger,
-        act,
-        lambda _: policy,
-        workers=2,
-        lot=lambda name: lot if name == "many" else None,
-        on_failure=lambda error: None,
-    )
+        def lot(self, lane: str) -> Lot | None:
+            return Lot(5, wait=1.0) if lane == "many" else None
+
+    running = at_work(books, Lots(lambda _: Outcome(Verdict.DONE), workers=2), [])
     for number in range(7):  # received long ago, as far as the clock of this test goes
         books.database.write(
             lambda db, n=number: db.execute(

@@ -2,12 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC
 
 from watcher.config.settings import Config
+from watcher.craft import Craft
 from watcher.errors import LoginRefused
+from watcher.handling import Handling
 from watcher.house import House, clear_away, open_house, prepare_process, recover
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
@@ -15,8 +16,7 @@ from watcher.inbox.enter import enter_now
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Reception
 from watcher.jobs.dispatch import Dispatcher
-from watcher.lanes import Lot
-from watcher.model import Kind, Outcome, Verdict, Work
+from watcher.model import Kind
 from watcher.outbox.after import After
 from watcher.outbox.alarm import Alarm
 from watcher.outbox.fallback import Fallback
@@ -24,7 +24,6 @@ from watcher.outbox.postman import Postman
 from watcher.outbox.scribe import Scribe, Us
 from watcher.outside import open_control, open_pages, open_reload
 from watcher.posting import Posting
-from watcher.retry import POLICIES
 from watcher.rules.sieve import Sieve
 from watcher.service.clock import ClockWatch
 from watcher.service.ending import Ending
@@ -41,11 +40,6 @@ log = logging.getLogger(__name__)
 CHORES = 60.0  #: seconds between two rounds of clearing away
 FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
 BACKLOG = 64  #: mails that wait to be taken apart; with more, receiving waits
-CHANGERS = 4  #: accounts on which after-actions run at once
-CHANGES = 100  #: after-actions done together
-SENDERS = 4  #: relays that are spoken to at once
-LETTERS = 20  #: recipients claimed together for a relay
-UNPACK_THREADS = 2  #: one waits for its mail to be taken apart while the outcome of another is written down
 
 
 def run(config: Config) -> None:
@@ -104,7 +98,7 @@ def run(config: Config) -> None:
 
 
 def open_after(house: House) -> Stage:
-    """Ledger to server. One account has one run at a time; one that can't be reached is left alone for a while."""
+    """Ledger to server."""
 
     def connect_to(name: str) -> Link:
         account = house.standing.account(name)
@@ -112,47 +106,16 @@ def open_after(house: House) -> Stage:
             raise LoginRefused("this account is no longer in the configuration")
         return enter_now(house.hall.door(account.path), lambda: house.access.open(account))
 
-    after = After(connect_to)
-    stage = Stage(
-        Kind.AFTER,
-        house.ledger,
-        after.act,
-        lambda _: POLICIES[Kind.AFTER],
-        workers=CHANGERS,
-        lot=lambda _: Lot(CHANGES, one_folder=True),
-        lane=lambda work: work.place.account,
-        limit=lambda account: 0 if house.pauses.has("account", account) else 1,
-        rest=after.rest,
-        ended=house.metrics.ended,
-        on_failure=house.ending.fail,
-    )
+    after = After(connect_to, lambda name: house.pauses.has("account", name))
     house.at_end.callback(after.close)
-    return begin(house, stage)
+    return begin(house, after)
 
 
 def open_sending(house: House) -> Stage:
-    """Ledger to relay. One relay has one run at a time."""
+    """Ledger to relay."""
     postman = Postman(house.standing.relay, house.outgoing, house.spool)
-    stage = Stage(
-        Kind.SEND,
-        house.ledger,
-        postman.act,
-        lambda _: POLICIES[Kind.SEND],
-        workers=SENDERS,
-        lot=lambda _: Lot(LETTERS),
-        lane=lambda work: work.place.account,
-        limit=lambda _: 1,
-        rest=postman.rest,
-        ended=house.metrics.ended,
-        on_failure=house.ending.fail,
-    )
     house.at_end.callback(postman.close)
-    house.at_end.callback(stage.join)
-    house.at_end.callback(postman.abort)
-    house.at_end.callback(stage.join, house.config.watcher.stop_timeout)
-    house.at_end.callback(stage.stop)
-    stage.start()
-    return stage
+    return begin(house, postman)
 
 
 def open_alarm(house: House, sending: Stage, fallback: Fallback) -> Alarm:
@@ -178,53 +141,14 @@ def open_dispatcher(house: House) -> Dispatcher:
 
 
 def open_jobs(house: House, dispatcher: Dispatcher, *downstream: Stage) -> Stage:
-    """Ledger to handler to ledger. At the end, handlers that run get a while to finish."""
-    handler = house.standing.handler
-
-    def handle(works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
-        troubles = {work.id: house.unpacking.mend(work) for work in works}
-        yield from ((work, Outcome(Verdict.LATER, troubles[work.id])) for work in works if troubles[work.id])
-        with house.metrics.run(works[0].name):
-            yield from dispatcher.run_batch([work for work in works if not troubles[work.id]])
-
-    def lot(name: str) -> Lot | None:
-        settings = handler(name)
-        return None if settings.batch is None else Lot(settings.batch_size, settings.batch)
-
-    stage = Stage(
-        Kind.JOB,
-        house.ledger,
-        handle,
-        lambda work: handler(work.name).retry_policy,
-        workers=house.config.watcher.runners,
-        own=True,
-        downstream=downstream,
-        limit=lambda name: 0 if house.pauses.has("handler", name) else handler(name).concurrency,
-        lot=lot,
-        due_after=lambda outcome: {step.handler for step in outcome.plan.steps},
-        ended=house.metrics.ended,
-        on_failure=house.ending.fail,
-    )
-    house.at_end.callback(stage.join)
-    house.at_end.callback(lambda: dispatcher.close(house.config.watcher.stop_timeout))
-    house.at_end.callback(stage.stop)
-    stage.start()
-    return stage
+    """Ledger to handler to ledger."""
+    handling = Handling(dispatcher, house.standing, house.unpacking, house.pauses, house.metrics)
+    return begin(house, handling, *downstream)
 
 
 def open_unpack(house: House, *downstream: Stage) -> Stage:
     """Raw mail to mail folder to jobs."""
-    stage = Stage(
-        Kind.UNPACK,
-        house.ledger,
-        one_by_one(house.unpacking.find_handlers),
-        lambda _: POLICIES[Kind.UNPACK],
-        workers=max(UNPACK_THREADS, house.config.watcher.unpackers),
-        downstream=downstream,
-        ended=house.metrics.ended,
-        on_failure=house.ending.fail,
-    )
-    return begin(house, stage)
+    return begin(house, house.unpacking, *downstream)
 
 
 def open_inbox(house: House, unpack: Stage) -> Accounts:
@@ -265,12 +189,12 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
     return accounts
 
 
-def begin(house: House, stage: Stage) -> Stage:
+def begin(house: House, craft: Craft, *downstream: Stage) -> Stage:
+    """At the end it claims nothing more; what is being done then gets a while before it is cut short."""
+    stage = Stage(craft, house.ledger, downstream, ended=house.metrics.ended, on_failure=house.ending.fail)
     house.at_end.callback(stage.join)
+    house.at_end.callback(craft.abort)
+    house.at_end.callback(lambda: stage.join(house.config.watcher.stop_timeout))
     house.at_end.callback(stage.stop)
     stage.start()
     return stage
-
-
-def one_by_one(act: Callable[[Work], Outcome]) -> Callable[[Sequence[Work]], Iterator[tuple[Work, Outcome]]]:
-    return lambda works: ((work, act(work)) for work in works)

@@ -1,14 +1,11 @@
-"""
-Work in lanes, such as all of one handler or of one account: how many pieces may be done at once, which are to be done
-together, and which lanes are on hold.
-"""
+"""Work in lanes, such as all of one handler or of one account: how much runs in each, and which are on hold."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 
-__all__ = ["Bell", "Lot", "Roster"]
+from watcher.craft import Craft
+
+__all__ = ["Bell", "Roster"]
 
 
 class Bell:
@@ -30,12 +27,10 @@ class Bell:
 
 
 class Roster:
-    """How many runs of each lane there are and how many there may be, and which lanes are on hold until a time."""
+    """Which lanes of a craft have how many runs, and may have more, and which are on hold until a time."""
 
-    def __init__(self, most: int, limit: Callable[[str], int], *, own: bool) -> None:
-        self.most = most
-        self.limit = limit
-        self.own = own
+    def __init__(self, craft: Craft) -> None:
+        self.craft = craft
         self.lock = threading.Lock()
         self.running: Counter[str] = Counter()
         self.held: dict[str, float] = {}
@@ -49,18 +44,18 @@ class Roster:
     def reserve(self, lane: str) -> int:
         """Take all places that are free for this lane; how many."""
         with self.lock:
-            free = self.most - self.running.total()
-            if self.own and not self.running[lane]:
+            free = self.craft.workers - self.running.total()
+            if self.craft.own and not self.running[lane]:
                 free = max(free, 1)
-            places = max(0, min(free, self.limit(lane) - self.running[lane]))
+            places = max(0, min(free, self.craft.limit(lane) - self.running[lane]))
             self.running[lane] += places
             return places
 
     def may_go_on(self, lane: str) -> bool:
         """Whether the place of a run that is over may go to the next one of the same lane."""
         with self.lock:
-            crowded = self.running.total() > self.most and not (self.own and self.running[lane] == 1)
-            return not crowded and self.running[lane] <= self.limit(lane)
+            crowded = self.running.total() > self.craft.workers and not (self.craft.own and self.running[lane] == 1)
+            return not crowded and self.running[lane] <= self.craft.limit(lane)
 
     def release(self, lane: str, places: int = 1) -> None:
         with self.lock:
@@ -94,12 +89,3 @@ class Roster:
         """End all holds."""
         with self.lock:
             self.held.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """Work of one lane that is done together."""
-
-    most: int  #: pieces
-    wait: float = 0.0  #: seconds that the first piece waits for others, unless there are `most`
-    one_folder: bool = False  #: all of it mails of one folder

@@ -12,63 +12,43 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from watcher.claims import LONGEST_REST, Claims
-from watcher.lanes import Bell, Lot, Roster
-from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
-from watcher.retry import RetryPolicy, decide
+from watcher.craft import Craft
+from watcher.lanes import Bell, Roster
+from watcher.model import Decision, Outcome, Status, Verdict, Work
+from watcher.retry import decide
 from watcher.store.ledger import Ledger
 
 __all__ = ["Stage"]
 
 log = logging.getLogger(__name__)
 
-Act = Callable[[Sequence[Work]], Iterable[tuple[Work, Outcome]]]
-
 
 class Stage:
     """
-    One kind of work, in lanes (by handler, by account) that are limited and held each for itself.
+    One craft at work. What was claimed together goes to one worker.
 
-    `act` gets what was claimed together (one piece, or a lot where `lot` says so of the lane) and gives each piece its
-    outcome; what it raises ends the process. `workers` pieces or lots are done at once; with `own`, each lane may have
-    one run beyond that, so that none waits for another. `due_after` knows the lanes in which an outcome of the stage
-    before this one makes work due at once.
+    `downstream` are the stages that find work in what is done here; `ended` hears of each outcome that is on record,
+    `on_failure` of what ends the process.
     """
 
     def __init__(
         self,
-        kind: Kind,
+        craft: Craft,
         ledger: Ledger,
-        act: Act,
-        policy: Callable[[Work], RetryPolicy],
+        downstream: Sequence["Stage"],
         *,
-        workers: int,
+        ended: Callable[[Work, Outcome, Status], None],
         on_failure: Callable[[BaseException], None],
-        downstream: Sequence["Stage"] = (),
-        lane: Callable[[Work], str] = lambda work: work.name,
-        limit: Callable[[str], int] = lambda _: 1 << 30,
-        lot: Callable[[str], Lot | None] = lambda _: None,
-        due_after: Callable[[Outcome], Iterable[str]] = lambda _: (),
-        own: bool = False,
-        rest: Callable[[], None] = lambda: None,
-        ended: Callable[[Work, Outcome, Status], None] = lambda *_: None,
     ) -> None:
-        self.kind = kind
+        self.craft = craft
         self.ledger = ledger
-        self.act = act
-        self.policy = policy
-        self.on_failure = on_failure
         self.downstream = downstream
-        self.workers = workers
-        self.own = own
-        self.lane = lane
-        self.lot = lot
-        self.due_after = due_after
-        self.rest = rest
         self.ended = ended
+        self.on_failure = on_failure
         self.bell = Bell()
         self.claiming = threading.Lock()
-        self.roster = Roster(workers, limit, own=own)
-        self.claims = Claims(kind, ledger, self.roster, lane, lot)
+        self.roster = Roster(craft)
+        self.claims = Claims(craft, ledger, self.roster)
         self.stopping = False
         self.looked_up_at = time.monotonic()  #: the claiming thread
         self.next_look = 0.0  #: when it looks up next, if no bell rings
@@ -76,7 +56,7 @@ class Stage:
         self.claimed: queue.SimpleQueue[Sequence[Work] | None] = queue.SimpleQueue()
         self.waiting = 0  #: workers that wait for work, less what waits for a worker
         self.waiting_lock = threading.Lock()
-        self.threads = [self.thread(f"{kind} claims", self.claim_loop)]
+        self.threads = [self.thread(f"{craft.kind} claims", self.claim_loop)]
 
     @property
     def moved_at(self) -> float:
@@ -97,7 +77,7 @@ class Stage:
             self.bell.ring()
             return
         try:
-            if not self.stopping and self.ledger.waiting(self.kind):
+            if not self.stopping and self.ledger.waiting(self.craft.kind):
                 pause = self.claim_all()
                 if time.monotonic() + pause < self.next_look:  # something falls due before that
                     self.bell.ring()
@@ -166,8 +146,8 @@ class Stage:
             with self.waiting_lock:
                 self.waiting -= 1
                 short = self.waiting < 0
-            if short and (self.own or len(self.threads) <= self.workers):
-                self.threads.append(self.thread(f"{self.kind} {len(self.threads)}", self.work))
+            if short and (self.craft.own or len(self.threads) <= self.craft.workers):
+                self.threads.append(self.thread(f"{self.craft.kind} {len(self.threads)}", self.work))
                 self.threads[-1].start()
             self.claimed.put(works)
 
@@ -176,14 +156,14 @@ class Stage:
     def work(self) -> None:
         while works := self.next_claimed():
             while works:
-                alone = len(works) == 1 and self.lot(self.lane(works[0])) is None
+                alone = len(works) == 1 and self.craft.lot(self.craft.lane(works[0])) is None
                 works = self.do_alone(works) if alone else self.do_lot(works)
             if time.monotonic() - self.rested_at > LONGEST_REST:  # where work never ends, nobody would rest
                 self.have_rest()
 
     def have_rest(self) -> None:
         self.rested_at = time.monotonic()
-        self.rest()
+        self.craft.rest()
 
     def next_claimed(self) -> Sequence[Work] | None:
         """What was claimed; None at the end."""
@@ -197,16 +177,16 @@ class Stage:
 
     def do_alone(self, works: Sequence[Work]) -> Sequence[Work]:
         """Do one piece and write down what came of it; the next piece if the place stays with this lane."""
-        ((work, outcome),) = self.act(works)
-        now, lane = time.time(), self.lane(work)
-        decision = decide(outcome, work, self.policy(work), now)
+        ((work, outcome),) = self.craft.act(works)
+        now, lane = time.time(), self.craft.lane(work)
+        decision = decide(outcome, work, self.craft.policy(work), now)
         self.note_hold(lane, [(outcome, decision)])
         goes_on = not self.stopping and self.roster.may_go_on(lane)
         if outcome.verdict is Verdict.HOLD:  # the lane waits, not this piece: it goes on at once when the hold ends
             decision, goes_on = replace(decision, due=now), False
         relaying = self.ledger.relay(work, outcome, decision, now, lane if goes_on else None)
         for stage in self.downstream:
-            stage.claim_along(stage.due_after(outcome))
+            stage.claim_along(stage.craft.due_after(outcome))
         accepted, following = relaying.result()
         self.announce(work, outcome, decision, accepted)
         if not following:
@@ -215,11 +195,11 @@ class Stage:
 
     def do_lot(self, works: Sequence[Work]) -> Sequence[Work]:
         """Do all of a lot; what came of it is written down while the rest is done."""
-        lane = self.lane(works[0])
+        lane = self.craft.lane(works[0])
         endings = []
-        for work, outcome in self.act(works):
+        for work, outcome in self.craft.act(works):
             now = time.time()
-            decision = decide(outcome, work, self.policy(work), now)
+            decision = decide(outcome, work, self.craft.policy(work), now)
             endings.append((work, outcome, decision, self.ledger.finish_soon(work, outcome, decision, now)))
         self.note_hold(lane, [(outcome, decision) for _, outcome, decision, _ in endings])
         for work, outcome, decision, accepted in endings:
@@ -236,7 +216,7 @@ class Stage:
         until, trouble, reason = max(holds, default=(None, False, ""))
         sound = any(outcome.verdict in {Verdict.DONE, Verdict.STOP, Verdict.NEVER} for outcome, _ in endings)
         if self.roster.hold(lane, until, sound=sound, foreseen=not trouble) and not self.stopping:
-            log.error("%s of %s is on hold, its mail waits: %s", self.kind, lane, reason)
+            log.error("%s of %s is on hold, its mail waits: %s", self.craft.kind, lane, reason)
 
     def announce(self, work: Work, outcome: Outcome, decision: Decision, accepted: bool) -> None:
         if accepted:

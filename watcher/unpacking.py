@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -10,10 +11,11 @@ from datetime import datetime
 from watcher.config.accounts import Account
 from watcher.config.handlers import HandlerSettings
 from watcher.config.standing import Standing
+from watcher.craft import Craft
 from watcher.errors import SpoolFull, Unreadable
 from watcher.mail.pool import UnpackPool
 from watcher.mail.trust import TRUST_NOBODY, TrustPolicy
-from watcher.model import Envelope, Message, Outcome, Place, Verdict, Work
+from watcher.model import Envelope, Kind, Message, Outcome, Place, Verdict, Work
 from watcher.outbox.alarm import ALERT
 from watcher.outbox.canary import Canaries
 from watcher.outbox.own import OwnMail
@@ -25,17 +27,21 @@ from watcher.store.spool import Spool
 
 __all__ = ["Unpacking", "trust_policy"]
 
+THREADS = 2  #: one waits for its mail to be taken apart while the outcome of another is written down
 HESITATION = 2.0  #: seconds that one mail may hold up the others before they get another child, which takes 65 MB
 NO_ROOM = 10.0  #: seconds between two tries on a full disk
 
 
-class Unpacking:
+class Unpacking(Craft):
     """Takes mails apart in child processes. Safe to use from many threads."""
+
+    kind = Kind.UNPACK
 
     def __init__(
         self, standing: Standing, spool: Spool, ledger: Ledger, outgoing: Outgoing, canaries: Canaries
     ) -> None:
         self.standing = standing
+        self.workers = max(THREADS, standing.config.watcher.unpackers)
         self.outgoing = outgoing
         self.alerts = OwnMail(ALERT, outgoing.instance)
         self.spool = spool
@@ -71,6 +77,9 @@ class Unpacking:
     def pick_up(self, key: str) -> Future[Message] | None:
         with self.lock:
             return self.begun.pop(key, None)
+
+    def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
+        return ((work, self.find_handlers(work)) for work in works)
 
     def find_handlers(self, work: Work) -> Outcome:
         """Take a mail apart, and find what the rules want done with it."""

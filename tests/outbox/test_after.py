@@ -29,7 +29,7 @@ def after(server: ImapServer) -> Iterator[After]:
             raise LoginRefused(f"account {name} is unknown")
         return connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME)
 
-    opened = After(open_link)
+    opened = After(open_link, lambda _: False)
     yield opened
     opened.close()
 
@@ -149,7 +149,9 @@ def test_the_link_is_kept_for_a_while_and_replaced_if_it_died(server: ImapServer
 
 @pytest.mark.timeout(60)
 def test_a_kept_link_that_fell_silent_is_not_given_the_time_of_a_command(server: ImapServer) -> None:
-    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME, timeout=3600))
+    after = After(
+        lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME, timeout=3600), lambda _: False
+    )
     outcomes(after, work(server.deliver(b"\r\n"), "seen"))
     server.on("NOOP", stall)
     assert outcomes(after, work(server.deliver(b"\r\n"), "seen")) == [Verdict.DONE]
@@ -158,7 +160,7 @@ def test_a_kept_link_that_fell_silent_is_not_given_the_time_of_a_command(server:
 
 
 def test_a_burst_over_many_accounts_keeps_few_links(server: ImapServer) -> None:
-    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME))
+    after = After(lambda _: connect(Endpoint(server.host, server.port, ca_file=server.ca_file), ME), lambda _: False)
     for number in range(KEPT + 3):
         assert outcomes(after, work(server.deliver(b"\r\n"), "seen", account=f"number {number}")) == [Verdict.DONE]
     assert (server.logins, server.count("LOGOUT"), len(after.idle)) == (KEPT + 3, 3, KEPT)
@@ -171,3 +173,10 @@ def test_an_account_that_is_no_longer_configured_waits(after: After) -> None:
 
 def test_a_folder_that_can_not_be_opened_is_tried_again(after: After) -> None:
     assert outcomes(after, work(1, "seen", folder="Nowhere")) == [Verdict.LATER]
+
+
+def test_an_account_has_one_run_at_a_time_of_mails_of_one_folder_and_none_while_it_is_paused() -> None:
+    after = After(connect, {"paused"}.__contains__)
+    assert after.lane(work(1, "seen", account="mine")) == "mine"
+    assert (after.limit("mine"), after.limit("paused")) == (1, 0)
+    assert after.lot("mine").one_folder

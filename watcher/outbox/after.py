@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
+from watcher.craft import Craft, Lot
 from watcher.errors import (
     ActionRefused,
     FolderRefused,
@@ -19,27 +20,38 @@ from watcher.errors import (
     ServerUntrusted,
 )
 from watcher.imap.link import Link, Mailbox
-from watcher.model import Outcome, Verb, Verdict, Work
+from watcher.model import Kind, Outcome, Verb, Verdict, Work
 
 __all__ = ["After"]
 
+TOGETHER = Lot(100, one_folder=True)
 LINGER = 30.0  #: seconds that an unused link is kept
 PROOF = 5.0  #: seconds in which it must prove that it lives; a new one costs less than to wait on a dead one
 AGAIN = 10.0  #: seconds that an account is left alone when it could not be reached
 KEPT = 8  #: links at most, so that a burst over many accounts does not double the links to their servers
 
 
-class After:
-    """
-    Does the work of one account and folder at a time; different accounts may be served by different threads.
+class After(Craft):
+    """Does the work of one account and folder at a time; one that can't be reached is left alone for a while."""
 
-    `connect` takes an account's name.
-    """
+    kind = Kind.AFTER
+    workers = 4  #: accounts at once
 
-    def __init__(self, connect: Callable[[str], Link]) -> None:
+    def __init__(self, connect: Callable[[str], Link], paused: Callable[[str], bool]) -> None:
+        """Both take an account's name; `paused`: whether it is to be left alone."""
         self.connect = connect
+        self.paused = paused
         self.lock = threading.Lock()
         self.idle: dict[str, tuple[Link, float]] = {}  #: kept links, and since when
+
+    def lane(self, work: Work) -> str:
+        return work.place.account
+
+    def limit(self, lane: str) -> int:
+        return 0 if self.paused(lane) else 1
+
+    def lot(self, _: str) -> Lot:
+        return TOGETHER
 
     def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """All of `works` lie in one folder; each gets its outcome. Never raises for what the server says."""
@@ -84,7 +96,7 @@ class After:
             each.logout()
 
     def rest(self) -> None:
-        """Called from time to time: ends the links that nobody needs."""
+        """End the links that nobody needs."""
         with self.lock:
             unused = [name for name, (_, since) in self.idle.items() if time.monotonic() - since > LINGER]
             links = [self.idle.pop(name)[0] for name in unused]

@@ -13,9 +13,10 @@ from itertools import groupby
 
 from watcher.config.secret import Secret
 from watcher.config.smtp import Relay
+from watcher.craft import Craft, Lot
 from watcher.errors import LoginRefused, MailboxLost, SecretUnavailable, ServerUntrusted, WatcherError
 from watcher.mail.signing import signature
-from watcher.model import Outcome, Verdict, Work
+from watcher.model import Kind, Outcome, Verdict, Work
 from watcher.outbox.parcel import Parcel
 from watcher.outbox.send import USUAL, Patience, Refused, Session
 from watcher.outbox.signals import Trouble
@@ -26,6 +27,7 @@ from watcher.store.spool import Spool
 
 __all__ = ["Postman"]
 
+TOGETHER = Lot(20)  #: recipients
 LINGER = 15.0  #: seconds that an unused connection is kept
 ALONE = 60.0  #: seconds that a relay is left alone which broke off
 LOOK = 600.0  #: seconds between looks whether a refused password has changed
@@ -70,8 +72,11 @@ class LetterLost(WatcherError):
     """The bytes of a letter are not there any more."""
 
 
-class Postman:
+class Postman(Craft):
     """Does the work of one relay at a time; different relays may be served by different threads."""
+
+    kind = Kind.SEND
+    workers = 4  #: relays at once
 
     def __init__(
         self,
@@ -90,6 +95,15 @@ class Postman:
         self.lock = threading.Lock()
         self.lines: dict[str, Line] = {}
         self.over = False  #: `abort` was called
+
+    def lane(self, work: Work) -> str:
+        return work.place.account
+
+    def limit(self, _: str) -> int:
+        return 1
+
+    def lot(self, _: str) -> Lot:
+        return TOGETHER
 
     def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """All of `works` are for one relay; each gets its outcome. Never raises for what a server says."""
@@ -214,7 +228,7 @@ class Postman:
         line.session = None
 
     def rest(self) -> None:
-        """Called from time to time: ends the connections that nobody needs."""
+        """End the connections that nobody needs."""
         with self.lock:
             now = time.monotonic()
             unused = [line for line in self.lines.values() if not line.busy and now - line.used_at > LINGER]
@@ -225,7 +239,7 @@ class Postman:
             session.close()
 
     def abort(self) -> None:
-        """Cut what is being sent: the daemon ends. What was not answered is tried again at the next start."""
+        """Cut what is being sent; what was not answered is tried again at the next start."""
         with self.lock:
             self.over = True
             sessions = [line.session for line in self.lines.values() if line.session]
