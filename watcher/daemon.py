@@ -9,7 +9,7 @@ from watcher.config.settings import Config
 from watcher.craft import Craft
 from watcher.errors import LoginRefused
 from watcher.handling import Handling
-from watcher.house import House, clear_away, open_house, prepare_process, recover
+from watcher.house import House, open_house, prepare_process, recover
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
 from watcher.inbox.enter import enter_now
@@ -24,8 +24,8 @@ from watcher.outbox.postman import Postman
 from watcher.outbox.scribe import Scribe, Us
 from watcher.outside import open_control, open_pages, open_reload
 from watcher.posting import Posting
+from watcher.rounds import Rounds
 from watcher.rules.sieve import Sieve
-from watcher.service.clock import ClockWatch
 from watcher.service.ending import Ending
 from watcher.service.heart import Heart, Parts
 from watcher.service.life import Life
@@ -37,7 +37,6 @@ __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
-CHORES = 60.0  #: seconds between two rounds of clearing away
 FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
 BACKLOG = 64  #: mails that wait to be taken apart; with more, receiving waits
 
@@ -70,24 +69,11 @@ def run(config: Config) -> None:
         open_pages(house, accounts, heart)
 
         log.info("watching %d folders of %d accounts", len(accounts.pulses()), len(config.accounts))
-        life, clock, chores = Life(accounts.pulses, time.monotonic()), ClockWatch(), 0.0
+        life = Life(accounts.pulses, time.monotonic())
+        rounds = Rounds(house, stages.values(), sending, life, alarm, fallback)
         while not ending.wait(heart.rhythm):
             heart.beat(now := time.monotonic())
-            if house.ledger.waits:
-                continue
-            if jump := clock.jump():
-                log.warning("the clock was set by %+.0f s: what waits goes on waiting as long as before", jump)
-                house.ledger.clock_set(jump)
-                for stage in stages.values():  # their holds are until a time of the clock as it was
-                    stage.resume()
-            alarm.flush_due(time.time())
-            fallback.flush_due(time.time())
-            if now >= chores:
-                clear_away(house)
-                life.look(now)
-                if house.canaries.look(time.time()):
-                    sending.bell.ring()
-                chores = now + CHORES
+            rounds.go(now)
         log.info("stopping: %s", ending.reason)
         manager.stopping(house.config.watcher.stop_timeout + FAREWELL, f"stopping: {ending.reason}")
     if ending.failure:

@@ -37,7 +37,6 @@ from watcher.unpacking import Unpacking
 
 __all__ = [
     "House",
-    "clear_away",
     "keep_memory_private",
     "open_house",
     "open_link",
@@ -162,15 +161,6 @@ def recover(house: House) -> None:
     strays = house.spool.sweep(house.desk.keys())
     if interrupted or strays:
         log.warning("recovered: %d interrupted pieces of work, %d half-fetched mails", interrupted, strays)
-
-
-def clear_away(house: House) -> None:
-    """Remove what is long finished; first from the ledger, so that a crash leaves only rubbish."""
-    now, settings = time.time(), house.config.watcher
-    while keys := house.desk.clear(now - settings.keep_done, now - settings.keep_dead):
-        house.spool.remove(keys)
-        log.info("cleared away %d finished mails", len(keys))
-    house.ledger.keep_reserve()
 
 
 def open_link(account: Account, secret: Secret, way: str) -> Link:
