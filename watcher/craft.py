@@ -23,8 +23,8 @@ class Craft(ABC):
     """
     How one kind of work is done, in lanes (by handler, by account) that are limited and held each for itself.
 
-    What is said here holds where a craft says nothing else: a lane by name, each piece alone, as often at once as
-    there are workers. Used by many threads at once.
+    A craft says in what it differs from this one: a lane for each name, each piece alone, as many at once as there are
+    workers. Many threads use it at once.
     """
 
     kind: Kind  #: of the work

@@ -20,7 +20,7 @@ from watcher.model import Kind
 from watcher.outbox.postman import Postman
 from watcher.outbox.send import Patience
 from watcher.posting import Posting
-from watcher.retry import POLICIES, decide
+from watcher.retry import decide
 from watcher.store.desk import Filter
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
@@ -57,7 +57,7 @@ class Office:
         """One lot; how many pieces it had."""
         works = self.books.ledger.claim_lot(Kind.SEND, self.now, lane, most)
         for work, outcome in self.postman.act(works):
-            decision = decide(outcome, work, POLICIES[Kind.SEND], self.now)
+            decision = decide(outcome, work, self.postman.policy(work), self.now)
             assert self.books.ledger.finish(work, outcome, decision, self.now)
         return len(works)
 
@@ -97,6 +97,13 @@ def office(tmp_path, server):
 
 def ids(server):
     return Counter(mail.data.split(b"\r\n")[1] for mail in server.mails)
+
+
+def test_a_relay_has_one_run_at_a_time(office):
+    office.post("k", "a@b.c", "d@e.f")
+    works = office.books.ledger.claim_lot(Kind.SEND, office.now, "out", 10)
+    assert [office.postman.lane(work) for work in works] == ["out", "out"]
+    assert (office.postman.limit("out"), bool(office.postman.lot("out"))) == (1, True)
 
 
 def test_letters_go_over_one_connection(office, server):

@@ -28,7 +28,7 @@ from watcher.outbox.scribe import store
 from watcher.outbox.send import Session
 from watcher.outbox.talk import Talk
 from watcher.posting import Posting
-from watcher.retry import POLICIES, decide
+from watcher.retry import decide
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
 from watcher.store.lock import hold_state
@@ -199,7 +199,7 @@ def try_once(config: Config, spool: Spool, posting: Posting, database: Database)
     failed = ""
     for work, outcome in postman.act(works):
         now = time.time()
-        decision = decide(outcome, work, POLICIES[Kind.SEND], now)
+        decision = decide(outcome, work, postman.policy(work), now)
         ledger.finish(work, outcome, decision, now)
         if work.key == posting.key:
             say(f"{work.target}: {decision.status}" + (f": {decision.reason}" if decision.reason else ""))
