@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,20 @@ def test_any_change_among_the_handlers_is_noticed(file, looks, name):
     before = looks.number
     path.chmod(0o755)
     assert looks.reach(before + 1)
+
+
+@pytest.mark.usefixtures("reload")
+def test_lines_that_are_added_to_a_log_beside_the_configuration_wake_nobody(file, monkeypatch):
+    heard = []
+    with file.with_name("log").open("a", buffering=1) as log:
+        monkeypatch.setattr("watcher.service.reload._Ear.dispatch", lambda _, event: heard.append(event))
+        log.write("handled\n")
+        edit(file)
+        end = time.monotonic() + 30
+        while not any(event.src_path == str(file) for event in heard):
+            assert time.monotonic() < end
+            threading.Event().wait(0.01)
+    assert "modified" not in {event.event_type for event in heard}
 
 
 @pytest.mark.usefixtures("reload")

@@ -10,7 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
@@ -21,8 +31,21 @@ log = logging.getLogger(__name__)
 QUIET = 0.3  #: seconds without a change after which an editor is taken to be through
 LONGEST = 1.5  #: seconds after which that is waited for no more
 ROUND = 60.0  #: seconds after which we look by ourselves: a network file system tells nothing
-READING = frozenset({"opened", "closed_no_write"})  #: events that change nothing
 GOING = frozenset({"deleted", "moved"})
+
+READING = frozenset({"opened", "closed_no_write"})  #: events that change nothing
+
+#: What tells that one file of a directory is another now, or has got its last byte. Who waits for more of the kernel
+#: is woken by each line that somebody adds to a log beside it.
+REPLACED: list[type[FileSystemEvent]] = [
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+]
 
 
 class Reload:
@@ -113,7 +136,9 @@ class Reload:
         self.observer, self.seen, self.lost = Observer(), there, False
         try:
             for path in there:
-                self.observer.schedule(_Ear(self, path, self.watched[path]), str(path))
+                file = self.watched[path]
+                wanted = REPLACED if file else None  # of handlers their mode matters too
+                self.observer.schedule(_Ear(self, path, file), str(path), event_filter=wanted)
             self.observer.start()
         except OSError as error:  # no inotify instances left, say
             log.warning("changes of files are noticed only after %.0f s or upon SIGHUP: %s", ROUND, error)
