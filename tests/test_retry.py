@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
-from watcher.retry import POISON, POLICIES, RetryPolicy, decide, delays, interrupted_delay
+from watcher.retry import POISON, POLICIES, RetryPolicy, decide, delays, doubled, interrupted_delay
 
 POLICY = RetryPolicy(attempts=5, first=30.0, cap=3600.0, age=48 * 3600.0)
 NOW = 1_000_000.0
@@ -78,3 +78,8 @@ def test_reconnects_spread_below_a_doubling_ceiling(values: list[float]) -> None
 
 def test_interrupted_work_comes_back_soon_and_then_less_soon() -> None:
     assert [interrupted_delay(attempt) for attempt in (1, 2, 3, 20)] == [0.0, 1.0, 3.0, 600.0]
+
+
+def test_a_wait_that_doubles_stays_a_number_however_often_it_does() -> None:
+    assert [doubled(0.5, times, 60.0) for times in (0, 1, 6, 7, 1024, 10**9)] == [0.5, 1.0, 32.0, 60.0, 60.0, 60.0]
+    assert interrupted_delay(10**9) == 600.0

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 
-__all__ = ["POISON", "POLICIES", "RetryPolicy", "decide", "delays", "interrupted_delay"]
+__all__ = ["POISON", "POLICIES", "RetryPolicy", "decide", "delays", "doubled", "interrupted_delay"]
 
 #: Crashes or time-outs of one piece of work after which it is given up.
 POISON = 3
+
+ENOUGH = 64  #: doublings after which any cap is reached; a thousand more, and there is no such number
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ POLICIES: Mapping[Kind, RetryPolicy] = {
 }
 
 
+def doubled(first: float, times: int, cap: float) -> float:
+    """A wait that grows with what went wrong in a row: `first`, doubled so many `times`, `cap` at most."""
+    return min(cap, first * 2.0 ** min(times, ENOUGH))
+
+
 def delays(first: float = 1.0, cap: float = 600.0, rnd: Callable[[], float] = random.random) -> Iterator[float]:
     """Waits before reconnecting, in seconds: full jitter below a doubling ceiling, so that many links spread out."""
     ceiling = first
@@ -41,7 +48,7 @@ def delays(first: float = 1.0, cap: float = 600.0, rnd: Callable[[], float] = ra
 
 def interrupted_delay(attempt: int) -> float:
     """Wait before work that the end of the daemon cut off runs again: short, as it is rarely the work's fault."""
-    return min(600.0, 2.0 ** (attempt - 1) - 1)
+    return doubled(1.0, attempt - 1, 601.0) - 1
 
 
 def decide(
@@ -65,7 +72,7 @@ def decide(
     if now - work.first_at >= policy.age:
         hours = policy.age / 3600
         return Decision(Status.DEAD, reason=f"gave up after {hours:.0f} hours: {outcome.reason}", crashed=crashed)
-    wait = min(policy.cap, policy.first * 2 ** (work.tries - 1)) * (1 + policy.jitter * (2 * rnd() - 1))
+    wait = doubled(policy.first, work.tries - 1, policy.cap) * (1 + policy.jitter * (2 * rnd() - 1))
     if outcome.delay is not None:
         wait = min(policy.age, max(outcome.delay, 0.0))
     return Decision(Status.WAITING, now + wait, outcome.reason, crashed=crashed)

@@ -48,6 +48,17 @@ def test_a_turn_wakes_its_guest() -> None:
     assert woken == ["now"]
 
 
+def test_a_host_may_be_dark_for_weeks() -> None:
+    here, now = door(), 0.0
+    for _ in range(2000):
+        turn = here.knock(now)
+        here.look(turn, now)
+        here.leave(turn, now, reached=False)
+        now = here.closed_until
+    assert here.failures == 2000
+    assert now > 1990 * LONGEST_WAIT
+
+
 def test_a_dark_host_is_tried_by_one_after_growing_waits() -> None:
     here = door()
     turns = [here.knock(0.0) for _ in range(500)]

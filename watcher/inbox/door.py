@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from watcher.retry import doubled
+
 __all__ = ["Door", "Hall", "Turn"]
 
 AT_ONCE = 4  #: logins to one host that answers
@@ -108,7 +110,7 @@ class Door:
         if reached:
             self.at_once, self.failures, self.closed_until = AT_ONCE, 0, 0.0
         elif reached is False:
-            ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0**self.failures)
+            ceiling = doubled(FIRST_WAIT, self.failures, LONGEST_WAIT)
             self.at_once, self.failures = 1, self.failures + 1
             self.closed_until = now + ceiling * (0.5 + self.hall.rnd() / 2)
 

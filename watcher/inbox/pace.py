@@ -1,5 +1,7 @@
 """How soon a folder is looked at again where the server keeps saying that there is news and there is none."""
 
+from watcher.retry import doubled
+
 __all__ = ["Pace"]
 
 QUICK = 5.0  #: seconds; looks further apart than this are no hurry
@@ -23,4 +25,4 @@ class Pace:
         return now + self.wait()
 
     def wait(self) -> float:
-        return 0.0 if self.in_vain <= FREE else min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (self.in_vain - FREE - 1))
+        return 0.0 if self.in_vain <= FREE else doubled(FIRST_WAIT, self.in_vain - FREE - 1, LONGEST_WAIT)

@@ -15,6 +15,7 @@ from watcher.errors import SpoolFull, Superseded
 from watcher.imap.link import Head, Link
 from watcher.inbox.post import Reception
 from watcher.model import Place, identity
+from watcher.retry import doubled
 from watcher.store.spool import Draft
 
 __all__ = ["CHUNK", "chunks", "note_unfetched", "receive"]
@@ -134,7 +135,7 @@ def blank(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) 
     it neither blocks the folder nor vanishes.
     """
     tries = reception.folders.tries(cursor, uid) + 1
-    wait = min(DAY, reception.patience.fetch_again * 2.0 ** (tries - 1))
+    wait = doubled(reception.patience.fetch_again, tries - 1, DAY)
     level = logging.ERROR if tries >= MANY_FETCHES else logging.WARNING
     where = f"{cursor.account}/{cursor.folder}: UID {uid}"
     log.log(level, "%s can't be fetched (%s), %d times now; next try in %.0f s", where, why, tries, wait)

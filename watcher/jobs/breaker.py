@@ -11,6 +11,7 @@ from threading import Lock
 
 from watcher.config.handlers import HandlerSettings
 from watcher.model import Outcome, Verdict
+from watcher.retry import doubled
 
 __all__ = ["FIRST", "LONGEST", "SEVERAL", "SOUND", "Breaker", "Fuse", "after", "pause", "trying", "wait"]
 
@@ -61,7 +62,7 @@ def after(fuse: Fuse, outcome: Outcome, mail: str, now: float) -> Fuse:
 
 def pause(fuse: Fuse, first: float = FIRST) -> float:
     """Seconds until the next trial; `first` after the first failure."""
-    return min(LONGEST, min(first, FIRST) * 2.0 ** min(max(fuse.trials, 1) - 1, 60))
+    return doubled(min(first, FIRST), max(fuse.trials, 1) - 1, LONGEST)
 
 
 class Breaker:

@@ -19,7 +19,7 @@ from watcher.jobs.dispatch import Dispatcher
 from watcher.limits import USUAL
 from watcher.mail.pool import UnpackPool
 from watcher.model import Decision, Envelope, Kind, MailFolder, Message, Outcome, Place, Work
-from watcher.retry import RetryPolicy, decide
+from watcher.retry import RetryPolicy, decide, doubled
 from watcher.store.removal import discard
 from watcher.unpacking import trust_policy
 from watcher.wishes import Correspondence, Request
@@ -138,7 +138,7 @@ def runs(on: Bench, handlers: Path, settings: HandlerSettings, *, attempt: int, 
 
 
 def _run(dispatcher: Dispatcher, work: Work, policy: RetryPolicy, attempt: int) -> Run:
-    waited = sum(min(policy.cap, policy.first * 2**number) for number in range(attempt - 1))
+    waited = sum(doubled(policy.first, number, policy.cap) for number in range(attempt - 1))
     work = replace(work, attempt=attempt, tries=attempt, crashes=attempt - 1, first_at=work.first_at - waited)
     began = time.monotonic()
     outcome = dispatcher.run(work)
