@@ -1,6 +1,5 @@
 """What becomes of work after an attempt: tables of cases, and the spread of waits."""
 
-import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
-from watcher.retry import POISON, POLICIES, RetryPolicy, decide, delays, doubled, interrupted_delay
+from watcher.retry import POISON, POLICIES, RetryPolicy, decide, doubled, interrupted_delay
 
 POLICY = RetryPolicy(attempts=5, first=30.0, cap=3600.0, age=48 * 3600.0)
 NOW = 1_000_000.0
@@ -66,14 +65,6 @@ def test_a_handler_can_ask_for_a_delay_but_not_for_ever(asked: float) -> None:
     due = decide(Outcome(Verdict.LATER, delay=asked), work(), POLICY, NOW).due
     assert due is not None
     assert NOW <= due <= NOW + POLICY.age
-
-
-@given(st.lists(st.floats(0, 1), min_size=12, max_size=12))
-def test_reconnects_spread_below_a_doubling_ceiling(values: list[float]) -> None:
-    chosen = iter(values)
-    waits = list(itertools.islice(delays(1.0, 600.0, lambda: next(chosen)), 12))
-    ceilings = [min(600.0, 2.0**n) for n in range(12)]
-    assert all(0.5 <= wait <= ceiling for wait, ceiling in zip(waits, ceilings, strict=True))
 
 
 def test_interrupted_work_comes_back_soon_and_then_less_soon() -> None:

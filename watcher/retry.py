@@ -1,12 +1,12 @@
 """Pure decisions about time: how long to wait before the next try, and when to give up."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 
-__all__ = ["POISON", "POLICIES", "RetryPolicy", "decide", "delays", "doubled", "interrupted_delay"]
+__all__ = ["POISON", "POLICIES", "RetryPolicy", "decide", "doubled", "interrupted_delay"]
 
 #: Crashes or time-outs of one piece of work after which it is given up.
 POISON = 3
@@ -36,14 +36,6 @@ POLICIES: Mapping[Kind, RetryPolicy] = {
 def doubled(first: float, times: int, cap: float) -> float:
     """A wait that grows with what went wrong in a row: `first`, doubled so many `times`, `cap` at most."""
     return min(cap, first * 2.0 ** min(times, ENOUGH))
-
-
-def delays(first: float = 1.0, cap: float = 600.0, rnd: Callable[[], float] = random.random) -> Iterator[float]:
-    """Waits before reconnecting, in seconds: full jitter below a doubling ceiling, so that many links spread out."""
-    ceiling = first
-    while True:
-        yield max(first / 2, ceiling * rnd())
-        ceiling = min(cap, ceiling * 2)
 
 
 def interrupted_delay(attempt: int) -> float:

@@ -13,22 +13,12 @@ from tests.fakes.imap_server import ImapServer
 from tests.inbox.conftest import QUICK, Room, mail
 from watcher.config.accounts import Account
 from watcher.config.secret import PlainSource, Secret, SecretSource
-from watcher.errors import (
-    FolderRefused,
-    LoginHeld,
-    LoginNeeded,
-    LoginRefused,
-    MailboxLost,
-    SecretUnavailable,
-    ServerUntrusted,
-    WatcherError,
-)
+from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, SecretUnavailable
 from watcher.inbox.access import Access, again
 from watcher.inbox.door import Hall
 from watcher.inbox.enter import inside
 from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import State
-from watcher.inbox.watch import pause
 
 SIX_HOURS = 6 * 3600.0
 
@@ -50,23 +40,6 @@ REFUSALS = [
 @pytest.mark.parametrize(("cause", "hint", "count", "wait"), REFUSALS)
 def test_when_a_refused_secret_is_tried_again(cause: str, hint: float | None, count: int, wait: float) -> None:
     assert again(LoginRefused("no", cause=cause, wait=hint), count, Patience()) == wait
-
-
-PAUSES = [
-    (MailboxLost("cut"), 0, 7.0, 7.0),
-    (MailboxLost("throttled", cause="throttled", wait=92.0), 0, 7.0, 92.0),
-    (MailboxLost("throttled", cause="throttled", wait=92.0), 0, 500.0, 500.0),
-    (FolderRefused("no such", cause="folder"), 1, 0.0, 300.0),
-    (FolderRefused("no such", cause="folder"), 2, 0.0, SIX_HOURS),
-    (ServerUntrusted("expired"), 1, 0.0, 30.0),
-    (ServerUntrusted("expired"), 2, 0.0, 60.0),
-    (ServerUntrusted("expired"), 5, 0.0, 60.0),
-]
-
-
-@pytest.mark.parametrize(("error", "refusals", "backoff", "wait"), PAUSES)
-def test_how_long_the_server_is_left_alone(error: WatcherError, refusals: int, backoff: float, wait: float) -> None:
-    assert pause(error, refusals, backoff, Patience()) == wait
 
 
 # --- Access ---------------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ from tests.system.dovecot import Dovecot
 from tests.system.handler_log import python_handler
 from tests.system.mails import KINDS, mail
 from tests.system.relay import Cut, Relay
-from watcher.retry import delays
+from watcher.errors import MailboxLost
+from watcher.inbox.pace import Tries
+from watcher.inbox.patience import Patience
 
 pytestmark = pytest.mark.system
 
@@ -34,10 +36,11 @@ log = logging.getLogger(__name__)
 
 def tries(seconds, rnd):
     """How often the backoff lets us try within so many seconds, if each try fails at once."""
-    waits, now, count = delays(rnd=rnd.random), 0.0, 0
+    so_far, now, lost = Tries(Patience()), 0.0, MailboxLost("dropped")
     while now <= seconds:
-        count, now = count + 1, now + next(waits)
-    return count
+        so_far = so_far.after(lost, lived=0.1)
+        now += so_far.wait(lost, rnd.random)
+    return so_far.losses
 
 
 def test_the_backoff_allows_few_logins_in_ten_minutes():

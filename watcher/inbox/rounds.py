@@ -11,10 +11,10 @@ from watcher.inbox.anchor import take_over
 from watcher.inbox.idle import wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
-from watcher.inbox.pace import Pace
+from watcher.inbox.pace import Pace, Tries
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
-from watcher.inbox.watch import pause, tell
+from watcher.inbox.watch import tell
 
 __all__ = ["Rounds"]
 
@@ -29,7 +29,7 @@ class Rounds:
         self.told_of: frozenset[str] = frozenset()  #: folders whose news the server announces
         self.progress: dict[str, Progress] = {}
         self.uidnext: dict[str, int | None] = {}  #: as of the last look, before its search
-        self.refusals: dict[str, int] = {}  #: of a folder, in a row
+        self.tries: dict[str, Tries] = {}  #: of folders that were refused
         self.gone: set[str] = set()  #: folders that a pattern stood for, and that are not there any more
         self.parked: dict[str, float] = {}  #: refused folders, and until when (monotonic seconds)
 
@@ -90,14 +90,14 @@ class Rounds:
                 replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)
             )
             self.progress[name] = yield from catch_up(self.link, progress, post)
-            self.refusals.pop(name, None)
+            self.tries.pop(name, None)
         except FolderRefused as error:
             if name not in post.account.folders and name not in self.link.list_folders(name):
                 self.gone.add(name)
                 return
-            self.refusals[name] = self.refusals.get(name, 0) + 1
-            wait = tell([post], State.REFUSED, error, pause(error, self.refusals[name], 0.0, post.reception.patience))
-            self.parked[name] = time.monotonic() + wait
+            tries = self.tries.get(name) or Tries(post.reception.patience)
+            self.tries[name] = tries.after(error)
+            self.parked[name] = time.monotonic() + tell([post], error, self.tries[name].wait(error))
 
     def is_parked(self, post: Post) -> bool:
         return self.parked.get(post.pulse.folder, 0.0) > time.monotonic()

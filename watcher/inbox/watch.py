@@ -8,14 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from watcher.config.providers.causes import Cause
 from watcher.errors import (
     FolderRefused,
     LoginRefused,
     MailboxLost,
     SecretUnavailable,
     ServerUntrusted,
-    Setback,
     Superseded,
     WatcherError,
 )
@@ -24,17 +22,13 @@ from watcher.inbox.enter import log_in, probe
 from watcher.inbox.idle import wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
-from watcher.inbox.pace import Pace
-from watcher.inbox.patience import Patience
+from watcher.inbox.pace import Pace, Tries
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
-from watcher.retry import delays
 
-__all__ = ["pause", "persist", "tell", "watch"]
+__all__ = ["persist", "tell", "watch"]
 
 log = logging.getLogger(__name__)
-
-GHOSTS = 3  #: times in a row that "too many connections" may mean those that we have lost and the server has not
 
 
 def watch(post: Post, stays: Callable[[], bool] = lambda: True, crowded: Callable[[], bool] = lambda: False) -> Guest:
@@ -52,71 +46,49 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest], crowded: Callable
     `crowded`: called each time the server says once more that it has too many connections of this user; whether that is
     the end.
     """
-    patience, access = posts[0].reception.patience, posts[0].reception.access
-    backoff = delays(patience.first_wait, patience.longest_wait)
-    refusals = turned_away = 0  #: in a row
+    tries = Tries(posts[0].reception.patience)
     while True:
         first = posts[0]  # of the steward's, which are others by and by
-        before, mails = first.pulse.connects, sum(post.pulse.mails for post in posts)
+        began, mails = time.monotonic(), sum(post.pulse.mails for post in posts)
         for post in posts:
             post.pulse.state = State.CONNECTING
         try:
             yield from visit()
-        except (MailboxLost, Superseded) as error:
+        except (LoginRefused, SecretUnavailable) as error:
+            yield from locked_out(posts, error)
+        except (MailboxLost, Superseded, FolderRefused, ServerUntrusted) as error:
             if first.pulse.dismissed:
                 return
-            connected = first.pulse.connects > before
-            lived = time.monotonic() - first.pulse.connected_at if connected else 0.0
-            if lived > patience.proven_life or sum(post.pulse.mails for post in posts) > mails:
-                backoff = delays(patience.first_wait, patience.longest_wait)
-            refusals = 0 if connected else refusals
-            too_many = isinstance(error, MailboxLost) and error.cause == Cause.CONNECTIONS
-            turned_away = turned_away + 1 if too_many else 0
-            if turned_away >= GHOSTS and crowded():
+            connected_at = first.pulse.connected_at
+            lived = time.monotonic() - connected_at if connected_at >= began else None
+            tries = tries.after(error, lived, fruitful=sum(post.pulse.mails for post in posts) > mails)
+            if tries.too_many and crowded():
                 return
-            wait = tell(posts, State.WAITING, error, pause(error, 0, next(backoff), patience))
-            yield Wait(time.monotonic() + wait)
-        except (FolderRefused, ServerUntrusted) as error:
-            refusals += 1
-            wait = tell(posts, State.REFUSED, error, pause(error, refusals, 0.0, patience))
-            yield Wait(time.monotonic() + wait)
-        except (LoginRefused, SecretUnavailable) as error:
-            wait = access.wait(first.account, error, time.monotonic())
-            tell(posts, State.REFUSED if wait else State.WAITING, error, wait)
-            yield from locked_out(first, wait)
+            yield Wait(time.monotonic() + tell(posts, error, tries.wait(error)))
         else:
             return
 
 
-def pause(error: WatcherError, refusals: int, backoff: float, patience: Patience) -> float:
-    """Seconds until the next try; `refusals`: in a row, this one included; `backoff`: our own wait for a lost link."""
-    asked = error.wait if isinstance(error, Setback) and error.wait else 0.0
-    match error:
-        case FolderRefused():
-            return max(asked, patience.refused[min(refusals, 2) - 1])
-        case ServerUntrusted():
-            return patience.untrusted[min(refusals, 2) - 1]
-    return max(asked, backoff)
-
-
-def locked_out(post: Post, wait: float) -> Guest:
-    """Until another try is worth it: with the same secret after `wait` seconds, or with another one before."""
-    look = post.reception.patience.look_for_secret
+def locked_out(posts: Sequence[Post], error: LoginRefused | SecretUnavailable) -> Guest:
+    """Until another try is worth it: with the same secret when its time has come, or with another one before."""
+    account, reception = posts[0].account, posts[0].reception
+    look = reception.patience.look_for_secret
+    wait = tell(posts, error, reception.access.wait(account, error, time.monotonic()))
     yield Wait(time.monotonic() + min(wait, look))
-    while not post.reception.access.may_open(post.account, time.monotonic()):
+    while not reception.access.may_open(account, time.monotonic()):
         yield Wait(time.monotonic() + look)
 
 
-def tell(posts: Sequence[Post], state: State, error: WatcherError, wait: float) -> float:
-    """Note a trouble for `status`, and log it once for all folders it concerns."""
+def tell(posts: Sequence[Post], error: WatcherError, wait: float) -> float:
+    """Note a trouble for `status`, and log it once for all folders it concerns. Hands back the `wait` it told of."""
+    passes = not wait or isinstance(error, MailboxLost | Superseded)
     for post in posts:
-        post.pulse.state, post.pulse.trouble, post.pulse.answered = state, str(error), True
-    level = logging.WARNING if state is State.WAITING else logging.ERROR
+        post.pulse.state = State.WAITING if passes else State.REFUSED
+        post.pulse.trouble, post.pulse.answered = str(error), True
     others = f" and {len(posts) - 1} more" if len(posts) > 1 else ""
-    sooner = (
-        " or soon after the secret is changed" if state is State.REFUSED and isinstance(error, LoginRefused) else ""
-    )
-    log.log(level, "%s%s: %s; next try in %.0f s%s", posts[0], others, error, max(0.0, wait), sooner)
+    sooner = " or soon after the secret is changed" if not passes and isinstance(error, LoginRefused) else ""
+    level = logging.WARNING if passes else logging.ERROR
+    log.log(level, "%s%s: %s; next try in %.0f s%s", posts[0], others, error, wait, sooner)
     return wait
 
 
