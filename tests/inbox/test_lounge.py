@@ -175,7 +175,7 @@ def test_closing_closes_the_guests_where_they_wait(failures: list[BaseException]
 
 def test_a_party_that_is_dismissed_is_closed_wherever_its_guests_are(lounge: Lounge) -> None:
     ours, theirs = socket.socketpair()
-    party, others = Party(), Party()
+    party, others = Party(lounge), Party(lounge)
     parked, busy, go_on = threading.Event(), threading.Event(), threading.Event()
     closed: list[str] = []
     gone = threading.Semaphore(0)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from functools import partial
 
 from watcher.config.accounts import Account
 from watcher.inbox.lounge import Lounge, Party
@@ -26,20 +25,18 @@ class Accounts:
 
     def begin(self, account: Account) -> None:
         """Watch an account that is not watched so far."""
-        party, pulses = Party(), list[Pulse]()
+        party, pulses = Party(self.lounge), list[Pulse]()
         with self.lock:
             self.watched[account.name] = party, pulses
         if self.is_paused(account.name):
             pulses += [Pulse(account.name, folder, State.PAUSED, answered=True) for folder in account.folders]
             return
-        welcome(account, self.reception, partial(self.lounge.admit, party=party), pulses)
+        welcome(account, self.reception, party, pulses)
 
     def end(self, name: str) -> None:
         """Let go of an account: its links are cut, and what they fetched but did not store comes again one day."""
         with self.lock:
-            party, pulses = self.watched.pop(name)
-        for pulse in list(pulses):
-            pulse.dismissed = True
+            party, _ = self.watched.pop(name)
         self.lounge.dismiss(party)
         self.reception.access.forget(name)
 

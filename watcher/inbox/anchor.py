@@ -34,8 +34,8 @@ def take_over(link: Link, mailbox: Mailbox, post: Post) -> Generator[Wait, bool,
         return folders.anchor(cursor, first_anchor(link, mailbox, post), time.time())
     if not is_new_epoch(cursor, mailbox):
         return folders.steady(replace(cursor, uidvalidity=mailbox.uidvalidity or cursor.uidvalidity))
-    if cursor.resets >= MANY_RESETS and post.pulse.mistrusted != mailbox.uidvalidity:
-        post.pulse.mistrusted = mailbox.uidvalidity  # the same one after the wait will do
+    if cursor.resets >= MANY_RESETS and post.caution.mistrusted != mailbox.uidvalidity:
+        post.caution.mistrusted = mailbox.uidvalidity  # the same one after the wait will do
         raise FolderRefused(
             f"the server made this folder anew {cursor.resets} times in a row (UIDVALIDITY is now "
             f"{mailbox.uidvalidity}); it is left alone for a while: ask the server's operator"

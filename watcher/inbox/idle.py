@@ -109,7 +109,7 @@ def heard(link: Link, posts: Sequence[Post]) -> None:
 
 def may_hurry(link: Link, post: Post) -> bool:
     """Whether to look for what the server has just told of without waiting for its answer to DONE."""
-    return link.news and link.folder is not None and post.pulse.hurry_at <= time.monotonic()
+    return link.news and link.folder is not None and post.caution.hurry_at <= time.monotonic()
 
 
 def deadline(until: float) -> float:

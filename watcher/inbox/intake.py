@@ -54,7 +54,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
     if proven != cursor:
         folders.advance(proven)
-    pulse.careful = False
+    post.caution.one_by_one = False
     post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
@@ -87,7 +87,7 @@ def look(link: Link, low: int, post: Post) -> list[int]:
         return link.search(low)
     except MailboxLost:
         if hurried:
-            post.pulse.hurry_at = time.monotonic() + post.reception.patience.hurry_again
+            post.caution.hurry_at = time.monotonic() + post.reception.patience.hurry_again
         raise
 
 
@@ -96,7 +96,7 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     What has come in above `top` while a backlog is fetched goes before the rest of it, however much waits to be taken
     apart; unless a handler wants its mail in order. The cursor, and the highest UID that is known now.
     """
-    if not link.news or post.pulse.careful or post.reception.in_order():
+    if not link.news or post.caution.one_by_one or post.reception.in_order():
         return cursor, top
     link.clear_news()
     known = post.reception.folders.looked_at(cursor, top + 1, time.time())  # to fetch a mail twice would be a loss
@@ -109,7 +109,7 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
 def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Generator[Wait, bool, Cursor]:
     """Take these mails in; the cursor behind them."""
     pulse = post.pulse
-    for uids in chunks(wanted, 1) if pulse.careful else chunks(wanted):
+    for uids in chunks(wanted, 1) if post.caution.one_by_one else chunks(wanted):
         taken: Cursor | None = None
         while taken is None:
             yield from may_receive(link, post)
@@ -132,9 +132,9 @@ def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Curs
         tell_held(post, str(error))
         return None
     except MailboxLost as error:
-        if post.pulse.careful:
+        if post.caution.one_by_one:
             note_unfetched(cursor, uids[0], post.reception, str(error), time.time())
-        post.pulse.careful = True
+        post.caution.one_by_one = True
         raise
 
 

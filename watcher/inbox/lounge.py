@@ -49,10 +49,14 @@ Guest = Generator[Wait, bool, None]
 class Party:
     """Guests that go together when they are dismissed: those of one account."""
 
-    __slots__ = ("dismissed",)
+    __slots__ = ("dismissed", "lounge")
 
-    def __init__(self) -> None:
+    def __init__(self, lounge: "Lounge") -> None:
+        self.lounge = lounge
         self.dismissed = False
+
+    def admit(self, guest: Guest) -> None:
+        self.lounge.admit(guest, self)
 
 
 class Seat:
@@ -98,7 +102,7 @@ class Lounge:
             thread.start()
 
     def admit(self, guest: Guest, party: Party | None = None) -> None:
-        seat = Seat(guest, party or Party())
+        seat = Seat(guest, party or Party(self))
         self.seats.add(seat)
         self.due.append(seat)
         self.ring()

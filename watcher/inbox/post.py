@@ -13,7 +13,9 @@ from watcher.errors import Loss
 from watcher.imap.outlines import Outline, Question
 from watcher.inbox.access import Access
 from watcher.inbox.alerts import Alerts
+from watcher.inbox.caution import Caution
 from watcher.inbox.door import Door
+from watcher.inbox.lounge import Party
 from watcher.inbox.patience import Patience
 from watcher.inbox.pulse import Pulse
 from watcher.store.folders import Folders
@@ -65,6 +67,8 @@ class Post:
     account: Account
     pulse: Pulse
     reception: Reception
+    party: Party  #: of the account's guests: once that is dismissed, what becomes of the link is no trouble
+    caution: Caution = field(default_factory=Caution)
 
     def __str__(self) -> str:
         return f"{self.pulse.account}/{self.pulse.folder}"

@@ -1,6 +1,6 @@
 """How a watched folder is: the truth that `status` shows. Written by its watcher only, read by anybody."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 __all__ = ["WATCHED", "Pulse", "State"]
@@ -13,7 +13,7 @@ class State(StrEnum):
     CATCHING_UP = "catching up"
     LIVE = "live"  #: IDLE stands; the server pushes
     POLLING = "polling"  #: no IDLE; asked every so often
-    HELD = "held"  #: connected, but the disk or the backlog is full
+    HELD = "held"  #: connected, and the disk is full
     WAITING = "waiting"  #: for the next try to connect
     REFUSED = "refused"  #: login, folder or certificate: a person must look
     PAUSED = "paused"  #: by a person
@@ -38,9 +38,4 @@ class Pulse:
     left_out: int = 0  #: of these, not fetched, as no rule is for them
     connects: int = 0
     renewal: float = 0.0  #: seconds after which IDLE is renewed, as learnt
-    mistrusted: int = 0  #: UIDVALIDITY that was refused as one change too many
-    describe_at: float = 0.0  #: not before is the server asked to describe mails: that has broken the link
-    hurry_at: float = 0.0  #: not before is a look sent right behind DONE: that has broken the link
-    careful: bool = False  #: the last FETCH broke the link: mails are fetched one by one until all is well
-    dismissed: bool = False  #: nobody wants to know any more: what becomes of its link now is no trouble
-    answered: bool = field(default=False)  #: the first answer or failure is known
+    answered: bool = False  #: the first answer or failure is known

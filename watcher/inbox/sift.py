@@ -26,21 +26,21 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
     Asks only where the answer can spare something, and where asking has not broken the link lately. Raises MailboxLost,
     Superseded, StorageFailed; then all is asked for again.
     """
-    reception, pulse, now = post.reception, post.pulse, time.time()
+    reception, caution, now = post.reception, post.caution, time.time()
     sieve = reception.sieve
     question = sieve.question(cursor.account, cursor.folder) if sieve else None
-    if sieve is None or question is None or pulse.careful or pulse.describe_at > time.monotonic():
+    if sieve is None or question is None or caution.one_by_one or caution.describe_at > time.monotonic():
         return list(uids)
     try:
         outlines = link.outlines(uids, question)
         left = [outline.uid for outline in outlines if is_refused(link, outline, cursor, sieve, now)]
     except MailboxLost:
-        pulse.describe_at = time.monotonic() + reception.patience.describe_again
+        caution.describe_at = time.monotonic() + reception.patience.describe_again
         raise
     if left:
         reception.folders.receive(cursor, [], [Blank(uid, NOTE, None) for uid in left], now)
-        pulse.mails += len(left)
-        pulse.left_out += len(left)
+        post.pulse.mails += len(left)
+        post.pulse.left_out += len(left)
     for uid in left:
         log.debug("%s: UID %d is not fetched: %s", post, uid, NOTE)
     return sorted(set(uids).difference(left))

@@ -4,12 +4,12 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from watcher.config.accounts import Account
 from watcher.imap.link import Link
 from watcher.inbox.enter import log_in
-from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.lounge import Guest, Party, Wait
 from watcher.inbox.plan import share
 from watcher.inbox.post import Post, Reception
 from watcher.inbox.pulse import Pulse, State
@@ -23,25 +23,23 @@ log = logging.getLogger(__name__)
 PATTERN = frozenset("*%")
 
 
-def welcome(account: Account, reception: Reception, admit: Callable[[Guest], None], pulses: list[Pulse]) -> None:
-    """Begin to watch an account. `admit` lets guests into the lounge; `pulses` is what `status` shows."""
+def welcome(account: Account, reception: Reception, party: Party, pulses: list[Pulse]) -> None:
+    """Begin to watch an account, by guests of this party; `pulses` is what `status` shows."""
     if len(account.folders) == 1 and not PATTERN & set(account.folders[0]):
         pulse = Pulse(account.name, account.folders[0])
         pulses.append(pulse)
-        admit(watch(Post(account, pulse, reception)))
+        party.admit(watch(Post(account, pulse, reception, party)))
     else:
-        admit(Steward(account, reception, admit, pulses).guest())
+        party.admit(Steward(account, reception, party, pulses).guest())
 
 
 class Steward:
     """Serves an account with several folders, or with patterns."""
 
-    def __init__(
-        self, account: Account, reception: Reception, admit: Callable[[Guest], None], pulses: list[Pulse]
-    ) -> None:
+    def __init__(self, account: Account, reception: Reception, party: Party, pulses: list[Pulse]) -> None:
         self.account = account
         self.reception = reception
-        self.admit = admit
+        self.party = party
         self.pulses = pulses
         self.lock = threading.Lock()  #: of the next five, which the guests of all its folders share
         self.most = max(1, account.profile.links // reception.sharers(account))  #: connections that are ours to use
@@ -59,7 +57,7 @@ class Steward:
         return persist(self.serving, self.attend, self.crowded)
 
     def enlist(self, name: str) -> Post:
-        post = Post(self.account, Pulse(self.account.name, name), self.reception)
+        post = Post(self.account, Pulse(self.account.name, name), self.reception, self.party)
         self.pulses.append(post.pulse)
         self.posts[name] = post
         return post
@@ -97,7 +95,7 @@ class Steward:
                 return
             self.present = True
             self.serving[:] = [self.enlist(name) for name in self.account.folders if PATTERN & set(name)]
-        self.admit(self.guest())
+        self.party.admit(self.guest())
 
     def find(self, link: Link) -> list[str]:
         """The folders that are there now, in the order of the configuration."""
@@ -129,7 +127,7 @@ class Steward:
                 if name not in self.own and name not in rounds.gone
             }
         for name in promoted:
-            self.admit(self.watcher(self.posts.get(name) or self.enlist(name)))
+            self.party.admit(self.watcher(self.posts.get(name) or self.enlist(name)))
         for name in rounds.gone & self.posts.keys():
             log.info("%s/%s is gone", self.account.name, name)
             self.strike(name)
@@ -165,7 +163,7 @@ class Steward:
             if self.present:
                 return False
         if any(PATTERN & set(name) for name in self.account.folders):
-            self.admit(self.come_back())
+            self.party.admit(self.come_back())
         return True
 
     def crowded(self, name: str = "") -> bool:
@@ -191,7 +189,7 @@ class Steward:
             if not self.present:
                 self.present = True
                 self.serving[:] = [self.posts[other] for other in leaving]
-                self.admit(self.guest())
+                self.party.admit(self.guest())
         log.warning(
             "%s: %s bears fewer connections than %d; these folders share one for some hours: %s",
             self.account.name,

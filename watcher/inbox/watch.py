@@ -57,7 +57,7 @@ def persist(posts: Sequence[Post], visit: Callable[[], Guest], crowded: Callable
         except (LoginRefused, SecretUnavailable) as error:
             yield from locked_out(posts, error)
         except (MailboxLost, Superseded, FolderRefused, ServerUntrusted) as error:
-            if first.pulse.dismissed:
+            if first.party.dismissed:
                 return
             connected_at = first.pulse.connected_at
             lived = time.monotonic() - connected_at if connected_at >= began else None
