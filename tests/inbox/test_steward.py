@@ -7,7 +7,6 @@ import pytest
 
 from tests.fakes.imap_server import Command, ImapServer, Session
 from tests.inbox.conftest import QUICK, Room, mail
-from watcher.inbox.plan import share
 from watcher.inbox.pulse import State
 
 Rooms = Callable[..., Room]
@@ -18,25 +17,6 @@ NAMES = tuple(f"F{number}" for number in range(20))
 def folders(server: ImapServer) -> None:
     for name in NAMES:
         server.folder(name)
-
-
-@pytest.mark.parametrize(
-    ("folders", "links", "notify", "own", "shared"),
-    [
-        (3, 8, False, 3, 0),
-        (7, 8, False, 7, 0),
-        (8, 8, False, 6, 2),
-        (50, 8, False, 6, 44),
-        (5, 2, False, 0, 5),
-        (5, 1, False, 0, 5),
-        (50, 2, True, 0, 50),
-    ],
-)
-def test_links_are_shared_within_the_budget(folders: int, links: int, notify: bool, own: int, shared: int) -> None:
-    names = [str(number) for number in range(folders)]
-    sharing = share(names, links, notify=notify)
-    assert (len(sharing.own), len(sharing.shared)) == (own, shared)
-    assert [*sharing.own, *sharing.shared] == names
 
 
 def test_with_notify_one_link_serves_all_folders(server: ImapServer, room: Rooms) -> None:
