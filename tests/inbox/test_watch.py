@@ -231,6 +231,23 @@ def test_still_here_is_no_reason_to_search(server: ImapServer, room: Rooms) -> N
         assert here.pulse.state is State.LIVE
 
 
+@pytest.mark.parametrize(("mails", "reads"), [(0, 0), (3, 1)])
+def test_a_renewal_without_news_asks_the_ledger_once_or_not_at_all(
+    server: ImapServer, room: Rooms, mails: int, reads: int
+) -> None:
+    for number in range(mails):
+        server.deliver(mail(number))
+    with room("start = 'all'\nrenew = 0.2") as here:
+        here.wait(lambda: len(here.numbers()) == mails)
+        server.wait_for("IDLE", times=2)
+        asked: list[str] = []
+        looks = server.count("UID SEARCH")
+        here.database.reader.set_trace_callback(asked.append)
+        server.wait_for("UID SEARCH", times=looks + 4)
+        here.database.reader.set_trace_callback(None)
+        assert len(asked) <= reads * (server.count("UID SEARCH") - looks + 1)
+
+
 @pytest.mark.parametrize("command", ["UID SEARCH", "UID FETCH", "EXAMINE", "IDLE", "DONE"])
 def test_news_within_any_command_is_not_lost(server: ImapServer, room: Rooms, command: str) -> None:
     """A server need not repeat an EXISTS (RFC 3501 5.2): the mail comes while another command runs."""

@@ -20,7 +20,7 @@ from datetime import date
 from watcher.cursor import Anchor, Cursor, Likeness
 from watcher.imap.link import Mailbox, Summary
 
-__all__ = ["LOOK_BACK", "Mark", "Rematch", "begin", "is_new_epoch", "look_from", "prove", "rematch", "unseen"]
+__all__ = ["LOOK_BACK", "Mark", "Rematch", "begin", "is_new_epoch", "look_from", "prove", "rematch"]
 
 LOOK_BACK = 200  #: UIDs below `low_uid` that every search still covers
 PROOF = 30.0  #: seconds between the two searches that prove a UID absent
@@ -65,11 +65,6 @@ def begin(mailbox: Mailbox, listed: Sequence[int], since: Sequence[int] | None, 
 def look_from(cursor: Cursor) -> int:
     """First UID of the next search."""
     return max(cursor.floor_uid, cursor.low_uid - LOOK_BACK)
-
-
-def unseen(found: Iterable[int], looked_at: set[int], low: int) -> list[int]:
-    """The UIDs to fetch, in order. What a server lists below `low` is its `n:*` habit (RFC 3501 6.4.8)."""
-    return sorted({uid for uid in found if uid >= low} - looked_at)
 
 
 def prove(cursor: Cursor, mark: Mark | None, settled: Iterable[int], now: float) -> tuple[Cursor, Mark]:

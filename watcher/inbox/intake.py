@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from watcher.cursor import Cursor
 from watcher.errors import MailboxLost, SpoolFull
 from watcher.imap.link import Link
-from watcher.inbox.catchup import Mark, look_from, prove, unseen
+from watcher.inbox.catchup import Mark, look_from, prove
 from watcher.inbox.idle import keep_alive, linger
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
@@ -35,29 +35,38 @@ class Progress:
 
 def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool, Progress]:
     """Fetch all that is new. Others get their turn between two FETCHes, so that one backlog delays nobody else."""
-    folders, cursor, pulse = post.reception.folders, progress.cursor, post.pulse
+    cursor, pulse = progress.cursor, post.pulse
     pulse.state = State.CATCHING_UP
     link.clear_news()
-    low = look_from(cursor)
-    found = look(link, low, post)
+    found = look(link, look_from(cursor), post)
     wanted, audit_at = found, progress.audit_at
     if time.monotonic() >= audit_at:
         recent = link.search_since((datetime.now(UTC) - AUDITED).date())
         wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
-    lowest = max(cursor.floor_uid, min([low, *wanted]))
-    todo = unseen(wanted, folders.looked_at(cursor, lowest, time.time()), lowest)
+    todo = unfetched(wanted, cursor.floor_uid, cursor, post)
     top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
     if not post.reception.in_order():  # the newest may have come just now
         todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
     cursor = yield from take(link, cursor, todo, top, post)
-    settled = folders.settled(cursor, lowest).intersection(found)
-    proven, mark = prove(cursor, progress.mark, settled, time.monotonic())
+    proven, mark = prove(cursor, progress.mark, passed_over(found, cursor, post), time.monotonic())
     if proven != cursor:
-        folders.advance(proven)
+        post.reception.folders.advance(proven)
     post.caution.one_by_one = False
     post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+
+
+def unfetched(listed: Sequence[int], low: int, cursor: Cursor, post: Post) -> list[int]:
+    """Those of the listed UIDs from `low` on that are to be fetched now, in order."""
+    uids = {uid for uid in listed if uid >= low}
+    return sorted(uids - post.reception.folders.looked_at(cursor, min(uids), time.time())) if uids else []
+
+
+def passed_over(found: Sequence[int], cursor: Cursor, post: Post) -> set[int]:
+    """The UIDs beyond the cursor that never need a fetch; what was taken in has moved the cursor by itself."""
+    beyond = {uid for uid in found if uid >= cursor.next_uid}
+    return beyond & post.reception.folders.settled(cursor, cursor.next_uid) if beyond else beyond
 
 
 def take(link: Link, cursor: Cursor, todo: Sequence[int], top: int, post: Post) -> Generator[Wait, bool, Cursor]:
@@ -99,8 +108,7 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     if not link.news or post.caution.one_by_one or post.reception.in_order():
         return cursor, top
     link.clear_news()
-    known = post.reception.folders.looked_at(cursor, top + 1, time.time())  # to fetch a mail twice would be a loss
-    fresh = unseen(link.search(top + 1), known, top + 1)
+    fresh = unfetched(link.search(top + 1), top + 1, cursor, post)
     for uids in chunks(fresh, LOT):
         cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post)
     return cursor, max([top, *fresh])
