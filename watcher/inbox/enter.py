@@ -1,31 +1,18 @@
 """Getting a link: each in its turn at the door of the host."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 
 from watcher.config.providers.causes import Cause
-from watcher.errors import (
-    FolderRefused,
-    LoginHeld,
-    LoginNeeded,
-    LoginRefused,
-    Loss,
-    MailboxLost,
-    SecretUnavailable,
-    ServerUntrusted,
-)
+from watcher.errors import LoginHeld, LoginNeeded, LoginRefused, MailboxLost, ServerUntrusted
 from watcher.imap.link import Link
 from watcher.inbox.door import Door, Turn
-from watcher.inbox.intake import Progress
-from watcher.inbox.lounge import Guest, Wait
+from watcher.inbox.lounge import Wait
 from watcher.inbox.post import Post
 
-__all__ = ["enter_now", "inside", "log_in", "probe"]
-
-log = logging.getLogger(__name__)
+__all__ = ["enter", "enter_now", "inside", "log_in"]
 
 AT_THE_DOOR = 5.0  #: seconds that a thread waits for its turn
 #: Troubles of one mailbox, which say nothing of the others at the host: connections are counted by user, too.
@@ -85,28 +72,3 @@ def inside(door: Door, turn: Turn) -> Iterator[None]:
         raise
     finally:
         door.leave(turn, time.monotonic(), reached=reached)
-
-
-def probe(link: Link, progress: Progress, post: Post) -> Guest:
-    """
-    Look at the folder over a fresh link: some servers go on answering an old one without ever showing it new mail.
-
-    Raises MailboxLost if `link` is deaf like that. A fresh link that is not to be had says nothing about this one.
-    """
-    try:
-        fresh = yield from enter(post)
-    except (MailboxLost, LoginRefused, SecretUnavailable, ServerUntrusted) as error:
-        log.info("%s: no second link to compare with: %s", post, error)
-        return
-    try:
-        mailbox = fresh.examine(post.pulse.folder)
-        there = set(fresh.search(progress.cursor.next_uid))
-    except (MailboxLost, FolderRefused) as error:
-        log.info("%s: the second link brought nothing: %s", post, error)
-        return
-    finally:
-        fresh.logout()
-    if mailbox.uidvalidity and 0 < progress.cursor.uidvalidity != mailbox.uidvalidity:
-        raise MailboxLost("the link is deaf: a fresh one shows that the folder was made anew", Loss.SAID)
-    if there and not there & set(link.search(progress.cursor.next_uid)):
-        raise MailboxLost("the link is deaf: a fresh one shows new mail, this one does not", Loss.SAID)

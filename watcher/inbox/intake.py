@@ -57,6 +57,20 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
 
 
+def look(link: Link, low: int, post: Post) -> list[int]:
+    """
+    The UIDs from `low` on. If that is asked for right behind DONE and breaks the link, the server may be one that drops
+    what comes with DONE: it is not asked so again for a while.
+    """
+    hurried = link.leaving
+    try:
+        return link.search(low)
+    except MailboxLost:
+        if hurried:
+            post.caution.hurry_at = time.monotonic() + post.reception.patience.hurry_again
+        raise
+
+
 def unfetched(listed: Sequence[int], low: int, cursor: Cursor, post: Post) -> list[int]:
     """Those of the listed UIDs from `low` on that are to be fetched now, in order."""
     uids = {uid for uid in listed if uid >= low}
@@ -84,20 +98,6 @@ def take(link: Link, cursor: Cursor, todo: Sequence[int], top: int, post: Post) 
             cursor = yield from fetch(link, cursor, uids, post)
             cursor, top = yield from let_pass(link, cursor, top, post)
     return cursor
-
-
-def look(link: Link, low: int, post: Post) -> list[int]:
-    """
-    The UIDs from `low` on. If that is asked for right behind DONE and breaks the link, the server may be one that drops
-    what comes with DONE: it is not asked so again for a while.
-    """
-    hurried = link.leaving
-    try:
-        return link.search(low)
-    except MailboxLost:
-        if hurried:
-            post.caution.hurry_at = time.monotonic() + post.reception.patience.hurry_again
-        raise
 
 
 def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait, bool, tuple[Cursor, int]]:

@@ -27,7 +27,6 @@ from watcher.inbox.door import Turn
 
 __all__ = ["CLOCK_JUMP", "SLACK", "Guest", "Lounge", "Party", "Wait", "together"]
 
-
 LONGEST_SLEEP = 30.0  #: seconds after which the selector looks at the clock, whatever it waits for
 SLACK = 1 / 256  #: part of a wait by which it may become longer, so that others end with it
 ALONE = 0.02  #: seconds for which one thread works off what is due, before another one helps
@@ -97,7 +96,7 @@ class Lounge:
         os.set_blocking(self.rope, False)
         self.selector.register(self.bell, select.EPOLLIN)
         self.threads = [threading.Thread(target=self.serve, name=f"link {n}", daemon=True) for n in range(threads)]
-        self.porter = threading.Thread(target=self.guard_the_door, name="lounge", daemon=True)
+        self.porter = threading.Thread(target=self.mind_the_links, name="lounge", daemon=True)
         for thread in (self.porter, *self.threads):
             thread.start()
 
@@ -191,26 +190,29 @@ class Lounge:
 
     # --- the selector -----------------------------------------------------------------------------------------------
 
-    def guard_the_door(self) -> None:
+    def mind_the_links(self) -> None:
+        """The porter's life."""
         try:
-            self.watch_the_door()
+            offset = time.time() - time.monotonic()
+            while not self.closing:
+                offset = self.look_up(offset)
         except BaseException as error:  # noqa: BLE001 - without the selector all links would be deaf
             self.on_failure(error)
 
-    def watch_the_door(self) -> None:
-        offset = time.time() - time.monotonic()
-        while not self.closing:
-            self.moved_at = time.monotonic()
-            readable = self.selector.poll(self.pause())
-            now, before = time.monotonic(), offset
-            offset = time.time() - now
-            with self.lock:
-                self.wake_readable(readable)
-                self.wake_called()
-                self.wake_due(now, jumped=abs(offset - before) > CLOCK_JUMP)
-            if self.due and not self.invited:
-                self.invited = True
-                self.ready.put(None)
+    def look_up(self, offset: float) -> float:
+        """Wait for whoever is to be called next. `offset` of the wall clock, at the last look; that at this one."""
+        self.moved_at = time.monotonic()
+        readable = self.selector.poll(self.pause())
+        now = time.monotonic()
+        is_now = time.time() - now
+        with self.lock:
+            self.wake_readable(readable)
+            self.wake_called()
+            self.wake_due(now, jumped=abs(is_now - offset) > CLOCK_JUMP)
+        if self.due and not self.invited:
+            self.invited = True
+            self.ready.put(None)
+        return is_now
 
     def pause(self) -> float:
         """Seconds until there is something to do, unless somebody rings."""
@@ -249,7 +251,7 @@ class Lounge:
             del self.parked[seat.descriptor]
             seat.descriptor = -1
         seat.waiting = False
-        seat.number = max(1, seat.number + 1)
+        seat.number += 1
         if readable:
             self.ready.put(seat)
         else:

@@ -36,7 +36,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
     """
     Fetch these mails (CHUNK at most), make them durable, enter them in the ledger together with the cursor.
 
-    Raises MailboxLost, Superseded, StorageFailed; then all is asked for again that was not entered.
+    Raises MailboxLost, Superseded, SpoolFull, StorageFailed; then all is asked for again that was not entered.
     """
     folders, spool = reception.folders, reception.spool
     arrivals: list[Arrival] = []
@@ -55,7 +55,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
-        for arrival in arrivals[:1]:  # only now: what it may do to the daemon is counted soon, by its claim
+        for arrival in arrivals[:1]:  # taken apart from now on; should that kill us, its claim soon counts the attempt
             unless_entered.callback(reception.dropping, arrival.key)
             reception.stored(arrival)
         spool.settle(arrival.key for arrival in arrivals)

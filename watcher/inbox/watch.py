@@ -18,7 +18,8 @@ from watcher.errors import (
     WatcherError,
 )
 from watcher.inbox.anchor import take_over
-from watcher.inbox.enter import log_in, probe
+from watcher.inbox.deaf import probe
+from watcher.inbox.enter import log_in
 from watcher.inbox.idle import wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
@@ -37,6 +38,30 @@ def watch(post: Post, stays: Callable[[], bool] = lambda: True, crowded: Callabl
     `persist`. An error that it raises is a bug or a failing disk.
     """
     return persist([post], lambda: attend(post, stays), crowded)
+
+
+def attend(post: Post, stays: Callable[[], bool]) -> Guest:
+    """One link, from login to loss or until the folder no longer `stays`."""
+    if not stays():
+        return
+    link = yield from log_in([post])
+    try:
+        cursor = yield from take_over(link, link.examine(post.pulse.folder), post)
+        progress = Progress(cursor)
+        probe_at = post.next_probe()
+        pace, told = Pace(), False
+        while stays():
+            mails = post.pulse.mails
+            progress = yield from catch_up(link, progress, post)
+            due = pace.next(time.monotonic(), in_vain=told and post.pulse.mails == mails)
+            if due > time.monotonic():
+                yield Wait(due)
+            told = link.news or (yield from wait_for_news(link, [post]))
+            if time.monotonic() >= probe_at:
+                yield from probe(link, progress, post)
+                probe_at = post.next_probe()
+    finally:
+        link.close()
 
 
 def persist(posts: Sequence[Post], visit: Callable[[], Guest], crowded: Callable[[], bool] = lambda: False) -> Guest:
@@ -90,27 +115,3 @@ def tell(posts: Sequence[Post], error: WatcherError, wait: float) -> float:
     level = logging.WARNING if passes else logging.ERROR
     log.log(level, "%s%s: %s; next try in %.0f s%s", posts[0], others, error, wait, sooner)
     return wait
-
-
-def attend(post: Post, stays: Callable[[], bool]) -> Guest:
-    """One link, from login to loss or until the folder no longer `stays`."""
-    if not stays():
-        return
-    link = yield from log_in([post])
-    try:
-        cursor = yield from take_over(link, link.examine(post.pulse.folder), post)
-        progress = Progress(cursor)
-        probe_at = post.next_probe()
-        pace, told = Pace(), False
-        while stays():
-            mails = post.pulse.mails
-            progress = yield from catch_up(link, progress, post)
-            due = pace.next(time.monotonic(), in_vain=told and post.pulse.mails == mails)
-            if due > time.monotonic():
-                yield Wait(due)
-            told = link.news or (yield from wait_for_news(link, [post]))
-            if time.monotonic() >= probe_at:
-                yield from probe(link, progress, post)
-                probe_at = post.next_probe()
-    finally:
-        link.close()
