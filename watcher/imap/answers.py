@@ -82,11 +82,10 @@ def heads(lines: list[Any], asked: Collection[int], length: int) -> list[Head]:
     for uid, items in messages(lines, asked):
         size, received = items.get(b"RFC822.SIZE"), instant(items.get(b"INTERNALDATE"))
         data = _text(items, 0, length)
-        if not isinstance(size, int) or (data == b"" and size > 0):
-            size, data = (
-                size if isinstance(size, int) else 0,
-                None,
-            )  # RFC 2180 4.1.3: an expunged mail, told as NIL or ""
+        if not isinstance(size, int):
+            size, data = 0, None
+        elif size > 0 and data == b"":
+            data = None  # RFC 2180 4.1.3: an expunged mail may be told as NIL or ""
         found_heads.append(Head(uid, received, size, data))
     return found_heads
 

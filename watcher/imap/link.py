@@ -29,9 +29,8 @@ __all__ = ["Credential", "Endpoint", "Head", "Link", "Mailbox", "Proof", "Summar
 
 _T = TypeVar("_T")
 
-_FLAG = re.compile(
-    r"\\?[!#$&'+\-.0-9:;<=>?@A-Z^_`a-z|~]+", re.ASCII
-)  # RFC 3501 9: flag; an atom, perhaps of the system
+#: RFC 3501 9, flag: an atom, perhaps one of the system.
+_FLAG = re.compile(r"\\?[!#$&'+\-.0-9:;<=>?@A-Z^_`a-z|~]+", re.ASCII)
 
 
 def connect(

@@ -73,12 +73,8 @@ _CODES: Mapping[str, tuple[Cause, ...]] = {
     "PRIVACYREQUIRED": (Cause.SETTINGS,),
     "CONTACTADMIN": (Cause.FORBIDDEN, Cause.IMAP_OFF),
     "WEBALERT": (Cause.CONFIRM, Cause.APP_PASSWORD),
-    "UNAVAILABLE": (
-        Cause.UNAVAILABLE,
-        Cause.CONNECTIONS,
-        Cause.THROTTLED,
-        Cause.CLOSED,
-    ),  # Dovecot's for its limit, too
+    # Dovecot's for its limit of connections, too.
+    "UNAVAILABLE": (Cause.UNAVAILABLE, Cause.CONNECTIONS, Cause.THROTTLED, Cause.CLOSED),
     "LIMIT": (Cause.CONNECTIONS, Cause.THROTTLED, Cause.QUOTA),
     "THROTTLED": (Cause.THROTTLED, Cause.QUOTA),
     "OVERQUOTA": (Cause.QUOTA, Cause.THROTTLED),

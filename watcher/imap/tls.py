@@ -1,5 +1,6 @@
-"""TLS: one verifying context per CA file and certificate of ours; words for what is wrong with another's. No way around
-it. Who was verified is known again for a while.
+"""
+TLS: one verifying context for each CA file and certificate of ours, and words for what is wrong with a server's. There
+is no way around it. Who was verified is known again for a while.
 """
 
 import socket

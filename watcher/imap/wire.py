@@ -51,7 +51,7 @@ def whole(buffer: bytearray) -> int:
 
 
 @lru_cache(maxsize=256)
-def _shared(listed: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], frozenset[str]]:
+def _one_copy(listed: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], frozenset[str]]:
     """One copy of what a server can do, for all its links."""
     return listed, frozenset(word.decode("ascii", "replace").upper() for word in listed)
 
@@ -71,7 +71,7 @@ class Client(IMAPClient):  # type: ignore[misc]  # carries no types
 
         Tens of thousands of these are parked.
         """
-        self._cached_capabilities, capabilities = _shared(self._wire.abilities())
+        self._cached_capabilities, capabilities = _one_copy(self._wire.abilities())
         self._wire.settle()
         return capabilities
 
@@ -138,14 +138,14 @@ class Wire(imaplib.IMAP4):
         while len(self._buffer) < size:
             self.fill()
         self._rest = True
-        return self._cut(size)
+        return self._taken(size)
 
     def readline(self) -> bytes:
         searched = 0
         while not (end := self._buffer.find(b"\n", searched) + 1):
             searched = len(self._buffer)
             self.fill()
-        line = self._cut(end)
+        line = self._taken(end)
         if not self._rest:
             if _LITERAL.search(line) and b" FETCH " not in line[:20].upper():
                 raise self.abort("the server sends a literal where none belongs")  # imaplib trips over it: TypeError
@@ -206,7 +206,7 @@ class Wire(imaplib.IMAP4):
             if len(self._buffer) > PIECE:
                 raise self.abort("the server sends a line without end")
             return None
-        return self._cut(end)
+        return self._taken(end)
 
     def start_tls(self, trust: ssl.SSLContext) -> None:
         """STARTTLS. What was said before TLS is forgotten (RFC 3501 6.2.1); ServerUntrusted if anything is odd."""
@@ -235,7 +235,7 @@ class Wire(imaplib.IMAP4):
 
     def compress(self) -> None:
         """From now on both sides compress: the server has agreed just now (RFC 4978 3)."""
-        self._deflate = Deflate(self._cut(len(self._buffer)))
+        self._deflate = Deflate(self._taken(len(self._buffer)))
 
     def _refuse_leftovers(self) -> None:
         if self._buffer:
@@ -279,7 +279,7 @@ class Wire(imaplib.IMAP4):
             raise self.abort("the server's answer has no end")
         self._buffer += data
 
-    def _cut(self, size: int) -> bytes:
+    def _taken(self, size: int) -> bytes:
         with memoryview(self._buffer) as everything, everything[:size] as first:
             data = bytes(first)
         if size == len(self._buffer):
