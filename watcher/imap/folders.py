@@ -11,7 +11,7 @@ from watcher.imap.refusals import Phase
 from watcher.imap.signals import printable
 from watcher.imap.talk import Talk
 
-__all__ = ["Folders", "Mailbox", "folder_name"]
+__all__ = ["FolderVerbs", "Mailbox", "folder_name"]
 
 #: Folders that hold no mail themselves (RFC 3501 7.2.2, RFC 5258 3).
 _NO_MAIL = {b"\\noselect", b"\\nonexistent"}
@@ -26,7 +26,7 @@ class Mailbox:
     exists: int  #: mails in it
 
 
-class Folders(Talk):
+class FolderVerbs(Talk):
     """See `Talk` for what holds for every verb."""
 
     __slots__ = ()

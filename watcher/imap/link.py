@@ -16,7 +16,7 @@ from watcher.imap import answers
 from watcher.imap.answers import LAST_UID, Head, Summary
 from watcher.imap.dial import Endpoint
 from watcher.imap.faults import FOREIGN, lost
-from watcher.imap.folders import Folders, Mailbox, folder_name
+from watcher.imap.folders import FolderVerbs, Mailbox, folder_name
 from watcher.imap.greeting import greeted
 from watcher.imap.login import introduce, login
 from watcher.imap.outlines import OUTLINE, USUAL, Outline, Question, closely, looked, outlines
@@ -62,7 +62,7 @@ def connect(
     return link
 
 
-class Link(Folders):
+class Link(FolderVerbs):
     """An authenticated connection. See `Talk` for what holds for every verb."""
 
     __slots__ = ()
@@ -84,17 +84,14 @@ class Link(Folders):
         """UIDs that fit these search keys (RFC 3501 6.4.4), sorted. ActionRefused if the server does not take them."""
         if not keys.isascii() or not keys.isprintable():
             raise ActionRefused(f"{printable(keys)!r} can't be searched for: only printable ASCII")
-        with self._asking(ActionRefused):
-            plain = self._ok(*self._wire.uid("SEARCH", keys))
-            _, extended = self._wire.response("ESEARCH")
-            return answers.found(plain, extended, 1, LAST_UID)
+        return self._search(keys, 1, LAST_UID, ActionRefused)
 
     def present(self, uids: Sequence[int]) -> set[int]:
         """Which of `uids` are in the open folder."""
         return set(self._search(f"UID {_uid_set(uids)}", min(uids), max(uids))) & set(uids) if uids else set()
 
-    def _search(self, criteria: str, low: int, high: int) -> list[int]:
-        with self._asking():
+    def _search(self, criteria: str, low: int, high: int, refused: type[ActionRefused] | None = None) -> list[int]:
+        with self._asking(refused):
             plain = self._ok(*self._wire.uid("SEARCH", criteria))
             _, extended = self._wire.response("ESEARCH")
             return answers.found(plain, extended, low, high)

@@ -30,7 +30,7 @@ class Progress:
 
     cursor: Cursor
     mark: Mark | None = None
-    audit_at: float = 0.0  #: monotonic seconds
+    audit_at: float = 0.0  #: when to search the last days again, monotonic seconds
 
 
 def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool, Progress]:
@@ -47,7 +47,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
     if not post.reception.in_order():  # the newest may have come just now
         todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
-    cursor = yield from take(link, cursor, todo, top, post)
+    cursor = yield from work_off(link, cursor, todo, top, post)
     proven, mark = prove(cursor, progress.mark, passed_over(found, cursor, post), time.monotonic())
     if proven != cursor:
         post.reception.folders.advance(proven)
@@ -83,7 +83,7 @@ def passed_over(found: Sequence[int], cursor: Cursor, post: Post) -> set[int]:
     return beyond & post.reception.folders.settled(cursor, cursor.next_uid) if beyond else beyond
 
 
-def take(link: Link, cursor: Cursor, todo: Sequence[int], top: int, post: Post) -> Generator[Wait, bool, Cursor]:
+def work_off(link: Link, cursor: Cursor, todo: Sequence[int], top: int, post: Post) -> Generator[Wait, bool, Cursor]:
     """Fetch these: the first of them at once, the others as fast as they are taken apart."""
     begun = False
     for lot in chunks(todo, LOT):
@@ -120,8 +120,8 @@ def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Gene
     for uids in chunks(wanted, 1) if post.caution.one_by_one else chunks(wanted):
         taken: Cursor | None = None
         while taken is None:
-            yield from may_receive(link, post)
-            taken = take_in(link, cursor, uids, post)
+            yield from wait_for_room(link, post)
+            taken = receive_carefully(link, cursor, uids, post)
         cursor = taken
         if pulse.state is State.HELD:
             log.warning("%s: receiving again", post)
@@ -132,7 +132,7 @@ def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Gene
     return cursor
 
 
-def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor | None:
+def receive_carefully(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor | None:
     """`receive`, None if there is no room; if it breaks the link, see to it that one bad mail can't do so for ever."""
     try:
         return receive(link, cursor, uids, post.reception, time.time())
@@ -146,7 +146,7 @@ def take_in(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Curs
         raise
 
 
-def may_receive(link: Link, post: Post) -> Guest:
+def wait_for_room(link: Link, post: Post) -> Guest:
     """Wait while the disk is full; the link stays up."""
     pulse, reception = post.pulse, post.reception
     if pulse.state is State.HELD:
