@@ -232,6 +232,7 @@ def test_refused(server, link, answer):
     server.on("IDLE", answer)
     with pytest.raises(IdleRefused, match="IDLE is refused"):
         link.start_idle()
+    assert not link.can_idle
     link.noop()
     link.start_idle()  # the link is as good as before
 

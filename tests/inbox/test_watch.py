@@ -581,6 +581,19 @@ def test_without_idle_the_folder_is_polled(server: ImapServer, room: Rooms) -> N
         assert server.count("IDLE") == 0
 
 
+def test_a_server_that_lists_idle_and_refuses_it_is_polled(
+    server: ImapServer, room: Rooms, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.on("IDLE", b"{tag} NO not for you\r\n", times=None)
+    with room("poll = 0.2") as here:
+        for number in (1, 2, 3):
+            here.wait(lambda: here.pulse.state is State.POLLING)
+            server.deliver(mail(number))
+            here.wait_numbers(*range(1, number + 1))
+        assert here.pulse.connects == server.count("IDLE") == 1
+    assert caplog.text.count("asking every") == 1
+
+
 def test_several_folders_and_a_mail_moved_between_them(server: ImapServer, room: Rooms) -> None:
     server.folder("Work")
     with room(folders=("INBOX", "Work")) as here:

@@ -105,7 +105,7 @@ class Talk:
     def start_idle(self) -> None:
         """Enters IDLE. What the server says before or with its consent is heard: look at `news` before parking.
 
-        Raises IdleRefused if the server does not want to; the link is as good as before.
+        Raises IdleRefused if the server does not want to; the link is as good as before, without IDLE.
         """
         with self._asking():
             self._idles += 1
@@ -123,6 +123,7 @@ class Talk:
         told = self._wire.tidings.reply
         if told is not None and told.status != "OK" and self._meaning(told).passes:
             return self._wire.error("throttled, or the like")
+        self.capabilities -= {"IDLE"}  # or who goes on without it would ask again and again
         return IdleRefused(f"{self._wire.host}: IDLE is refused ({told})")
 
     def hear(self) -> bool:

@@ -12,7 +12,7 @@ from watcher.inbox.lounge import CLOCK_JUMP, Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 
-__all__ = ["keep_alive", "linger", "wait_for_news"]
+__all__ = ["keep_alive", "linger", "show", "wait_for_news"]
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,7 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bo
             log.warning("%s: %s; asking every %.0f s instead", posts[0], error, account.poll)
         else:
             return (yield from live(link, posts))
-    for post in posts:
-        post.pulse.state = State.POLLING
+    show(posts, State.POLLING)
     yield Wait(time.monotonic() + account.poll)
     link.noop()
     return link.news
@@ -40,14 +39,21 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bo
 def live(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
     """One IDLE until it is time to renew it; whether the server had something to say."""
     interval = posts[0].renewal()
+    show(posts, State.LIVE)
     for post in posts:
-        if post.pulse.state is not State.REFUSED:
-            post.pulse.state, post.pulse.renewal = State.LIVE, interval
+        post.pulse.renewal = interval
     renewal = time.monotonic() + interval * random.uniform(EARLIEST, LATEST)
     asked = yield from idle(link, posts, renewal, learning=True)
     if asked and not link.news:  # the server ends IDLE by itself; some do so every time
         yield Wait(asked + posts[0].reception.patience.idle_ended)
     return asked > 0.0
+
+
+def show(posts: Sequence[Post], state: State) -> None:
+    """How these folders are watched from now on; but one that is refused is not, whatever its link does."""
+    for post in posts:
+        if post.pulse.state is not State.REFUSED:
+            post.pulse.state = state
 
 
 def linger(link: Link, post: Post, seconds: float) -> Guest:

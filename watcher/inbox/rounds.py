@@ -8,7 +8,7 @@ from dataclasses import replace
 from watcher.errors import FolderRefused, IdleRefused
 from watcher.imap.link import Link
 from watcher.inbox.anchor import take_over
-from watcher.inbox.idle import wait_for_news
+from watcher.inbox.idle import show, wait_for_news
 from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.pace import Pace, Tries
@@ -67,9 +67,7 @@ class Rounds:
         """Until the server announces something, or it is time for the next round; whether it did."""
         if self.told_of:
             return (yield from wait_for_news(self.link, posts))
-        for post in posts:
-            if post.pulse.state is not State.REFUSED:
-                post.pulse.state = State.POLLING
+        show(posts, State.POLLING)
         yield Wait(min(until, time.monotonic() + posts[0].account.poll))
         return False
 
