@@ -2,12 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from tests.fakes.imap_server import Command, ImapServer, Session
 from tests.inbox.conftest import QUICK, Room, mail
+from watcher.inbox.lounge import Party
 from watcher.inbox.pulse import State
+from watcher.inbox.rounds import Rounds
+from watcher.inbox.steward import Steward
 
 Rooms = Callable[..., Room]
 NOTIFY = "IMAP4rev1 AUTH=PLAIN IDLE UIDPLUS MOVE UNSELECT NOTIFY"
@@ -239,6 +243,18 @@ def test_links_that_were_given_up_are_won_back(
         here.wait(lambda: all(pulse.renewal for pulse in here.pulses), "a link of its own")
         server.deliver(mail(1), "F2")
         here.wait_numbers(1)
+
+
+def test_a_link_that_is_given_up_between_two_looks_is_the_stewards_to_replace(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    with room() as here:
+        account = dataclasses.replace(here.account, folders=NAMES[:2])
+        steward = Steward(account, here.accounts.reception, Party(here.lounge), [])
+        steward.assign(list(NAMES[:2]), Rounds(SimpleNamespace()), notify=False)
+        assert steward.serving == []
+        assert steward.crowded("F1")
+        assert not steward.may_go()
+        assert [post.pulse.folder for post in steward.serving] == ["F1"]
 
 
 def test_links_of_a_pattern_that_lived_are_made_anew_soon(server: ImapServer, room: Rooms) -> None:
