@@ -55,7 +55,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
-        for arrival in arrivals[:1]:  # taken apart from now on; should that kill us, its claim soon counts the attempt
+        for arrival in arrivals[:1]:  # not sooner: should taking it apart kill us, only its claim counts that
             unless_entered.callback(reception.dropping, arrival.key)
             reception.stored(arrival)
         spool.settle(arrival.key for arrival in arrivals)

@@ -55,6 +55,7 @@ class Steward:
         return persist(self.serving, self.attend, self.crowded)
 
     def post(self, name: str) -> Post:
+        """Of a folder, or of a pattern; `status` shows it from the first time on."""
         if name not in self.posts:
             self.posts[name] = Post(self.account, Pulse(self.account.name, name), self.reception, self.party)
             self.pulses.append(self.posts[name].pulse)
