@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from watcher.config.accounts import Account
 from watcher.config.providers.causes import REMEDIES, Cause, Remedy
@@ -41,7 +41,7 @@ def again(error: LoginRefused, count: int, patience: Patience) -> float:
     A token is replaced at once, and only a second refusal counts. A password is tried once more, since some servers
     are wrong now and then (QQ, Yandex, Yahoo), and then hardly ever.
     """
-    if REMEDIES.get(_cause(error)) is Remedy.REFRESH:
+    if REMEDIES.get(cause_of(error)) is Remedy.REFRESH:
         count -= 1
     if count == 0:
         return 0.0
@@ -52,13 +52,13 @@ class Access:
     """`dial` makes a link: of an account, by a secret, by the mechanism it was let in with before or ""."""
 
     def __init__(self, dial: Callable[[Account, Secret, str], Link], patience: Patience | None = None) -> None:
-        self._dial = dial
-        self._patience = patience or Patience()
-        self._lock = threading.Lock()
-        self._refusals: dict[str, Refusal] = {}  # by account
-        self._ways: dict[str, str] = {}  # by account
-        self._lives: Counter[str] = Counter()  # by account: how often it was forgotten
-        self._links: weakref.WeakKeyDictionary[Link, str] = weakref.WeakKeyDictionary()  # whose each is
+        self.dial = dial
+        self.patience = patience or Patience()
+        self.lock = threading.Lock()
+        self.refusals: dict[str, Refusal] = {}  #: by account
+        self.ways: dict[str, str] = {}  #: by account
+        self.lives: Counter[str] = Counter()  #: by account: how often it was forgotten
+        self.links: weakref.WeakKeyDictionary[Link, str] = weakref.WeakKeyDictionary()  #: whose each is
 
     def open(self, account: Account) -> Link:
         """
@@ -66,60 +66,60 @@ class Access:
 
         Raises MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused; LoginHeld without having asked the server.
         """
-        life = self._lives[account.name]
-        secret, began = self._secret(account), time.monotonic()
-        self._take_turn(account.name, secret, began)
+        life = self.lives[account.name]
+        secret, began = self.secret_of(account), time.monotonic()
+        self.reserve(account.name, secret, began)
         try:
-            link = self._dial(account, secret, self._ways.get(account.name, ""))
+            link = self.dial(account, secret, self.ways.get(account.name, ""))
         except LoginRefused as error:
-            if self._lives[account.name] != life:
+            if self.lives[account.name] != life:
                 raise MailboxLost(f"{account.name} was let go while we logged in") from error
-            if self._note(account.name, secret, error, began) == 1 and _cause(error) is Cause.TOKEN:
+            if self.note(account.name, secret, error, began) == 1 and cause_of(error) is Cause.TOKEN:
                 account.secret.reject(secret)
             raise
-        with self._lock:
-            if self._lives[account.name] == life:
-                self._refusals.pop(account.name, None)
-                self._ways[account.name] = link.mechanism
-                self._links[link] = account.name
+        with self.lock:
+            if self.lives[account.name] == life:
+                self.refusals.pop(account.name, None)
+                self.ways[account.name] = link.mechanism
+                self.links[link] = account.name
                 return link
         link.close()
         raise MailboxLost(f"{account.name} was let go while we logged in")
 
     def abort(self) -> None:
         """Cut all links, so that nobody who is busy with one holds up the end."""
-        with self._lock:
-            links = list(self._links)
+        with self.lock:
+            links = list(self.links)
         for link in links:
             link.abort()
 
     def forget(self, name: str) -> None:
         """The account is gone or another one now: cut its links, and hold nothing against it any more."""
-        with self._lock:
-            self._lives[name] += 1
-            links = [link for link, of in self._links.items() if of == name]
-            self._refusals.pop(name, None)
-            self._ways.pop(name, None)
+        with self.lock:
+            self.lives[name] += 1
+            links = [link for link, of in self.links.items() if of == name]
+            self.refusals.pop(name, None)
+            self.ways.pop(name, None)
         for link in links:
             link.abort()
 
     def wait(self, account: Account, error: LoginRefused | SecretUnavailable, now: float) -> float:
         """Seconds after `error`, in which `open` has ended, until another try is worth a look."""
-        known = self._refusals.get(account.name)
+        known = self.refusals.get(account.name)
         if known is None or isinstance(error, LoginNeeded | SecretUnavailable):  # the server was not asked
-            return self._patience.look_for_secret
+            return self.patience.look_for_secret
         return max(0.0, known.due - now)
 
     def may_open(self, account: Account, now: float) -> bool:
         """Whether a try is worth it: there is a secret, and not the refused one, or that one's time has come."""
         try:
-            secret = self._secret(account)
+            secret = self.secret_of(account)
         except (SecretUnavailable, LoginNeeded, ServerUntrusted):
             return False
-        known = self._refusals.get(account.name)
+        known = self.refusals.get(account.name)
         return known is None or known.due <= now or known.secret != secret
 
-    def _secret(self, account: Account) -> Secret:
+    def secret_of(self, account: Account) -> Secret:
         """Raises SecretUnavailable, LoginNeeded, ServerUntrusted; none of them tells anything of the mail server."""
         try:
             return account.secret.fetch()
@@ -128,26 +128,27 @@ class Access:
         except LoginRefused as error:  # by who gives out tokens
             raise SecretUnavailable(str(error)) from error
 
-    def _take_turn(self, name: str, secret: Secret, now: float) -> None:
-        with self._lock:
-            known = self._refusals.get(name)
+    def reserve(self, name: str, secret: Secret, now: float) -> None:
+        """The next try of a secret that was refused; the others wait for what comes of it. Raises LoginHeld."""
+        with self.lock:
+            known = self.refusals.get(name)
             if known is None or known.secret != secret:
                 return
             if now < known.due:
                 raise LoginHeld(str(known.error), known.error.code, cause=known.error.cause, wait=known.due - now)
-            self._refusals[name] = Refusal(secret, known.error, known.count, known.at, now + TRIAL)
+            self.refusals[name] = replace(known, due=now + TRIAL)
 
-    def _note(self, name: str, secret: Secret, error: LoginRefused, began: float) -> int:
+    def note(self, name: str, secret: Secret, error: LoginRefused, began: float) -> int:
         """Which refusal in a row this is. Logins that ran side by side are refused once, as it were."""
-        with self._lock:
-            known, now = self._refusals.get(name), time.monotonic()
+        with self.lock:
+            known, now = self.refusals.get(name), time.monotonic()
             same = known is not None and known.secret == secret
             if known and same and known.at > began:
                 return known.count
-            count = known.count + 1 if known and (same or _cause(error) is Cause.TOKEN) else 1
-            self._refusals[name] = Refusal(secret, error, count, now, now + again(error, count, self._patience))
+            count = known.count + 1 if known and (same or cause_of(error) is Cause.TOKEN) else 1
+            self.refusals[name] = Refusal(secret, error, count, now, now + again(error, count, self.patience))
             return count
 
 
-def _cause(error: LoginRefused) -> Cause:
+def cause_of(error: LoginRefused) -> Cause:
     return Cause(error.cause) if error.cause else Cause.CREDENTIALS
