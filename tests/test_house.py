@@ -119,3 +119,11 @@ def test_every_module_says_what_it_offers_and_what_it_is() -> None:
         if path.name != "__main__.py" and not ast.get_docstring(ast.parse(path.read_text("utf-8")))
     ]
     assert not silent
+
+
+def test_one_module_alone_decides_how_text_of_strangers_is_shown() -> None:
+    deciding = {"isprintable", "unicode_escape"}
+    found = [
+        str(path.relative_to(PACKAGE)) for path in MODULES if any(word in path.read_text("utf-8") for word in deciding)
+    ]
+    assert found == ["printing.py"]

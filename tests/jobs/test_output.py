@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.jobs.output import KEPT, Capture, one_line, printable
+from watcher.jobs.output import KEPT, Capture
 
 
 def captured(*pieces):
@@ -31,11 +31,3 @@ def test_it_does_not_matter_in_which_pieces_it_comes(pieces):
 def test_what_could_deceive_is_shown_as_written():
     shown = captured(b"\x1b[2J\x00\r\xff\tok\xe2\x80\xae\xc2\x85\n").text()
     assert shown == "\\x1b[2J\\x00\\r\\xff\tok\\u202e\\x85\n"
-
-
-@given(st.text())
-def test_text_for_a_log_is_one_line_of_bounded_printable_text(text):
-    line = one_line(text)
-    assert len(line) <= 200
-    assert len(line.splitlines()) <= 1
-    assert "\x1b" not in printable(text)

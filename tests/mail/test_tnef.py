@@ -12,7 +12,7 @@ from watcher.mail.defects import Defects
 from watcher.mail.raw import Raw
 from watcher.mail.rtf import decompressed_rtf
 from watcher.mail.tnef import enclosed_files
-from watcher.mail.words import printable
+from watcher.mail.words import cleaned
 
 DAMAGED = "a winmail.dat is damaged: what could be read was taken out of it"
 MESSAGE_OBJECT = bytes.fromhex("0703020000000000C000000000000046")
@@ -243,7 +243,7 @@ def test_no_change_of_bytes_raises(changes, stop):
     for at, value in changes:
         data[at] = value
     files, _ = opened(bytes(data[:stop]))
-    assert all(found.name is None or found.name == printable(found.name) for found in files)
+    assert all(found.name is None or found.name == cleaned(found.name) for found in files)
 
 
 def test_rtf_in_other_forms():

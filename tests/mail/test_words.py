@@ -2,7 +2,7 @@
 
 import pytest
 
-from watcher.mail.words import legible, printable, unfolded, words_decoded
+from watcher.mail.words import cleaned, legible, unfolded, words_decoded
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_nothing_unprintable(value, text):
     assert words_decoded(value) == text
 
 
-def test_printable_keeps_what_joins_letters():
-    assert printable("می‌خواهم 👩‍💻") == "می‌خواهم 👩‍💻"
+def test_cleaning_keeps_what_joins_letters():
+    assert cleaned("می‌خواهم 👩‍💻") == "می‌خواهم 👩‍💻"
 
 
 def test_body_text_keeps_its_lines():

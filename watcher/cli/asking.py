@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import typer
 
 from watcher.errors import WatcherError
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["Person", "chosen_folders"]
 

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from watcher.cli.wording import age, counted, name_of, troubles
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["screen"]
 

@@ -17,7 +17,7 @@ from watcher.cli.terminal import AsJson, say, show_json
 from watcher.cli.wording import lines_of
 from watcher.config.settings import Config
 from watcher.errors import WatcherError
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["status"]
 

@@ -13,7 +13,7 @@ import typer
 
 from watcher.cli import exits
 from watcher.errors import WatcherError
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["AsJson", "complain", "hush", "progress", "say", "show_json", "writing"]
 

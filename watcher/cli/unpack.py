@@ -16,9 +16,9 @@ import typer
 from watcher.cli import exits
 from watcher.cli.terminal import complain, progress
 from watcher.errors import Unreadable
-from watcher.imap.signals import printable
 from watcher.mail.pool import UnpackPool
 from watcher.model import Envelope, MailFolder
+from watcher.printing import printable
 from watcher.store.removal import discard
 
 __all__ = ["unpack"]

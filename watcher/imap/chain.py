@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["Certificate", "Transport", "shown", "transport"]
 

@@ -6,7 +6,8 @@ import ssl
 from watcher.config.providers.profile import Profile
 from watcher.errors import Loss, MailboxLost
 from watcher.imap.refusals import Phase, meaning, worded
-from watcher.imap.signals import Reply, last_words, printable
+from watcher.imap.signals import Reply, last_words
+from watcher.printing import printable
 
 __all__ = ["FOREIGN", "Ended", "lost"]
 

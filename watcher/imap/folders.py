@@ -8,8 +8,8 @@ from imapclient.imap_utf7 import encode
 from watcher.errors import ActionRefused, FolderRefused, IdleRefused
 from watcher.imap.login import quoted
 from watcher.imap.refusals import Phase
-from watcher.imap.signals import printable
 from watcher.imap.talk import Talk
+from watcher.printing import printable, prints
 
 __all__ = ["FolderVerbs", "Mailbox", "folder_name"]
 
@@ -119,6 +119,6 @@ class FolderVerbs(Talk):
 
 def folder_name(folder: str, refusal: type[ActionRefused | FolderRefused]) -> str:
     """`folder` as it goes over the wire: modified UTF-7 (RFC 3501 5.1.3), quoted."""
-    if not folder or set(folder) & {"\r", "\n", "\0"} or not folder.isprintable():
+    if not folder or not prints(folder):
         raise refusal(f"{printable(folder)!r} is no name for a folder")
     return quoted(encode(folder).decode("ascii"))

@@ -22,8 +22,8 @@ from watcher.imap.login import introduce, login
 from watcher.imap.outlines import OUTLINE, USUAL, Outline, Question, closely, looked, outlines
 from watcher.imap.refusals import Phase
 from watcher.imap.sasl import Credential, Proof
-from watcher.imap.signals import printable
 from watcher.imap.wire import Client
+from watcher.printing import printable, prints
 
 __all__ = ["Credential", "Endpoint", "Head", "Link", "Mailbox", "Proof", "Summary", "connect"]
 
@@ -82,7 +82,7 @@ class Link(FolderVerbs):
 
     def search_for(self, keys: str) -> list[int]:
         """UIDs that fit these search keys (RFC 3501 6.4.4), sorted. ActionRefused if the server does not take them."""
-        if not keys.isascii() or not keys.isprintable():
+        if not (keys.isascii() and prints(keys)):
             raise ActionRefused(f"{printable(keys)!r} can't be searched for: only printable ASCII")
         return self._search(keys, 1, LAST_UID, ActionRefused)
 

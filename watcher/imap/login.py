@@ -10,8 +10,9 @@ from watcher.errors import LoginRefused, Loss, MailboxLost, ServerUntrusted
 from watcher.imap.faults import lost
 from watcher.imap.refusals import Phase, meaning, worded
 from watcher.imap.sasl import Credential, Exchange, Proof, exchange, mechanisms
-from watcher.imap.signals import Reply, printable
+from watcher.imap.signals import Reply
 from watcher.imap.wire import Client, Wire
+from watcher.printing import printable
 from watcher.version import __version__
 
 __all__ = ["introduce", "login", "quoted"]

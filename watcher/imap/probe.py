@@ -17,9 +17,10 @@ from watcher.imap.link import Link
 from watcher.imap.login import introduce, login
 from watcher.imap.names import addresses
 from watcher.imap.refusals import Phase
-from watcher.imap.signals import printable, reply
+from watcher.imap.signals import reply
 from watcher.imap.tls import context, secure
 from watcher.imap.wire import Client, Wire
+from watcher.printing import printable
 
 __all__ = ["Probe", "Trial"]
 

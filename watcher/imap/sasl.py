@@ -16,7 +16,7 @@ import scramp
 from watcher.config.providers.profile import Login, Profile
 from watcher.config.secret import Secret
 from watcher.errors import ServerUntrusted
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["MECHANISMS", "Credential", "Exchange", "Proof", "exchange", "mechanisms"]
 

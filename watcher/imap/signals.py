@@ -1,9 +1,11 @@
-"""Reply lines of the server taken apart, and its words made safe to show. Pure."""
+"""Reply lines of the server taken apart. Pure."""
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["Reply", "last_words", "printable", "reply"]
+from watcher.printing import printable
+
+__all__ = ["Reply", "last_words", "reply"]
 
 _REPLY = re.compile(
     rb"\S+ +(?P<status>OK|NO|BAD|BYE|PREAUTH)\b *(?:\[(?P<code>[^\]\s]+)[^\]]*\])?(?P<text>.*)",
@@ -35,13 +37,3 @@ def reply(line: bytes) -> Reply | None:
 def last_words(line: bytes) -> Reply:
     """The same of a tagged line or a BYE. One that is no IMAP counts as a BYE: nothing good can follow it."""
     return reply(line) or Reply("BYE", "", f"unexpected words: {printable(line.strip())}")
-
-
-def printable(text: bytes | str, limit: int = 200) -> str:
-    """Words of a stranger made safe for one line of a log or terminal: escapes for all that does not print, cut off."""
-    if isinstance(text, bytes):
-        text = text[: 4 * limit].decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text[:limit]
-    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:limit])
-    return safe[:limit]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from watcher.errors import ServerUntrusted
 from watcher.imap.identity import Identity, present
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["context", "remember", "secure"]
 

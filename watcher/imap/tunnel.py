@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from watcher.config.proxies import Proxy
 from watcher.errors import MailboxLost
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["tunnel"]
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from watcher.jobs.output import one_line
 from watcher.jobs.sending import ActionsRefused, request
 from watcher.model import Action, Verb
+from watcher.printing import one_line
 from watcher.wishes import Request, Sending
 
 __all__ = ["MOST", "SIZE_LIMIT", "ActionsRefused", "Wishes", "parse", "read"]
@@ -80,7 +80,7 @@ def _fields(line: bytes) -> dict[str, object]:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise ActionsRefused(f"not JSON: {one_line(line.decode(errors='backslashreplace'), 80)}") from error
+        raise ActionsRefused(f"not JSON: {one_line(line, 80)}") from error
     if not isinstance(fields, dict):
         raise ActionsRefused("not a JSON object")
     return fields

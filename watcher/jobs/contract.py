@@ -12,9 +12,9 @@ from signal import Signals
 
 from watcher.config.handlers import HandlerSettings
 from watcher.config.programs import PATH
-from watcher.jobs.output import one_line
 from watcher.jobs.program import Program
 from watcher.model import MailFolder, Verdict, Work, identity
+from watcher.printing import one_line
 
 __all__ = [
     "CONTRACT",

@@ -17,7 +17,6 @@ from watcher.jobs.breaker import Breaker
 from watcher.jobs.contract import INTERRUPTED, Ending, Run
 from watcher.jobs.gate import Gate
 from watcher.jobs.host import Hosts
-from watcher.jobs.output import one_line
 from watcher.jobs.ownership import objection, trail
 from watcher.jobs.pins import Pins
 from watcher.jobs.premises import Estate, seal
@@ -29,6 +28,7 @@ from watcher.jobs.tidier import Tidier
 from watcher.jobs.versions import Versions
 from watcher.jobs.webhook import run_webhook
 from watcher.model import MailFolder, Outcome, Verdict, Work
+from watcher.printing import one_line
 from watcher.wishes import Correspondence, Request
 
 __all__ = ["Dispatcher"]

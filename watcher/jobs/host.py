@@ -19,11 +19,11 @@ from time import monotonic
 from watcher.config.handlers import HandlerSettings
 from watcher.jobs.contract import TAG, Ending, Run, environment, exited, standing
 from watcher.jobs.isolation import cell_for_python
-from watcher.jobs.output import one_line
 from watcher.jobs.process import Child, Command, End, Pipe, cut_off, follow, output_pipe
 from watcher.jobs.program import CannotStart, Program
 from watcher.jobs.strays import Strays
 from watcher.model import Verdict
+from watcher.printing import one_line
 
 __all__ = ["IDLE", "RUNS", "Hosts"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from watcher.errors import WatcherError
-from watcher.jobs.output import one_line
+from watcher.printing import one_line
 from watcher.wishes import Request, Sending
 
 __all__ = ["ActionsRefused", "request"]

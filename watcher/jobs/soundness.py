@@ -8,8 +8,8 @@ from pathlib import Path
 from watcher.config.handlers import HandlerSettings
 from watcher.config.programs import PATH
 from watcher.jobs.errand import run_errand
-from watcher.jobs.output import one_line
 from watcher.jobs.program import CannotStart, HandlerKind, kind_of
+from watcher.printing import one_line
 
 __all__ = ["check"]
 

@@ -11,10 +11,11 @@ from watcher.errors import SecretUnavailable, ServerUntrusted
 from watcher.jobs.actions import ActionsRefused
 from watcher.jobs.contract import INTERRUPTED, Ending, Run, key
 from watcher.jobs.exchange import ANSWER_LIMIT, Answer, CallFailed, Cut, post
-from watcher.jobs.output import Capture, one_line
+from watcher.jobs.output import Capture
 from watcher.jobs.parcel import FactsSpoilt, Parcel, pack, signature
 from watcher.jobs.program import CannotStart
 from watcher.model import Verdict
+from watcher.printing import one_line
 from watcher.version import __version__
 
 __all__ = ["judge", "run_webhook"]

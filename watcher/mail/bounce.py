@@ -10,7 +10,7 @@ from watcher.mail.addresses import lenient_addresses
 from watcher.mail.header import Header
 from watcher.mail.reading import beginning, parameter, value
 from watcher.mail.tree import Part
-from watcher.mail.words import printable
+from watcher.mail.words import cleaned
 
 __all__ = ["STATUS_TYPES", "bounce_of"]
 
@@ -101,7 +101,7 @@ def _reported(leaf: Part) -> Iterator[Bounced]:
 def _typed(text: str) -> str:
     """The value behind its type: "rfc822; a@b"."""
     kind, mark, rest = text.partition(";")
-    return printable(rest if mark and re.fullmatch(r"\s*[\w-]{1,40}\s*", kind) else text).strip()
+    return cleaned(rest if mark and re.fullmatch(r"\s*[\w-]{1,40}\s*", kind) else text).strip()
 
 
 def _looks_like_one(header: Header, leaves: Sequence[Part]) -> bool:
@@ -134,7 +134,7 @@ def _guessed(header: Header, leaves: Sequence[Part]) -> Iterator[Bounced]:
     named = [address.address for address in lenient_addresses(header.first("x-failed-recipients") or b"", None)]
     found = dict.fromkeys(named or (match[1] for match in _NAMED.finditer(text)))
     for address in islice((address for address in found if address not in own or named), _MOST):
-        yield Bounced(printable(address), "delayed" if delayed else "failed", code, None)
+        yield Bounced(cleaned(address), "delayed" if delayed else "failed", code, None)
 
 
 def _returned(header: Header, leaves: Sequence[Part]) -> str | None:
@@ -143,9 +143,9 @@ def _returned(header: Header, leaves: Sequence[Part]) -> str | None:
         if leaf.content.type in _RETURNED:
             head = re.split(r"\n\r?\n", beginning(leaf, _LOOKED_AT).lstrip(), maxsplit=1)[0]
             if found := _MESSAGE_ID.search(head):
-                return printable(found[1])
+                return cleaned(found[1])
     if found := _MESSAGE_ID.search(_text(leaves)):
-        return printable(found[1])
+        return cleaned(found[1])
     for name in (
         "x-original-message-id",
         "original-message-id",

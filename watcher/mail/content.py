@@ -9,7 +9,7 @@ from watcher.mail.charset import text_of
 from watcher.mail.defects import Defects
 from watcher.mail.header import Header
 from watcher.mail.transfer import encoding_of
-from watcher.mail.words import printable, words_decoded
+from watcher.mail.words import cleaned, words_decoded
 
 __all__ = ["Content", "described"]
 
@@ -160,4 +160,4 @@ def _extended(parameters: Mapping[str, bytes], key: str) -> _Extended | None:
 def _text(extended: _Extended) -> str:
     if not extended.encoded:
         return words_decoded(extended.octets).strip()
-    return printable(text_of(extended.octets, extended.charset)).strip()
+    return cleaned(text_of(extended.octets, extended.charset)).strip()

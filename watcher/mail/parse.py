@@ -19,7 +19,7 @@ from watcher.limits import Limits
 from watcher.mail.addresses import lenient_addresses
 from watcher.mail.defects import Defects
 from watcher.mail.header import Header
-from watcher.mail.words import printable, words_decoded
+from watcher.mail.words import cleaned, words_decoded
 from watcher.model import Address
 
 __all__ = ["Letterhead", "letterhead"]
@@ -55,7 +55,7 @@ def letterhead(header: Header, charset: str | None, limits: Limits, defects: Def
             defects.add(f"more than {limits.people} addresses in one header field: the later ones were left out")
         return kept[: limits.people]
 
-    texts = tuple((printable(field.name), words_decoded(field.value, charset)) for field in header.fields)
+    texts = tuple((cleaned(field.name), words_decoded(field.value, charset)) for field in header.fields)
     first: dict[str, str] = {}
     for name, text in texts:
         first.setdefault(name.lower(), text)
@@ -80,7 +80,7 @@ def _people(fields: list[bytes], charset: str | None) -> Iterator[Address]:
         found = get_addresses(fields[0].decode("ascii"), defects=doubts, decode_names=True)
         if not doubts:
             named = ((name if name != address else "", address) for name, address in found if address)
-            return (Address(printable(name), printable(address)) for name, address in named)
+            return (Address(cleaned(name), cleaned(address)) for name, address in named)
     return (person for field in fields for person in lenient_addresses(field, charset))
 
 

@@ -16,7 +16,7 @@ from watcher.mail.defects import Defects
 from watcher.mail.mapi import STRING, UNICODE, Damaged, Property, Reader, properties
 from watcher.mail.raw import Raw
 from watcher.mail.rtf import decompressed_rtf
-from watcher.mail.words import printable
+from watcher.mail.words import cleaned
 
 __all__ = ["TNEF_TYPES", "Enclosed", "enclosed_files"]
 
@@ -181,7 +181,7 @@ def _attributes(reader: Reader) -> Iterator[_Attribute]:
 
 def _line(raw: Raw, found: Property, charset: str) -> str:
     start, stop = found.span
-    return printable(_decoded(raw[start : min(stop, start + _LONGEST_NAME)], found.kind, charset)).strip()
+    return cleaned(_decoded(raw[start : min(stop, start + _LONGEST_NAME)], found.kind, charset)).strip()
 
 
 def _decoded(octets: bytes, kind: int, charset: str) -> str:

@@ -5,8 +5,9 @@ import re
 
 from watcher.mail.charset import codec_of, text_of
 from watcher.mail.transfer import base64_bytes
+from watcher.printing import prints
 
-__all__ = ["legible", "printable", "unfolded", "words_decoded"]
+__all__ = ["cleaned", "legible", "unfolded", "words_decoded"]
 
 #: RFC 2047 2. Mailers also write raw octets, blanks and question marks into the words, and make them longer than 75.
 _WORD = re.compile(rb"=\?([^?\s]{1,60})\?([BbQq])\?([^?]*|[^\r\n]{0,1000}?)\?=", re.DOTALL)
@@ -21,9 +22,9 @@ _NOT_PRINTABLE = _GONE | _BLANKS
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def printable(text: str) -> str:
+def cleaned(text: str) -> str:
     """`text` on one line, without control characters, marks that turn the direction of writing, or half characters."""
-    if text.isprintable():
+    if prints(text):
         return text
     return _SURROGATE.sub("\ufffd", text.translate(_NOT_PRINTABLE))
 
@@ -44,7 +45,7 @@ def words_decoded(value: bytes, charset: str | None = None) -> str:
     by a guess. Characters split between words are joined, as senders split them although RFC 2047 5 forbids it.
     """
     if b"=?" not in value:
-        return printable(_octets(value, charset))
+        return cleaned(_octets(value, charset))
     texts = []
     run = _Run()
     last = 0
@@ -60,7 +61,7 @@ def words_decoded(value: bytes, charset: str | None = None) -> str:
         run.add(match[3])
         last = match.end()
     texts += (run.text(), _octets(value[last:], charset))
-    return printable("".join(texts))
+    return cleaned("".join(texts))
 
 
 class _Run:

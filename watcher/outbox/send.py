@@ -14,7 +14,6 @@ from watcher.errors import ServerUntrusted, WatcherError
 from watcher.imap.dial import Endpoint, dial
 from watcher.imap.identity import Identity
 from watcher.imap.sasl import Credential, Proof, mechanisms
-from watcher.imap.signals import printable
 from watcher.imap.tls import context, secure
 from watcher.model import Verdict
 from watcher.outbox.login import decoded, login_by
@@ -22,6 +21,7 @@ from watcher.outbox.parcel import Parcel, is_ascii, stuffed
 from watcher.outbox.signals import Reply, Signal, Step, Trouble, meaning
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut, Wire, is_loopback, literal
+from watcher.printing import printable
 
 __all__ = ["USUAL", "Patience", "Refused", "Session"]
 

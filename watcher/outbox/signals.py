@@ -15,8 +15,8 @@ from importlib import resources
 
 from watcher.config.providers import Cause, Profile, hint
 from watcher.config.units import parse_duration
-from watcher.imap.signals import printable
 from watcher.model import Verdict
+from watcher.printing import printable
 
 __all__ = ["Reply", "Signal", "Step", "Trouble", "meaning", "reply"]
 

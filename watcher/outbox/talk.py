@@ -4,7 +4,7 @@ import re
 
 from watcher.config.masking import mask
 from watcher.config.secret import Secret
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["Talk"]
 

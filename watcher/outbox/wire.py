@@ -12,9 +12,9 @@ import time
 
 from watcher.config.masking import mask
 from watcher.errors import WatcherError
-from watcher.imap.signals import printable
 from watcher.outbox.signals import Reply, reply
 from watcher.outbox.talk import Talk
+from watcher.printing import printable
 
 __all__ = ["Cut", "Wire", "is_loopback", "literal"]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from watcher.config.rules import Condition, Rule
 from watcher.model import Action
+from watcher.printing import one_line
 from watcher.rules.match import Answer, Check, checks, judge
 from watcher.rules.sight import Sight
 
@@ -92,14 +93,10 @@ def _shown(key: str, values: Sequence[str]) -> str:
         return f"{values[0]} bytes"
     if key == "age":
         return _age(float(values[0]))
-    texts = [_short(value) if key in PLAIN else f'"{_short(value)}"' for value in values[:MOST]]
+    found = [one_line(value[: 10 * LONGEST], LONGEST) for value in values[:MOST]]
+    texts = found if key in PLAIN else [f'"{text}"' for text in found]
     more = [f"{len(values) - MOST} more"] if len(values) > MOST else []
     return ", ".join(texts + more)
-
-
-def _short(value: str) -> str:
-    line = " ".join(value[: 10 * LONGEST].split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 def _age(seconds: float) -> str:

@@ -15,8 +15,8 @@ from watcher.config.standing import Standing
 from watcher.errors import ConfigError
 from watcher.inbox.accounts import Accounts
 from watcher.jobs.errand import run_errand
-from watcher.jobs.output import one_line
 from watcher.jobs.program import CannotStart
+from watcher.printing import one_line
 from watcher.service.logs import set_level
 
 __all__ = ["Adoption", "Changes", "changes"]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from inspect import signature
 from typing import Any, TypeVar
 
+from watcher.printing import prints
 from watcher.service.control import Refused
 from watcher.store.desk import Desk, Filter
 
@@ -88,5 +89,5 @@ def storable(value: object) -> bool:
         case int():
             return 1 <= value <= LARGEST
         case str():
-            return value.isprintable()
+            return prints(value)
     return True

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from watcher.config.masking import mask
-from watcher.imap.signals import printable
+from watcher.printing import printable
 from watcher.service.systemd import JournalHandler, writes_to_journal
 
 __all__ = ["fields_of", "set_level", "start_log"]

@@ -105,7 +105,7 @@ def test_connections_that_browsers_open_in_advance_do_no_harm(server, browser):
 
 def test_it_is_denied(server, browser):
     server.deny = "access_denied"
-    with pytest.raises(LoginRefused, match=r"^127\.0\.0\.1: access_denied: no, \?\[31mthanks$"):
+    with pytest.raises(LoginRefused, match=r"^127\.0\.0\.1: access_denied: no, \\x1b\[31mthanks$"):
         consent_in_browser(server.client(), "me", browser)
     assert "Nothing was granted. You can close this window." in browser.pages[0][1]
     assert server.forms["code"] == []

@@ -5,7 +5,7 @@ from rich.text import Text
 
 from watcher.cli.demo.server import PASSWORD, USER, DemoServer
 from watcher.cli.demo.stage import Report, Stage
-from watcher.jobs.output import one_line, printable
+from watcher.printing import lines, one_line
 
 __all__ = ["Screen"]
 
@@ -70,7 +70,7 @@ class Screen:
         self._console.print(Text(f"The demo failed: {reason}.", style="bold red"))
         self._console.print("The daemon's log:" if log else "The daemon has logged nothing.")
         for line in log.splitlines():
-            self._console.print(Text("    " + printable(line)))
+            self._console.print(Text("    " + lines(line)))
 
     def _field(self, name: str, value: str) -> None:
         line = Text(f"  {name:<10}", style="dim")

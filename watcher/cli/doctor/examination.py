@@ -16,7 +16,7 @@ from watcher.config.providers.catalogue import GENERIC
 from watcher.config.secret import Secret
 from watcher.errors import ActionRefused, FolderRefused, IdleRefused, MailboxLost, ServerUntrusted, WatcherError
 from watcher.imap.probe import Probe, Trial
-from watcher.imap.signals import printable
+from watcher.printing import printable
 from watcher.renewal import FIRST
 from watcher.store.glance import learnt_interval
 

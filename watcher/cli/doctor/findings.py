@@ -16,7 +16,7 @@ from watcher.config.secret import (
     PlainSource,
 )
 from watcher.imap.chain import Certificate, Transport
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = [
     "Diagnosis",

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.text import Text
 
 from watcher.cli.doctor.findings import Diagnosis, Finding, Mark
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["Page"]
 

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from watcher.cli.doctor.findings import Finding, Mark
 from watcher.cli.doctor.spf import Names, Senders, senders
 from watcher.config.smtp import DkimSettings, Relay
-from watcher.imap.signals import printable
 from watcher.mail.signing import belongs
+from watcher.printing import printable
 
 __all__ = ["LISTS", "of_address", "of_dkim", "of_dmarc", "of_exchangers", "of_spf", "sender_records"]
 

@@ -15,7 +15,7 @@ from watcher.cli.init.writing import next_commands, write
 from watcher.config import find
 from watcher.config.providers import Found, Profile
 from watcher.errors import WatcherError
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["init"]
 

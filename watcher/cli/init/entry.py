@@ -17,7 +17,7 @@ from watcher.config.providers import Found, Profile
 from watcher.config.secret import PlainSource, Secret
 from watcher.errors import ConfigError, LoginRefused, MailboxLost, WatcherError
 from watcher.imap.probe import Probe, Trial
-from watcher.imap.signals import printable
+from watcher.printing import printable
 
 __all__ = ["Place", "drafted", "enter", "known_accounts", "refuse_twin", "with_server"]
 

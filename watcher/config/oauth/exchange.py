@@ -1,7 +1,6 @@
 """One question to an authorization server, and what its answer means. The one place that speaks HTTPS."""
 
 import json
-import re
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,9 +15,10 @@ from watcher.config.oauth.client import OAuthClient
 from watcher.config.oauth.grant import Tokens, tokens_from
 from watcher.config.secret import Secret
 from watcher.errors import LoginRefused, SecretUnavailable, ServerUntrusted
+from watcher.printing import one_line
 from watcher.version import __version__
 
-__all__ = ["AnswerLost", "Form", "ask", "fetch_tokens", "refresh_tokens", "refused", "shown"]
+__all__ = ["AnswerLost", "Form", "ask", "fetch_tokens", "refresh_tokens", "refused"]
 
 #: What is sent; secrets are known as such until they leave.
 Form: TypeAlias = Mapping[str, str | Secret]
@@ -59,7 +59,7 @@ def ask(client: OAuthClient, uri: str, form: Form) -> Any:
         return answer
     code = str(answer.get("error", "")) if isinstance(answer, dict) else ""
     if not code or code in PASSING or status >= 500 or status == 429:
-        raise SecretUnavailable(f"{host} is out of order: HTTP {status} {shown(code)}".rstrip())
+        raise SecretUnavailable(f"{host} is out of order: HTTP {status} {one_line(code)}".rstrip())
     raise refused(client, host, code, str(answer.get("error_description", "")), fields.values())
 
 
@@ -90,14 +90,8 @@ def refused(client: OAuthClient, host: str, code: str, told: str, sent: Any = ()
     for value in sent:
         if isinstance(value, Secret):
             told = told.replace(value.reveal(), "***")
-    parts = (f"{host}: {shown(code)}", shown(told), client.hint(code))
+    parts = (f"{host}: {one_line(code)}", one_line(told, 300), client.hint(code))
     return LoginRefused(": ".join(part for part in parts if part), code)
-
-
-def shown(text: str) -> str:
-    """Foreign text as it may stand in a log or on a terminal: one line of at most 300 printable characters."""
-    line = " ".join(text[:1000].split())
-    return re.sub(r"[^\x20-\x7e]", "?", line)[:300]
 
 
 def _post(uri: str, host: str, fields: Form, ca_file: Path | None) -> tuple[int, bytes]:
@@ -109,11 +103,11 @@ def _post(uri: str, host: str, fields: Form, ca_file: Path | None) -> tuple[int,
             return answer.status, answer.read(LARGEST)
     except URLError as error:  # before the question was sent
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            why = shown(error.reason.verify_message)
+            why = one_line(error.reason.verify_message)
             raise ServerUntrusted(f"the certificate of {host} can't be trusted: {why}; is a ca_file needed?") from error
-        raise SecretUnavailable(f"{host} can't be reached: {shown(str(error.reason))}") from error
+        raise SecretUnavailable(f"{host} can't be reached: {one_line(str(error.reason))}") from error
     except (OSError, HTTPException) as error:
-        raise AnswerLost(f"{host} gave no answer: {shown(str(error)) or type(error).__name__}") from error
+        raise AnswerLost(f"{host} gave no answer: {one_line(str(error)) or type(error).__name__}") from error
 
 
 def _opener(ca_file: Path | None) -> OpenerDirector:
