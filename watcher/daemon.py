@@ -25,7 +25,7 @@ from watcher.outbox.scribe import Scribe, Us
 from watcher.outside import open_control, open_pages, open_reload
 from watcher.posting import Posting
 from watcher.rounds import Rounds
-from watcher.rules.sieve import Sieve
+from watcher.rules.prefilter import Prefilter
 from watcher.service.ending import Ending
 from watcher.service.heart import Heart, Parts
 from watcher.service.life import Life
@@ -161,7 +161,7 @@ def open_inbox(house: House, unpack: Stage) -> Accounts:
         dropping=house.unpacking.forget,
         arriving=lambda: unpack.claim_along([""]),
         arrived=unpack.rouse,
-        sieve=Sieve(house.canaries.rules),
+        prefilter=Prefilter(house.canaries.rules),
         in_order=in_order,
         sharers=house.standing.sharers,
     )

@@ -11,8 +11,8 @@ __all__ = [
     "MailKind",
     "Nature",
     "Protection",
-    "Report",
-    "Standing",
+    "ReportKind",
+    "SenderVerdict",
     "Trust",
 ]
 
@@ -30,7 +30,7 @@ class MailKind(StrEnum):
     NORMAL = "normal"
 
 
-class Report(StrEnum):
+class ReportKind(StrEnum):
     """What a report is about."""
 
     DMARC = "dmarc"  #: aggregate (RFC 7489 7.2)
@@ -70,7 +70,7 @@ class Nature:
     """What a mail is, in facts. Several may hold at once: a signed mail over a list."""
 
     bounce: Bounce | None = None
-    report: Report | None = None
+    report: ReportKind | None = None
     auto_reply: bool = False  #: an answer that no person wrote
     automatic: bool = False  #: sent by a machine, or not to be answered by one (RFC 3834 2)
     calendar: str | None = None  #: method of the invitation in capitals (RFC 5546), "" if it names none
@@ -98,7 +98,7 @@ class Nature:
 PLAIN = Nature()
 
 
-class Standing(StrEnum):
+class SenderVerdict(StrEnum):
     """Whether the address in From may be believed."""
 
     VERIFIED = "verified"  #: the domain of From sent or signed this mail
@@ -110,7 +110,7 @@ class Standing(StrEnum):
 class Trust:
     """How far the sender can be believed. Anything but `verified` is to be treated as forged."""
 
-    verdict: Standing
+    verdict: SenderVerdict
     domain: str | None  #: of the From address, in lower case; what `verified` is about
     spf: str | None  #: result (RFC 8601 2.7), "unaligned" if it passed for another domain, null if not looked at
     dkim: str | None  #: same
@@ -120,4 +120,4 @@ class Trust:
 
 
 #: Of a mail of which nobody has looked at the sender.
-NOT_JUDGED = Trust(Standing.UNVERIFIED, None, None, None, None, None, "nobody has looked at the sender")
+NOT_JUDGED = Trust(SenderVerdict.UNVERIFIED, None, None, None, None, None, "nobody has looked at the sender")

@@ -15,7 +15,7 @@ from tests.fakes.connect_proxy import ConnectProxy
 from tests.fakes.deflate import compressing
 from tests.fakes.imap_server import ImapServer, authority
 from watcher.cli.doctor.findings import Finding, Mark, of_clock, of_features, of_transport, verdict
-from watcher.cli.doctor.letter import ahead
+from watcher.cli.doctor.testmail import ahead
 from watcher.config.providers import profile_for
 from watcher.imap.chain import Certificate, Transport
 

@@ -12,7 +12,7 @@ from tests.imap.conftest import ME, endpoint
 from watcher.errors import Loss, MailboxLost
 from watcher.imap.dial import ONE_OF_SEVERAL
 from watcher.imap.link import connect
-from watcher.imap.names import Address, addresses, alternating
+from watcher.imap.names import AddressInfo, addresses, alternating
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
 
@@ -103,5 +103,5 @@ FAMILIES = [
 
 @pytest.mark.parametrize(("families", "order"), FAMILIES)
 def test_families_take_turns(families, order):
-    found = [Address(family, 1, 6, "", (n,)) for n, family in enumerate(families)]
+    found = [AddressInfo(family, 1, 6, "", (n,)) for n, family in enumerate(families)]
     assert [one.address[0] for one in alternating(found)] == order

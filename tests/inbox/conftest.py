@@ -20,7 +20,7 @@ from watcher.inbox.lounge import Lounge
 from watcher.inbox.patience import Patience
 from watcher.inbox.post import Reception
 from watcher.inbox.pulse import Pulse
-from watcher.rules.sieve import Sieve
+from watcher.rules.prefilter import Prefilter
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
@@ -90,7 +90,7 @@ class Room:
             arriving=self.arriving,
             arrived=lambda: None,
             patience=self.patience,
-            sieve=Sieve(lambda: settings.rules),
+            prefilter=Prefilter(lambda: settings.rules),
             in_order=lambda: self.in_order,
             sharers=lambda _: self.sharers,
         )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.findings import Bounce, Bounced, Nature, Protection, Report, Standing, Trust
+from watcher.findings import Bounce, Bounced, Nature, Protection, ReportKind, SenderVerdict, Trust
 from watcher.mail.facts import CONTRACT, from_json, to_json
 from watcher.model import Address, Attachment, Message
 
@@ -49,7 +49,7 @@ MESSAGES = st.builds(
             st.lists(st.builds(Bounced, WORDS, MAYBE, MAYBE, MAYBE), max_size=2).map(tuple),
             st.booleans(),
         ),
-        report=st.none() | st.sampled_from(Report),
+        report=st.none() | st.sampled_from(ReportKind),
         auto_reply=st.booleans(),
         automatic=st.booleans(),
         calendar=MAYBE,
@@ -57,7 +57,7 @@ MESSAGES = st.builds(
         list_id=MAYBE,
         signed=st.none() | st.sampled_from(Protection),
     ),
-    trust=st.builds(Trust, st.sampled_from(Standing), MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, WORDS),
+    trust=st.builds(Trust, st.sampled_from(SenderVerdict), MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, WORDS),
 )
 
 

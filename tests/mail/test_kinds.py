@@ -3,7 +3,7 @@
 import pytest
 
 from tests.mail.mails import lines, multipart, part
-from watcher.findings import Bounced, MailKind, Nature, Protection, Report
+from watcher.findings import Bounced, MailKind, Nature, Protection, ReportKind
 from watcher.limits import USUAL
 from watcher.mail.defects import Defects
 from watcher.mail.kinds import nature
@@ -70,7 +70,7 @@ def test_several_recipients_each_with_its_own_fate():
 def test_delivered_is_no_bounce():
     well = ("Final-Recipient: rfc822; bob@them.example", "Action: relayed", "Status: 2.0.0")
     found = nature_of(report("delivery-status", part("x", PLAIN), status(well)))
-    assert (found.kind, found.bounce, found.report) == (MailKind.REPORT, None, Report.DELIVERY)
+    assert (found.kind, found.bounce, found.report) == (MailKind.REPORT, None, ReportKind.DELIVERY)
 
 
 def test_the_status_may_stand_in_any_multipart_and_the_header_come_alone():
@@ -291,7 +291,7 @@ def test_an_attached_calendar_that_asks_nothing_is_a_file():
                 part("Feedback-Type: abuse", "Content-Type: message/feedback-report"),
                 RETURNED,
             ),
-            Report.FEEDBACK,
+            ReportKind.FEEDBACK,
         ),
         (
             multipart(
@@ -301,10 +301,10 @@ def test_an_attached_calendar_that_asks_nothing_is_a_file():
                     "Content-Disposition: attachment; filename=google.com!us.example!1700000000!1700086399.xml.gz",
                 )
             ),
-            Report.DMARC,
+            ReportKind.DMARC,
         ),
-        (lines("Subject: Report Domain: us.example Submitter: mx.example Report-ID: <1>", "", ""), Report.DMARC),
-        (report("tlsrpt", part("x", PLAIN), part("{}", "Content-Type: application/tlsrpt+json")), Report.TLS),
+        (lines("Subject: Report Domain: us.example Submitter: mx.example Report-ID: <1>", "", ""), ReportKind.DMARC),
+        (report("tlsrpt", part("x", PLAIN), part("{}", "Content-Type: application/tlsrpt+json")), ReportKind.TLS),
     ],
     ids=["feedback", "dmarc-file", "dmarc-subject", "tls"],
 )

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watcher.mail.names import Names
+from watcher.mail.names import FileNames
 
 
 def name(sent: str | None, kind: str = "application/pdf") -> str:
-    return Names(120).take(sent, kind, 3)
+    return FileNames(120).take(sent, kind, 3)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_long_names_keep_their_extension():
 
 
 def test_equal_names_are_numbered_whatever_their_case():
-    names = Names(120)
+    names = FileNames(120)
     taken = [names.take(sent, "a/b", 1) for sent in ("A.txt", "a.TXT", "a.txt", "a-2.txt", "STRASSE", "straße")]
     assert taken == ["A.txt", "a-2.TXT", "a-3.txt", "a-2-2.txt", "STRASSE", "straße-2"]
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=()), max_size=200), max_size=20))
 def test_every_name_is_safe_and_its_own(sent):
-    names = Names(120)
+    names = FileNames(120)
     taken = [names.take(each, "text/plain", number) for number, each in enumerate(sent, start=1)]
     assert len({each.casefold() for each in taken}) == len(taken)
     for each in taken:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.mail.mails import folder_of, lines, multipart, part, taken_apart
 from watcher.errors import Unreadable
-from watcher.findings import MailKind, Standing
+from watcher.findings import MailKind, SenderVerdict
 from watcher.limits import Limits
 from watcher.mail.facts import from_json
 from watcher.mail.trust import TrustPolicy
@@ -382,7 +382,7 @@ def test_what_kind_of_mail_and_whose_word_it_is(tmp_path):
     folder.path.mkdir()
     folder.raw.write_bytes(stamped)
     believed = unpack(folder, Envelope(), policy=TrustPolicy(authserv=("mx.example.com",)))
-    assert (believed.nature.kind, believed.trust.verdict) == (MailKind.AUTO_REPLY, Standing.VERIFIED)
+    assert (believed.nature.kind, believed.trust.verdict) == (MailKind.AUTO_REPLY, SenderVerdict.VERIFIED)
     assert believed.reply == "I am away."
     assert from_json(folder.facts.read_text("utf-8")) == believed
-    assert unpack(folder, Envelope()).trust.verdict is Standing.UNVERIFIED
+    assert unpack(folder, Envelope()).trust.verdict is SenderVerdict.UNVERIFIED

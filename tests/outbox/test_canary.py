@@ -12,7 +12,7 @@ from watcher.mail.unpack import unpack
 from watcher.model import Action, Decision, Envelope, Kind, Outcome, Status, Verb, Verdict
 from watcher.outbox.canary import LATE, Canaries
 from watcher.outbox.compose import LOOP
-from watcher.rules.sieve import Sieve
+from watcher.rules.prefilter import Prefilter
 from watcher.store.database import Database
 from watcher.store.ledger import Ledger
 from watcher.store.outgoing import Outgoing
@@ -173,8 +173,8 @@ def test_none_is_missed_for_the_time_in_which_nobody_watched(house, caplog):
 
 
 def test_it_is_fetched_though_no_rule_is_for_it(house):
-    sieve = Sieve(house.canaries.rules)
-    assert sieve.question("support", "INBOX").header
+    prefilter = Prefilter(house.canaries.rules)
+    assert prefilter.question("support", "INBOX").header
     rules = house.canaries.rules()
     assert rules is house.canaries.rules()
     assert [rule.name for rule in rules] == ["(canary)", "rule 1"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from watcher.config.providers import profile_for
 from watcher.config.units import parse_duration
 from watcher.model import Verdict
-from watcher.outbox.signals import Step, Trouble, knowledge, meaning, reply
+from watcher.outbox.signals import Phase, Trouble, knowledge, meaning, reply
 
 OTHER = profile_for("a@example.com")
 
@@ -23,11 +23,11 @@ CASES = cases()
 
 
 @pytest.mark.parametrize(
-    ("step", "domain", "trouble", "verdict", "wait", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
+    ("phase", "domain", "trouble", "verdict", "wait", "words", "line"), CASES, ids=[c[-1][:60] for c in CASES]
 )
-def test_each_real_reply_leads_to_its_class_verdict_wait_and_words(step, domain, trouble, verdict, wait, words, line):
+def test_each_real_reply_leads_to_its_class_verdict_wait_and_words(phase, domain, trouble, verdict, wait, words, line):
     told = reply(int(line[:3]), line[4:].replace("\\n", "\n").encode())
-    signal = meaning(told, Step(step), profile_for(f"a@{domain}"))
+    signal = meaning(told, Phase(phase), profile_for(f"a@{domain}"))
     assert (signal.trouble, signal.verdict) == (trouble, verdict)
     assert words
     assert words in signal.words
@@ -41,22 +41,24 @@ def test_there_are_enough_of_them_and_every_class_is_met():
 
 
 @pytest.mark.parametrize("code", [421, 450, 451, 452])
-@pytest.mark.parametrize("step", list(Step))
-def test_a_passing_code_without_words_is_never_the_end(code, step):
-    assert meaning(reply(code, b"sorry"), step).verdict is Verdict.LATER
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_passing_code_without_words_is_never_the_end(code, phase):
+    assert meaning(reply(code, b"sorry"), phase).verdict is Verdict.LATER
 
 
 @pytest.mark.parametrize("code", [530, 535, 550])
-@pytest.mark.parametrize("step", list(Step))
-def test_a_lasting_code_without_words_is_not_tried_again_by_itself(code, step):
-    signal = meaning(reply(code, b"no"), step)
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_lasting_code_without_words_is_not_tried_again_by_itself(code, phase):
+    signal = meaning(reply(code, b"no"), phase)
     assert signal.verdict in {Verdict.NEVER, Verdict.HOLD}
     assert signal.verdict is Verdict.NEVER or signal.wait >= 900
 
 
 def test_a_relay_has_advice_of_its_own():
     told = reply(535, b"Authentication failed: Bad username / password")
-    assert meaning(told, Step.AUTH, OTHER, "user is apikey, the password an API key").words.startswith("user is apikey")
+    assert meaning(told, Phase.AUTH, OTHER, "user is apikey, the password an API key").words.startswith(
+        "user is apikey"
+    )
 
 
 def test_a_reply_of_several_lines_is_one_line_that_can_be_shown():
@@ -65,9 +67,9 @@ def test_a_reply_of_several_lines_is_one_line_that_can_be_shown():
     assert str(told) == "550 5.7.1 first sec\\x1b[31mond"
 
 
-@given(st.integers(400, 599), st.binary(max_size=300), st.sampled_from(Step))
-def test_any_reply_means_something(code, words, step):
-    signal = meaning(reply(code, words), step, OTHER)
+@given(st.integers(400, 599), st.binary(max_size=300), st.sampled_from(Phase))
+def test_any_reply_means_something(code, words, phase):
+    signal = meaning(reply(code, words), phase, OTHER)
     assert signal.words
     assert str(reply(code, words)).isprintable()
 
@@ -75,7 +77,7 @@ def test_any_reply_means_something(code, words, step):
 def test_every_trouble_has_words_and_every_entry_is_of_use():
     assert set(knowledge().words) == set(Trouble)
     assert set(knowledge().passing) < set(Trouble)
-    assert set(knowledge().step) == set(Step)
+    assert set(knowledge().phase) == set(Phase)
     said = [one.says for one in knowledge().replies]
     assert len(said) == len(set(said))
     hidden = [(a, b) for at, b in enumerate(said) for a in said[:at] if a in b]

@@ -17,7 +17,7 @@ from watcher.imap.link import connect
 from watcher.imap.outlines import Question
 from watcher.imap.sasl import Credential
 from watcher.rules.match import Answer, judge
-from watcher.rules.sieve import Sieve
+from watcher.rules.prefilter import Prefilter
 from watcher.rules.sight import whole
 
 pytestmark = pytest.mark.system
@@ -80,7 +80,7 @@ def test_no_odd_mail_is_missed(tmp_path):
     for outline, sight in told([odd_mail(random) for _ in range(COUNT)], tmp_path):
         for condition in (*WANTED, *(Condition(unless=each) for each in WANTED)):
             rules = [Rule(name="rule", when=condition)]
-            if Sieve(lambda rules=rules: rules).refuses(outline, "alice", "INBOX", NOW.timestamp()):
+            if Prefilter(lambda rules=rules: rules).refuses(outline, "alice", "INBOX", NOW.timestamp()):
                 refused += 1
                 assert judge(condition, sight) is Answer.NO, (condition, outline)
     assert refused > COUNT

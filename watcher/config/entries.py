@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-__all__ = ["GROUP", "Entry", "installed"]
+__all__ = ["GROUP", "EntryPoint", "installed"]
 
 GROUP = "imap_watcher.handlers"
 
@@ -18,7 +18,7 @@ Stamp = tuple[int, ...]  #: when each directory of `sys.path` was last changed, 
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryPoint:
     """One entry point."""
 
     name: str
@@ -27,15 +27,15 @@ class Entry:
     found: Stamp  #: what was installed when it was found; another one may be another version
 
 
-def installed() -> dict[str, Entry]:
+def installed() -> dict[str, EntryPoint]:
     """All entry points of the group, by name; where packages claim the same name, the first on `sys.path` has it."""
     return _entries(tuple(_changed(Path(place)) for place in sys.path))
 
 
 @lru_cache(maxsize=1)
-def _entries(stamp: Stamp) -> dict[str, Entry]:
+def _entries(stamp: Stamp) -> dict[str, EntryPoint]:
     found = reversed(list(entry_points(group=GROUP)))
-    return {one.name: Entry(one.name, one.value, one.dist.version if one.dist else "", stamp) for one in found}
+    return {one.name: EntryPoint(one.name, one.value, one.dist.version if one.dist else "", stamp) for one in found}
 
 
 def _changed(place: Path) -> int:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from watcher.config.entries import GROUP, Entry, installed
+from watcher.config.entries import GROUP, EntryPoint, installed
 from watcher.config.handlers import HandlerSettings
 from watcher.config.shape import alternatives
 from watcher.errors import HandlerMissing
@@ -15,7 +15,7 @@ __all__ = ["PATH", "find_program"]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def find_program(find_file: Callable[[str], Path], name: str, settings: HandlerSettings) -> Path | Entry | None:
+def find_program(find_file: Callable[[str], Path], name: str, settings: HandlerSettings) -> Path | EntryPoint | None:
     """
     What runs for the handler `name`: its `command`; an entry point, also by its mere name when no file has that;
     nothing for a webhook; else what `find_file` knows. Raises HandlerMissing.
@@ -46,7 +46,7 @@ def _find_command(name: str, settings: HandlerSettings) -> Path:
     return Path(found)
 
 
-def _find_entry(name: str, wanted: str) -> Entry:
+def _find_entry(name: str, wanted: str) -> EntryPoint:
     known = installed()
     if wanted not in known:
         hint = alternatives(wanted, sorted(known)) if known else "none are installed"

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from watcher.config.patterns import Pattern, parse_pattern
 from watcher.config.shape import STRICT, Name, Text, alternatives, has_control, listed, not_empty
 from watcher.config.units import Range, parse_age_range, parse_size_range
-from watcher.findings import MailKind, Standing
+from watcher.findings import MailKind, SenderVerdict
 from watcher.model import Action, Verb
 
 __all__ = ["Condition", "Rule", "parse_action"]
@@ -34,7 +34,7 @@ Ages = Annotated[
     tuple[Annotated[Range, PlainValidator(parse_age_range)], ...], AfterValidator(not_empty), BeforeValidator(listed)
 ]
 Kinds = Annotated[tuple[MailKind, ...], AfterValidator(not_empty), BeforeValidator(listed)]
-Verdicts = Annotated[tuple[Standing, ...], AfterValidator(not_empty), BeforeValidator(listed)]
+Verdicts = Annotated[tuple[SenderVerdict, ...], AfterValidator(not_empty), BeforeValidator(listed)]
 Headers = Annotated[Mapping[Annotated[str, AfterValidator(_header_name)], Patterns], AfterValidator(not_empty)]
 Conditions = Annotated[tuple["Condition", ...], AfterValidator(not_empty)]
 

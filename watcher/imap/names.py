@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from watcher.errors import Loss, MailboxLost
 
-__all__ = ["Address", "addresses", "alternating"]
+__all__ = ["AddressInfo", "addresses", "alternating"]
 
 #: Seconds for which an answer is good for all who ask: a thousand links begin at one moment.
 FRESH = 5.0
 
 
-class Address(NamedTuple):
+class AddressInfo(NamedTuple):
     """One line of getaddrinfo."""
 
     family: int
@@ -25,10 +25,10 @@ class Address(NamedTuple):
     address: tuple[Any, ...]
 
 
-_known: dict[tuple[str, int], tuple[float, list[Address]]] = {}  # monotonic time of an answer, and what it was
+_known: dict[tuple[str, int], tuple[float, list[AddressInfo]]] = {}  # monotonic time of an answer, and what it was
 
 
-def addresses(host: str, port: int, deadline: float) -> list[Address]:
+def addresses(host: str, port: int, deadline: float) -> list[AddressInfo]:
     """Where `host` can be reached, in the order to try. Raises MailboxLost, at `deadline` (monotonic) at the latest."""
     try:
         return _ask(host, port, socket.AI_NUMERICHOST)
@@ -38,8 +38,8 @@ def addresses(host: str, port: int, deadline: float) -> list[Address]:
     return found if time.monotonic() - at < FRESH else _asked_anew(host, port, deadline)
 
 
-def _asked_anew(host: str, port: int, deadline: float) -> list[Address]:
-    answer: queue.SimpleQueue[list[Address] | Exception] = queue.SimpleQueue()
+def _asked_anew(host: str, port: int, deadline: float) -> list[AddressInfo]:
+    answer: queue.SimpleQueue[list[AddressInfo] | Exception] = queue.SimpleQueue()
     # Nothing ends a question to the system before its time; the thread is left to it and ends with it.
     threading.Thread(target=_look_up, args=(host, port, answer), name=f"names {host}", daemon=True).start()
     try:
@@ -53,19 +53,19 @@ def _asked_anew(host: str, port: int, deadline: float) -> list[Address]:
     return found
 
 
-def alternating(found: list[Address]) -> list[Address]:
+def alternating(found: list[AddressInfo]) -> list[AddressInfo]:
     """The families in turn, that of the first address first (RFC 8305 4): a dead one costs one try, not all of its."""
     first = [one for one in found if one.family == found[0].family]
     others = [one for one in found if one.family != found[0].family]
     return [one for one in chain.from_iterable(zip_longest(first, others)) if one is not None]
 
 
-def _look_up(host: str, port: int, answer: "queue.SimpleQueue[list[Address] | Exception]") -> None:
+def _look_up(host: str, port: int, answer: "queue.SimpleQueue[list[AddressInfo] | Exception]") -> None:
     try:
         answer.put(_ask(host, port))
     except (OSError, UnicodeError) as error:
         answer.put(error)
 
 
-def _ask(host: str, port: int, flags: int = 0) -> list[Address]:
-    return [Address(*found) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)]
+def _ask(host: str, port: int, flags: int = 0) -> list[AddressInfo]:
+    return [AddressInfo(*found) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)]

@@ -22,11 +22,11 @@ from watcher.store.folders import Folders
 from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
-__all__ = ["Post", "Reception", "Sieve"]
+__all__ = ["Post", "Prefilter", "Reception"]
 
 
-class Sieve(Protocol):
-    """What the rules say about mails that are only known from outside; see `rules.sieve`."""
+class Prefilter(Protocol):
+    """What the rules say about mails that are only known from outside; see `rules.prefilter`."""
 
     def question(self, account: str, folder: str) -> Question | None:
         """What to ask of mails in this folder; None if they are to be fetched anyway."""
@@ -55,7 +55,7 @@ class Reception:
     arrived: Callable[[], None]  #: and after it
     alerts: Alerts = field(default_factory=Alerts)
     patience: Patience = field(default_factory=Patience)
-    sieve: Sieve | None = None  #: None: every mail is fetched
+    prefilter: Prefilter | None = None  #: None: every mail is fetched
     in_order: Callable[[], bool] = lambda: False  #: no mail may pass an earlier one
     sharers: Callable[[Account], int] = lambda _: 1  #: accounts of the same user at the same server, itself included
 

@@ -8,7 +8,7 @@ from watcher.cursor import Blank, Cursor
 from watcher.errors import MailboxLost
 from watcher.imap.link import Link
 from watcher.imap.outlines import Outline
-from watcher.inbox.post import Post, Sieve
+from watcher.inbox.post import Post, Prefilter
 
 __all__ = ["LOT", "sift"]
 
@@ -27,13 +27,13 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
     Superseded, StorageFailed; then all is asked for again.
     """
     reception, caution, now = post.reception, post.caution, time.time()
-    sieve = reception.sieve
-    question = sieve.question(cursor.account, cursor.folder) if sieve else None
-    if sieve is None or question is None or caution.one_by_one or caution.describe_at > time.monotonic():
+    prefilter = reception.prefilter
+    question = prefilter.question(cursor.account, cursor.folder) if prefilter else None
+    if prefilter is None or question is None or caution.one_by_one or caution.describe_at > time.monotonic():
         return list(uids)
     try:
         outlines = link.outlines(uids, question)
-        left = [outline.uid for outline in outlines if is_refused(link, outline, cursor, sieve, now)]
+        left = [outline.uid for outline in outlines if is_refused(link, outline, cursor, prefilter, now)]
     except MailboxLost:
         caution.describe_at = time.monotonic() + reception.patience.describe_again
         raise
@@ -46,9 +46,9 @@ def sift(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> list[in
     return sorted(set(uids).difference(left))
 
 
-def is_refused(link: Link, outline: Outline, cursor: Cursor, sieve: Sieve, now: float) -> bool:
+def is_refused(link: Link, outline: Outline, cursor: Cursor, prefilter: Prefilter, now: float) -> bool:
     """By the outline, or by a closer look where the mail is big and only its parts are in doubt."""
     where = (cursor.account, cursor.folder, now)
-    if sieve.refuses(outline, *where):
+    if prefilter.refuses(outline, *where):
         return True
-    return sieve.doubts(outline, *where) and sieve.refuses(link.look_closer(outline), *where)
+    return prefilter.doubts(outline, *where) and prefilter.refuses(link.look_closer(outline), *where)

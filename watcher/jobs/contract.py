@@ -1,7 +1,7 @@
 """
 Contract 1, the pure part: what a handler is told and what its exit means. `docs/handlers.md` says it for authors.
 
-Every kind of handler (script, warm Python, webhook) is given the same `Run` and gives back one `Ending`.
+Every kind of handler (script, warm Python, webhook) is given the same `Run` and gives back one `RunEnding`.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ __all__ = [
     "INTERRUPTED",
     "PATH",
     "TAG",
-    "Ending",
     "Run",
+    "RunEnding",
     "environment",
     "exited",
     "first_at",
@@ -97,7 +97,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RunEnding:
     """How a run ended, before its actions are read."""
 
     verdict: Verdict
@@ -107,7 +107,7 @@ class Ending:
 
 
 #: A run that was cut off because the daemon stops. It is held, so that no attempt is used, and comes back at once.
-INTERRUPTED = Ending(Verdict.HOLD, "interrupted: the daemon is stopping", delay=1.0)
+INTERRUPTED = RunEnding(Verdict.HOLD, "interrupted: the daemon is stopping", delay=1.0)
 
 
 def key(work: Work) -> str:
@@ -162,15 +162,15 @@ def verdict(code: int) -> Verdict:
     return Verdict.CRASHED if code < 0 else VERDICTS.get(code, Verdict.LATER)
 
 
-def exited(code: int, output: str) -> Ending:
+def exited(code: int, output: str) -> RunEnding:
     """The ending of a program that exited by itself or was killed by a signal that we did not send."""
     if code < 0:
-        return Ending(Verdict.CRASHED, f"killed by {_signal_name(-code)}", output)
+        return RunEnding(Verdict.CRASHED, f"killed by {_signal_name(-code)}", output)
     if verdict(code) in {Verdict.DONE, Verdict.STOP}:
-        return Ending(verdict(code), output=output)
+        return RunEnding(verdict(code), output=output)
     meaning = f" ({MEANINGS[code]})" if code in MEANINGS else ""
     last = one_line(output.rstrip().rpartition("\n")[2])
-    return Ending(verdict(code), f"exit {code}{meaning}" + (f": {last}" if last else ""), output)
+    return RunEnding(verdict(code), f"exit {code}{meaning}" + (f": {last}" if last else ""), output)
 
 
 def _signal_name(number: int) -> str:

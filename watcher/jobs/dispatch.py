@@ -14,7 +14,7 @@ from watcher.config.handlers import HandlerSettings
 from watcher.errors import HandlerMissing, MailRefused, SpoolFull
 from watcher.jobs.actions import ActionsRefused, Wishes, read
 from watcher.jobs.breaker import Breaker
-from watcher.jobs.contract import INTERRUPTED, Ending, Run
+from watcher.jobs.contract import INTERRUPTED, Run, RunEnding
 from watcher.jobs.gate import Gate
 from watcher.jobs.host import Hosts
 from watcher.jobs.ownership import objection, trail
@@ -34,7 +34,7 @@ from watcher.wishes import Correspondence, Request
 __all__ = ["Dispatcher"]
 
 #: Runs a handler of one kind once, interrupted when the file descriptor becomes readable.
-Runner = Callable[[Run, int], Ending]
+Runner = Callable[[Run, int], RunEnding]
 
 #: Makes letters of what one run wants sent. Raises MailRefused, SpoolFull.
 Write = Callable[[Work, Sequence[Request], Sequence[Path]], Correspondence]
@@ -197,7 +197,7 @@ class Dispatcher:
         return path
 
 
-def _outcome(ending: Ending, wishes: Wishes | None = None, letters: Correspondence | None = None) -> Outcome:
+def _outcome(ending: RunEnding, wishes: Wishes | None = None, letters: Correspondence | None = None) -> Outcome:
     wishes, letters = wishes or Wishes(), letters or Correspondence()
     reason = one_line("; ".join(filter(None, (ending.reason, *wishes.notes, *letters.notes))), 500)
     return Outcome(ending.verdict, reason, ending.output, ending.delay, wishes.actions, postings=letters.postings)

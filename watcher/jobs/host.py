@@ -17,7 +17,7 @@ from threading import Lock
 from time import monotonic
 
 from watcher.config.handlers import HandlerSettings
-from watcher.jobs.contract import TAG, Ending, Run, environment, exited, standing
+from watcher.jobs.contract import TAG, Run, RunEnding, environment, exited, standing
 from watcher.jobs.isolation import cell_for_python
 from watcher.jobs.process import Child, Command, End, Pipe, cut_off, follow, output_pipe
 from watcher.jobs.program import CannotStart, Program
@@ -66,7 +66,7 @@ class Host:
                 self._cell.close()
                 raise
 
-    def call(self, run: Run, stop: int) -> Ending:
+    def call(self, run: Run, stop: int) -> RunEnding:
         """Have it do a run, and wait for what comes of it."""
         with output_pipe() as pipe, self._cell.visit(run) as inside:
             self._cell.give(pipe.writer)
@@ -80,7 +80,7 @@ class Host:
         with suppress(BrokenPipeError):  # it has just died: the answer will say so
             socket.send_fds(self._link, [json.dumps(request).encode()], [pipe.writer])
 
-    def answer(self, pipe: Pipe, stop: int) -> Ending:
+    def answer(self, pipe: Pipe, stop: int) -> RunEnding:
         """Wait for what came of loading or of a run. Whatever is no answer makes the process unusable."""
         settings = self.basis.settings
         pipe.handed_over()
@@ -98,7 +98,7 @@ class Host:
         ending = _ending(packet, self.runs, output)
         self.usable = ending is not None and self.runs < RUNS
         self.used = monotonic()
-        return ending or Ending(Verdict.CRASHED, "its process gave an answer that is none", output)
+        return ending or RunEnding(Verdict.CRASHED, "its process gave an answer that is none", output)
 
     def alive(self) -> bool:
         return not self._child.ended()
@@ -110,17 +110,17 @@ class Host:
         self._child.reap()
         self._cell.close()
 
-    def _death(self, output: str) -> Ending:
+    def _death(self, output: str) -> RunEnding:
         """It hung up without an answer."""
         ended = self._child.ended(FAREWELL)
         code = self._child.reap()
         if refusal := self._cell.refusal(code, output):
-            return Ending(Verdict.HOLD, refusal, output)
+            return RunEnding(Verdict.HOLD, refusal, output)
         code = self._cell.code(code)
         if ended and code < 0:
             return exited(code, output)
         how = f"ended its process with exit {code}" if ended else "closed its link to the daemon"
-        return Ending(Verdict.CRASHED, f"{how} instead of returning", output)
+        return RunEnding(Verdict.CRASHED, f"{how} instead of returning", output)
 
 
 class Hosts:
@@ -132,7 +132,7 @@ class Hosts:
         self._lock = Lock()
         self._open = True
 
-    def run(self, run: Run, stop: int) -> Ending:
+    def run(self, run: Run, stop: int) -> RunEnding:
         """Call the handler once; it is interrupted when `stop` becomes readable. Raises CannotStart."""
         host = self._take(run)
         if host is None:
@@ -174,7 +174,7 @@ class Hosts:
                 return host
             self._end(host)
 
-    def _start(self, run: Run, stop: int) -> tuple[Host, Ending]:
+    def _start(self, run: Run, stop: int) -> tuple[Host, RunEnding]:
         """A new process and how loading went. A handler that can't be loaded is held: no mail is to blame for that."""
         tag = self._strays.born()
         try:
@@ -208,7 +208,7 @@ def _basis(run: Run) -> Basis:
     return Basis(run.program, (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size), run.settings)
 
 
-def _ending(packet: bytes, run: int, output: str) -> Ending | None:
+def _ending(packet: bytes, run: int, output: str) -> RunEnding | None:
     """What a process answered; None if that makes no sense, or speaks of another run, as a fork of it may."""
     try:
         answer = json.loads(packet)
@@ -218,6 +218,6 @@ def _ending(packet: bytes, run: int, output: str) -> Ending | None:
             return exited(int(answer["exit"]), output)
         delay = answer.get("delay")
         seconds = None if delay is None or not isfinite(delay) else float(delay)
-        return Ending(Verdict(answer["verdict"]), one_line(str(answer.get("reason", ""))), output, seconds)
+        return RunEnding(Verdict(answer["verdict"]), one_line(str(answer.get("reason", ""))), output, seconds)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):  # it may be anything
         return None

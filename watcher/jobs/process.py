@@ -22,7 +22,7 @@ from pathlib import Path
 from time import monotonic
 
 from watcher.config.handlers import HandlerSettings
-from watcher.jobs.contract import INTERRUPTED, Ending
+from watcher.jobs.contract import INTERRUPTED, RunEnding
 from watcher.jobs.output import Capture
 from watcher.jobs.program import CannotStart
 from watcher.model import Verdict
@@ -193,13 +193,13 @@ def follow(child: Child, pipe: Pipe, awaited: int, settings: HandlerSettings, st
         due = monotonic() + GRACE
 
 
-def cut_off(end: End, settings: HandlerSettings, output: str) -> Ending:
+def cut_off(end: End, settings: HandlerSettings, output: str) -> RunEnding:
     """The ending of a run that we ended."""
     match end:
         case End.LATE:
-            return Ending(Verdict.CRASHED, f"ran longer than {settings.timeout:g} s and was ended", output)
+            return RunEnding(Verdict.CRASHED, f"ran longer than {settings.timeout:g} s and was ended", output)
         case End.FLOODED:
-            return Ending(Verdict.CRASHED, f"printed more than {settings.output} bytes and was ended", output)
+            return RunEnding(Verdict.CRASHED, f"printed more than {settings.output} bytes and was ended", output)
     return replace(INTERRUPTED, output=output)
 
 

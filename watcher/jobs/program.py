@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from watcher.config.entries import Entry
+from watcher.config.entries import EntryPoint
 from watcher.config.handlers import HandlerSettings
 from watcher.config.programs import find_program
 from watcher.errors import WatcherError
@@ -53,7 +53,7 @@ def program(find_file: Callable[[str], Path], name: str, settings: HandlerSettin
     match find_program(find_file, name, settings):
         case None:
             return Program(HandlerKind.WEBHOOK)
-        case Entry() as entry:
+        case EntryPoint() as entry:
             return Program(HandlerKind.PYTHON, (entry.target,), version=entry)
         case path:
             kind = HandlerKind.PROGRAM if settings.command else kind_of(path)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from watcher.jobs.contract import Ending, Run, environment, exited
+from watcher.jobs.contract import Run, RunEnding, environment, exited
 from watcher.jobs.isolation import cell_for_program
 from watcher.jobs.process import Child, Command, End, cut_off, follow, output_pipe
 from watcher.jobs.program import CannotStart
@@ -13,7 +13,7 @@ from watcher.jobs.program import CannotStart
 __all__ = ["run_script"]
 
 
-def run_script(run: Run, stop: int) -> Ending:
+def run_script(run: Run, stop: int) -> RunEnding:
     """Run the program once; it is interrupted when `stop` becomes readable. Raises CannotStart, OSError."""
     cell = cell_for_program(run)
     with output_pipe() as pipe, cell.visit(run) as inside:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watcher.errors import SecretUnavailable, ServerUntrusted
 from watcher.jobs.actions import ActionsRefused
-from watcher.jobs.contract import INTERRUPTED, Ending, Run, key
+from watcher.jobs.contract import INTERRUPTED, Run, RunEnding, key
 from watcher.jobs.exchange import ANSWER_LIMIT, Answer, CallFailed, Cut, post
 from watcher.jobs.output import Capture
 from watcher.jobs.parcel import FactsSpoilt, Parcel, pack, signature
@@ -35,7 +35,7 @@ OURS = frozenset(
 PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
-def run_webhook(run: Run, stop: int) -> Ending:
+def run_webhook(run: Run, stop: int) -> RunEnding:
     """Post the mail once; cut off when `stop` becomes readable. Raises CannotStart, ActionsRefused, OSError."""
     try:
         parcel = pack(run)
@@ -43,9 +43,9 @@ def run_webhook(run: Run, stop: int) -> Ending:
     except Cut:
         return INTERRUPTED
     except CallFailed as error:
-        return Ending(Verdict.LATER, one_line(str(error)))
+        return RunEnding(Verdict.LATER, one_line(str(error)))
     except FactsSpoilt as error:
-        return Ending(Verdict.NEVER, str(error))
+        return RunEnding(Verdict.NEVER, str(error))
     except (ServerUntrusted, SecretUnavailable) as error:
         raise CannotStart(str(error)) from error
     ending = judge(answer, time.time())
@@ -54,7 +54,7 @@ def run_webhook(run: Run, stop: int) -> Ending:
     return ending
 
 
-def judge(answer: Answer, now: float) -> Ending:
+def judge(answer: Answer, now: float) -> RunEnding:
     """What an answer means by its status (RFC 9110 15). Pure; `now` is in seconds since 1970."""
     capture = Capture()
     capture.add(answer.body)
@@ -63,18 +63,18 @@ def judge(answer: Answer, now: float) -> Ending:
     reason = f"HTTP {answer.status} {one_line(answer.words)}".rstrip() + (f": {said}" if said else "")
     status = answer.status
     if 200 <= status < 300:
-        return Ending(Verdict.DONE, output=output)
+        return RunEnding(Verdict.DONE, output=output)
     if 300 <= status < 400:
         where = f" to {one_line(answer.location)}" if answer.location else ""
         moved = f"HTTP {status}: it sends us on{where}; no redirect is followed: write the right address as url"
-        return Ending(Verdict.HOLD, moved, output)
+        return RunEnding(Verdict.HOLD, moved, output)
     if status == HTTPStatus.GONE:
-        return Ending(Verdict.HOLD, f"{reason}: it wants no more mail; take the handler out of its rules", output)
+        return RunEnding(Verdict.HOLD, f"{reason}: it wants no more mail; take the handler out of its rules", output)
     if status in OURS:
-        return Ending(Verdict.HOLD, f"{reason}: look at its url, and at what lets us in", output)
+        return RunEnding(Verdict.HOLD, f"{reason}: look at its url, and at what lets us in", output)
     if 400 <= status < 500 and status not in PASSING:
-        return Ending(Verdict.NEVER, reason, output)
-    return Ending(Verdict.LATER, reason, output, _delay(answer.retry_after, now))
+        return RunEnding(Verdict.NEVER, reason, output)
+    return RunEnding(Verdict.LATER, reason, output, _delay(answer.retry_after, now))
 
 
 def _headers(run: Run, parcel: Parcel, moment: int) -> dict[str, str]:
@@ -92,7 +92,7 @@ def _headers(run: Run, parcel: Parcel, moment: int) -> dict[str, str]:
     return headers
 
 
-def _heed(body: bytes, actions: Path, ending: Ending) -> Ending:
+def _heed(body: bytes, actions: Path, ending: RunEnding) -> RunEnding:
     """Write the actions that an answer asks for where other kinds of handler write theirs."""
     if len(body) > ANSWER_LIMIT:
         raise ActionsRefused(f"the answer is JSON and larger than {ANSWER_LIMIT // 1024} kB")
@@ -106,7 +106,7 @@ def _heed(body: bytes, actions: Path, ending: Ending) -> Ending:
     if not isinstance(wanted, list):
         raise ActionsRefused('"actions" of the answer is no list')
     actions.write_text("".join(json.dumps(one) + "\n" for one in wanted), "utf-8")
-    return Ending(Verdict.STOP, output=ending.output) if answer.get("stop") is True else ending
+    return RunEnding(Verdict.STOP, output=ending.output) if answer.get("stop") is True else ending
 
 
 def _delay(retry_after: str, now: float) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from watcher.findings import Bounce, Bounced, Nature, Protection, Report, Standing, Trust
+from watcher.findings import Bounce, Bounced, Nature, Protection, ReportKind, SenderVerdict, Trust
 from watcher.model import Address, Attachment, Message
 
 __all__ = ["CONTRACT", "from_json", "to_json"]
@@ -75,7 +75,7 @@ def from_json(text: str) -> Message:
         defects=tuple(record["defects"]),
         reply=record["reply"],
         nature=_nature(record),
-        trust=Trust(**{**record["trust"], "verdict": Standing(record["trust"]["verdict"])}),
+        trust=Trust(**{**record["trust"], "verdict": SenderVerdict(record["trust"]["verdict"])}),
     )
 
 
@@ -91,7 +91,7 @@ def _nature(record: dict[str, Any]) -> Nature:
         bounce = Bounce(**{**bounce, "recipients": recipients})
     return Nature(
         bounce=bounce,
-        report=record["report"] and Report(record["report"]),
+        report=record["report"] and ReportKind(record["report"]),
         auto_reply=record["auto_reply"],
         automatic=record["automatic"],
         calendar=record["calendar"],

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from watcher.findings import Bounce, Nature, Protection, Report
+from watcher.findings import Bounce, Nature, Protection, ReportKind
 from watcher.mail.bounce import bounce_of
 from watcher.mail.calendar import method_of
 from watcher.mail.header import Header
@@ -46,7 +46,7 @@ def nature(mail: Part, leaves: Sequence[Part]) -> Nature:
     bounce = bounce_of(mail, leaves)
     report = _report(mail, leaves)
     if bounce and _succeeded(bounce):
-        bounce, report = None, report or Report.DELIVERY
+        bounce, report = None, report or ReportKind.DELIVERY
     if report and bounce and not bounce.standard:
         bounce = None
     auto_reply = not bounce and not report and _is_auto_reply(mail)
@@ -67,16 +67,16 @@ def _succeeded(bounce: Bounce) -> bool:
     return bool(bounce.recipients) and all(bounced.action in _WENT_WELL for bounced in bounce.recipients)
 
 
-def _report(mail: Part, leaves: Sequence[Part]) -> Report | None:
+def _report(mail: Part, leaves: Sequence[Part]) -> ReportKind | None:
     types = {leaf.content.type for leaf in leaves}
     about = parameter(mail.header, "content-type", "report-type") if mail.content.type == "multipart/report" else ""
     if about == "feedback-report" or "message/feedback-report" in types:
-        return Report.FEEDBACK
+        return ReportKind.FEEDBACK
     if about == "tlsrpt" or types & {"application/tlsrpt+gzip", "application/tlsrpt+json"}:
-        return Report.TLS
+        return ReportKind.TLS
     if any(leaf.content.name and _AGGREGATE_FILE.fullmatch(leaf.content.name) for leaf in leaves):
-        return Report.DMARC
-    return Report.DMARC if _AGGREGATE_SUBJECT.search(value(mail.header, "subject")) else None
+        return ReportKind.DMARC
+    return ReportKind.DMARC if _AGGREGATE_SUBJECT.search(value(mail.header, "subject")) else None
 
 
 def _is_auto_reply(mail: Part) -> bool:

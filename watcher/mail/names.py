@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["Names"]
+__all__ = ["FileNames"]
 
 #: Unicode's controls, formats (with the marks that turn the direction), half characters, line ends, and what has no
 #: meaning yet.
@@ -59,7 +59,7 @@ _EXTENSIONS = {
 _BY_GROUP = {"text": ".txt", "message": ".txt"}
 
 
-class Names:
+class FileNames:
     """The file names given within one mail: safe on any system, at most `longest` bytes, no two alike."""
 
     def __init__(self, longest: int) -> None:

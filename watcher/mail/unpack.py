@@ -16,7 +16,7 @@ from watcher.mail.flowed import paragraphs
 from watcher.mail.folder import OpenFolder
 from watcher.mail.header import Header
 from watcher.mail.kinds import nature
-from watcher.mail.names import Names
+from watcher.mail.names import FileNames
 from watcher.mail.parse import letterhead
 from watcher.mail.raw import Raw
 from watcher.mail.reading import parameter
@@ -185,7 +185,7 @@ def _separated(leaf: Part, limits: Limits) -> tuple[Text, list[_File]]:
 
 
 def _written(folder: OpenFolder, files: list[_File], shown: frozenset[str], limits: Limits) -> Iterator[Attachment]:
-    names = Names(limits.name)
+    names = FileNames(limits.name)
     for number, file in enumerate(files, start=1):
         name = names.take(file.name, file.type, number)
         written = folder.attachment(name, file.pieces())

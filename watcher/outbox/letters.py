@@ -11,13 +11,13 @@ from watcher.outbox.enclosures import LARGEST, Enclosure, LetterRefused, below, 
 from watcher.outbox.fields import clean, normal
 from watcher.wishes import Request
 
-__all__ = ["Source", "forward", "new_mail", "recipients", "reply"]
+__all__ = ["Original", "forward", "new_mail", "recipients", "reply"]
 
 QUOTED = 256 << 10  #: characters of a text that is forwarded inline
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Original:
     """The mail that a letter comes of."""
 
     message: Message
@@ -25,23 +25,23 @@ class Source:
     roots: tuple[Path, ...]  #: files to be attached lie below one of these; relative names begin at the first
 
 
-def reply(request: Request, source: Source, sender: Address, peer: Address) -> Letter:
+def reply(request: Request, original: Original, sender: Address, peer: Address) -> Letter:
     """An answer in the thread of the mail (RFC 5322 3.6.4)."""
-    message = source.message
+    message = original.message
     return Letter(
         sender=sender,
         to=(peer,),
         subject=request.subject or prefixed("Re", message.subject),
         text=request.text,
         html=request.html,
-        enclosures=files(request, source),
+        enclosures=files(request, original),
         in_reply_to=plain_id(message.message_id),
         references=thread(message),
         automatic="auto-replied",
     )
 
 
-def new_mail(request: Request, source: Source, sender: Address) -> Letter:
+def new_mail(request: Request, original: Original, sender: Address) -> Letter:
     return Letter(
         sender=sender,
         to=people(request.to),
@@ -49,19 +49,19 @@ def new_mail(request: Request, source: Source, sender: Address) -> Letter:
         subject=request.subject,
         text=request.text,
         html=request.html,
-        enclosures=files(request, source),
+        enclosures=files(request, original),
         automatic="auto-generated",
     )
 
 
-def forward(request: Request, source: Source, sender: Address) -> Letter:
+def forward(request: Request, original: Original, sender: Address) -> Letter:
     """The mail as an attachment, byte for byte, or its text and files (`inline`)."""
-    message = source.message
+    message = original.message
     if request.inline:
-        text, enclosures = inline_text(request, source), tuple(inner_files(source))
+        text, enclosures = inline_text(request, original), tuple(inner_files(original))
     else:
         name = (clean(message.subject)[:80] or "mail") + ".eml"
-        raw = source.folder.raw
+        raw = original.folder.raw
         text, enclosures = request.text, (enclosure(raw.parent, (raw.name,), name, "message/rfc822"),)
     return Letter(
         sender=sender,
@@ -107,11 +107,11 @@ def thread(message: Message) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in map(plain_id, (*before, message.message_id)) if one))
 
 
-def inline_text(request: Request, source: Source) -> str:
-    message = source.message
+def inline_text(request: Request, original: Original) -> str:
+    message = original.message
     body = ""
     if message.text:
-        with (source.folder.path / message.text).open(encoding="utf-8", errors="replace") as file:
+        with (original.folder.path / message.text).open(encoding="utf-8", errors="replace") as file:
             body = file.read(QUOTED)
     rows = [
         ("From", ", ".join(f"{clean(one.name)} <{clean(one.address)}>".strip() for one in message.from_)),
@@ -126,15 +126,15 @@ def inline_text(request: Request, source: Source) -> str:
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
-def inner_files(source: Source) -> Iterator[Enclosure]:
-    for attachment in source.message.attachments:
+def inner_files(original: Original) -> Iterator[Enclosure]:
+    for attachment in original.message.attachments:
         kind = attachment.type if TYPE.fullmatch(attachment.type) else "application/octet-stream"
-        yield enclosure(*below(attachment.path, source.roots), attachment.name or "file", kind)
+        yield enclosure(*below(attachment.path, original.roots), attachment.name or "file", kind)
 
 
-def files(request: Request, source: Source) -> tuple[Enclosure, ...]:
+def files(request: Request, original: Original) -> tuple[Enclosure, ...]:
     """The files that a handler names. Raises LetterRefused for one that it may not attach."""
-    found = tuple(enclosure(*below(name, source.roots), Path(name).name) for name in request.attachments)
+    found = tuple(enclosure(*below(name, original.roots), Path(name).name) for name in request.attachments)
     if sum(one.size for one in found) > LARGEST:
         raise LetterRefused(f"the attachments have more than {LARGEST >> 20} MB together")
     return found

@@ -18,7 +18,7 @@ from watcher.outbox.compose import Letter, pieces, prove, stamped
 from watcher.outbox.enclosures import LetterRefused
 from watcher.outbox.fields import normal
 from watcher.outbox.guard import answer_caps, answer_to, letter_caps, objection, own, trail
-from watcher.outbox.letters import Source, forward, new_mail, recipients, reply
+from watcher.outbox.letters import Original, forward, new_mail, recipients, reply
 from watcher.posting import Cap, Posting
 from watcher.store.spool import Spool
 from watcher.wishes import Correspondence, Request, Sending
@@ -58,16 +58,16 @@ class Scribe:
             raise LetterRefused(f"there is no way to send: [smtp.{name}] is missing, or its `from`")
         folder = self.spool.folder(work.key)
         message = from_json(folder.facts.read_text("utf-8"))
-        source = Source(message, folder, tuple(roots))
-        written = [self.one(work, number, request, source, relay) for number, request in enumerate(requests)]
+        original = Original(message, folder, tuple(roots))
+        written = [self.one(work, number, request, original, relay) for number, request in enumerate(requests)]
         return Correspondence(
             tuple(one for one in written if isinstance(one, Posting)),
             tuple(one for one in written if isinstance(one, str)),
         )
 
-    def one(self, work: Work, number: int, request: Request, source: Source, relay: Relay) -> Posting | str:
+    def one(self, work: Work, number: int, request: Request, original: Original, relay: Relay) -> Posting | str:
         """A letter in the spool, or why there is none."""
-        message, settings = source.message, self.us.handler(work.name)
+        message, settings = original.message, self.us.handler(work.name)
         if reason := own(message, self.us.instance):
             return f"nothing sent: {reason}"
         sender = permitted_sender(request, settings, relay, work.name)
@@ -77,11 +77,11 @@ class Scribe:
                     return f"not answered: {reason}"
                 peer = answer_to(message)
                 assert peer
-                letter, answers = reply(request, source, sender, peer), peer.address.lower()
+                letter, answers = reply(request, original, sender, peer), peer.address.lower()
             case Sending.FORWARD:
-                letter, answers = forward(request, source, sender), ""
+                letter, answers = forward(request, original, sender), ""
             case Sending.SEND:
-                letter, answers = new_mail(request, source, sender), ""
+                letter, answers = new_mail(request, original, sender), ""
         letter = replace(letter, trail=trail(message))
         again = (work.id,) if work.replay else ()  # the letter of the first time may be on its way still
         people = tuple(recipients(request, letter))

@@ -18,7 +18,7 @@ from watcher.imap.tls import context, secure
 from watcher.model import Verdict
 from watcher.outbox.login import decoded, login_by
 from watcher.outbox.parcel import Parcel, is_ascii, stuffed
-from watcher.outbox.signals import Reply, Signal, Step, Trouble, meaning
+from watcher.outbox.signals import Phase, Reply, Signal, Trouble, meaning
 from watcher.outbox.talk import Talk
 from watcher.outbox.wire import Cut, Wire, is_loopback, literal
 from watcher.printing import printable
@@ -109,7 +109,7 @@ class Session:
     def greet(self) -> None:
         """Greeting, EHLO, STARTTLS, login."""
         greeting = self.wire.listen(self.patience.greeting)
-        self.check(Step.GREETING, greeting)
+        self.check(Phase.GREETING, greeting)
         self.name = greeting.text.partition(" ")[0]
         self.hello()
         if self.relay.tls == "starttls":
@@ -121,12 +121,12 @@ class Session:
             self.log_in()
 
     def hello(self) -> None:
-        self.check(Step.HELLO, self.wire.greet(self.patience.command))
+        self.check(Phase.HELLO, self.wire.greet(self.patience.command))
 
     def start_tls(self) -> None:
         if not self.wire.has_extn("starttls"):
             raise ServerUntrusted(f"{self.endpoint} offers no STARTTLS: check port and tls; nothing was sent")
-        self.command(Step.STARTTLS, "STARTTLS")
+        self.command(Phase.STARTTLS, "STARTTLS")
         if self.wire.rest:  # spoken before TLS, and to be taken for the server's within it (CVE-2021-38084 and others)
             raise ServerUntrusted(f"{self.endpoint} sent something between STARTTLS and TLS: somebody may be meddling")
         self.wire.sock = self.secured(self.wire.sock)
@@ -144,7 +144,7 @@ class Session:
         ways = mechanisms(capabilities, self.relay.profile, credential)
         if not ways:
             words = f"it offers {' '.join(map(printable, offered)) or 'no login'}"
-            raise self.refused(Step.AUTH, Reply(504, "5.5.4", f"no way to log in: {words}"), Trouble.AUTH)
+            raise self.refused(Phase.AUTH, Reply(504, "5.5.4", f"no way to log in: {words}"), Trouble.AUTH)
         try:
             self.way = self.prove_by(ways, credential)
         except Refused as refusal:
@@ -174,7 +174,7 @@ class Session:
             if told.code != 334:
                 break
             told = self.wire.ask(self.encoded(way.answer(decoded(told.text))), self.patience.command)
-        self.check(Step.AUTH, told)
+        self.check(Phase.AUTH, told)
         way.accepted()
 
     def encoded(self, message: bytes) -> str:
@@ -192,17 +192,17 @@ class Session:
         what concerns all recipients, Cut.
         """
         self.answered = {}
-        self.command(Step.MAIL, " ".join([f"MAIL FROM:<{parcel.sender}>", *self.parameters(parcel)]))
+        self.command(Phase.MAIL, " ".join([f"MAIL FROM:<{parcel.sender}>", *self.parameters(parcel)]))
         self.answered = results = {}
         for recipient in parcel.recipients:
             told = self.wire.ask(f"RCPT TO:<{recipient}>", self.patience.command)
-            results[recipient] = None if told.good else self.refused(Step.RCPT, told)
+            results[recipient] = None if told.good else self.refused(Phase.RCPT, told)
             if told.code == 421:
-                raise self.refused(Step.RCPT, told)
+                raise self.refused(Phase.RCPT, told)
         if any(result is None for result in results.values()):
             self.hand_over(parcel, past)
         else:
-            self.command(Step.MAIL, "RSET")
+            self.command(Phase.MAIL, "RSET")
         return results
 
     def parameters(self, parcel: Parcel) -> Iterator[str]:
@@ -211,7 +211,7 @@ class Session:
             most = self.wire.esmtp_features["size"]
             if len(most) <= 20 and most.isdecimal() and 0 < int(most) < parcel.size:  # RFC 1870 3
                 words = f"the mail has {parcel.size} bytes, the relay takes {most}"
-                raise self.refused(Step.MAIL, Reply(552, "5.3.4", words), Trouble.SIZE)
+                raise self.refused(Phase.MAIL, Reply(552, "5.3.4", words), Trouble.SIZE)
             yield f"SIZE={parcel.size}"
         plain_head, plain = is_ascii(parcel.file)
         if not plain and self.wire.has_extn("8bitmime"):
@@ -219,11 +219,11 @@ class Session:
         if not (plain_head and (parcel.sender + "".join(parcel.recipients)).isascii()):
             if not self.wire.has_extn("smtputf8"):
                 words = "an address or a field is not ASCII, and the relay can't take that (no SMTPUTF8)"
-                raise self.refused(Step.MAIL, Reply(550, "5.6.7", words), Trouble.CONTENT)
+                raise self.refused(Phase.MAIL, Reply(550, "5.6.7", words), Trouble.CONTENT)
             yield "SMTPUTF8"
 
     def hand_over(self, parcel: Parcel, past: Callable[[], None]) -> None:
-        self.command(Step.DATA, "DATA", good=(354,))
+        self.command(Phase.DATA, "DATA", good=(354,))
         self.amid = True
         for block in stuffed(parcel):
             self.heed()
@@ -236,27 +236,27 @@ class Session:
         except Cut as cut:
             raise Cut(f"{cut}, after the final dot: the mail may have arrived", doubt=True) from cut
         self.amid = False
-        self.check(Step.BODY, told)
+        self.check(Phase.BODY, told)
 
     def heed(self) -> None:
         """Raises Refused if the server wants no more of the mail."""
         if told := self.wire.early(self.patience.command):
-            raise self.refused(Step.BODY, told)
+            raise self.refused(Phase.BODY, told)
 
     # --- the talk ---------------------------------------------------------------------------------------------------
 
-    def command(self, step: Step, line: str, good: Sequence[int] = GOOD) -> Reply:
+    def command(self, phase: Phase, line: str, good: Sequence[int] = GOOD) -> Reply:
         told = self.wire.ask(line, self.patience.command)
-        self.check(step, told, good)
+        self.check(phase, told, good)
         return told
 
-    def check(self, step: Step, told: Reply, good: Sequence[int] = GOOD) -> None:
+    def check(self, phase: Phase, told: Reply, good: Sequence[int] = GOOD) -> None:
         if told.code not in good:
-            raise self.refused(step, told)
+            raise self.refused(phase, told)
 
-    def refused(self, step: Step, told: Reply, trouble: Trouble | None = None) -> Refused:
+    def refused(self, phase: Phase, told: Reply, trouble: Trouble | None = None) -> Refused:
         told = replace(told, text=mask(told.text))  # some servers repeat what they were shown
-        signal = meaning(told, step, self.relay.profile, self.relay.advice)
+        signal = meaning(told, phase, self.relay.profile, self.relay.advice)
         if trouble is not None and trouble is not signal.trouble:
             verdict = Verdict.HOLD if trouble is Trouble.AUTH else Verdict.NEVER
             signal = replace(signal, trouble=trouble, verdict=verdict)
@@ -265,7 +265,7 @@ class Session:
     def alive(self) -> bool:
         """Whether the server still answers; what was begun is forgotten."""
         try:
-            return not self.amid and self.command(Step.MAIL, "RSET").good
+            return not self.amid and self.command(Phase.MAIL, "RSET").good
         except (Cut, Refused):
             return False
 

@@ -2,7 +2,7 @@
 What a reply of an SMTP server is about, what is done, and what to tell a person. Pure; the knowledge is `replies.toml`.
 
 Words come first, as many servers give one code for everything; then the enhanced code (RFC 3463), which counts more
-than the plain one where they disagree; then the step at which the reply came.
+than the plain one where they disagree; then the phase in which the reply came.
 """
 
 import re
@@ -18,7 +18,7 @@ from watcher.config.units import parse_duration
 from watcher.model import Verdict
 from watcher.printing import printable
 
-__all__ = ["Reply", "Signal", "Step", "Trouble", "meaning", "reply"]
+__all__ = ["Phase", "Reply", "Signal", "Trouble", "meaning", "reply"]
 
 #: Seconds for which a relay is left alone that does not like our login, and with it the secret that it refused.
 AUTH_PAUSE = 6 * 3600.0
@@ -45,7 +45,7 @@ class Trouble(StrEnum):
 OF_RELAY = frozenset({Trouble.CONNECTION, Trouble.TLS, Trouble.AUTH, Trouble.RATE, Trouble.QUOTA})
 
 
-class Step(StrEnum):
+class Phase(StrEnum):
     """Where in the dialogue a reply came."""
 
     GREETING = "greeting"
@@ -118,7 +118,7 @@ class Knowledge:
 
     replies: tuple[Known, ...]
     status: Mapping[str, str]
-    step: Mapping[str, str]
+    phase: Mapping[str, str]
     code: Mapping[str, str]
     words: Mapping[str, str]
     passing: Mapping[str, str]  #: in place of `words`, for what may pass
@@ -152,15 +152,15 @@ def reply(code: int, lines: bytes) -> Reply:
     return Reply(code, status, " ".join(filter(None, texts))[:500])
 
 
-def meaning(told: Reply, step: Step, profile: Profile | None = None, advice: str = "") -> Signal:
+def meaning(told: Reply, phase: Phase, profile: Profile | None = None, advice: str = "") -> Signal:
     """
-    What `told` at `step` means.
+    What `told` at `phase` means.
 
     `profile`: of the provider whose relay it is, for its hints; `advice`: what is known of logging in at a relay.
     """
     words = f"{told.status} {told.text}".casefold()
     found = next((one for one in knowledge().replies if one.says in words), None)
-    trouble = found.about if found else about(told, step)
+    trouble = found.about if found else about(told, phase)
     verdict = found.then if found and found.then else usual(trouble, lasting=told.lasting)
     wait = found.wait if found else None
     if wait is None and verdict is Verdict.HOLD:
@@ -168,16 +168,16 @@ def meaning(told: Reply, step: Step, profile: Profile | None = None, advice: str
     return Signal(trouble, verdict, wait, cure(trouble, found, profile, advice, lasting=told.lasting))
 
 
-def about(told: Reply, step: Step) -> Trouble:
-    """The trouble, as far as codes and the step tell."""
+def about(told: Reply, phase: Phase) -> Trouble:
+    """The trouble, as far as codes and the phase tell."""
     known = knowledge()
     _, _, detail = told.status.partition(".")
     said = known.status.get(detail) or known.status.get(detail.partition(".")[0]) or ""
-    if said in {"", "step"}:
-        said = known.code.get(str(told.code)) or known.step[step]
+    if said in {"", "phase"}:
+        said = known.code.get(str(told.code)) or known.phase[phase]
     if told.code == 421:
         said = "connection"  # it closes the connection (RFC 5321 3.8)
-    if told.code == 450 and step in {Step.GREETING, Step.HELLO, Step.MAIL}:
+    if told.code == 450 and phase in {Phase.GREETING, Phase.HELLO, Phase.MAIL}:
         said = "connection"  # nothing was said of a recipient yet
     return Trouble(said)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from watcher.findings import MailKind, Standing
+from watcher.findings import MailKind, SenderVerdict
 from watcher.model import Address, MailFolder, Message
 
 __all__ = ["BODY_LIMIT", "Enclosure", "Sight", "taken_apart", "whole"]
@@ -36,7 +36,7 @@ class Sight:
     attachments: tuple[Enclosure, ...] | None = None  #: all that it has, at least
     exact: bool = True  #: these are its attachments; else what may be some
     kind: MailKind | None = None
-    trust: Standing | None = None
+    trust: SenderVerdict | None = None
     body: str | None = None  #: its first BODY_LIMIT characters
     reply: str | None = None
 

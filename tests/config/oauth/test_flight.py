@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from watcher.config.oauth.flight import Flight
+from watcher.config.oauth.flight import SingleFlight
 from watcher.errors import SecretUnavailable, WatcherError
 
 
@@ -25,7 +25,7 @@ def waiting(threads):
 
 @pytest.mark.parametrize("end", ["good", SecretUnavailable("down"), KeyError("a bug")])
 def test_all_who_came_meanwhile_get_the_same_end(end):
-    flight, calls, ends, go = Flight(), [], [], threading.Event()
+    flight, calls, ends, go = SingleFlight(), [], [], threading.Event()
 
     def act():
         calls.append(1)
@@ -55,5 +55,5 @@ def test_all_who_came_meanwhile_get_the_same_end(end):
 
 
 def test_who_comes_later_acts_anew():
-    flight, numbers = Flight(), iter(range(5))
+    flight, numbers = SingleFlight(), iter(range(5))
     assert [flight.share(lambda: next(numbers)) for _ in range(3)] == [0, 1, 2]

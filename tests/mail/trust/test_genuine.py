@@ -4,7 +4,7 @@ import pytest
 
 from tests.mail.mails import lines
 from tests.mail.trust.mailroom import BODY, EARLIER, ENTRY, INNER, POLICY, arrived, stamp, trusted
-from watcher.findings import Standing, Trust
+from watcher.findings import SenderVerdict, Trust
 from watcher.mail.trust import TrustPolicy
 
 BOB = "From: Bob <bob@them.example>"
@@ -98,15 +98,15 @@ GENUINE = {
 @pytest.mark.parametrize(("raw", "policy"), GENUINE.values(), ids=GENUINE.keys())
 def test_a_genuine_mail_is_verified(raw, policy):
     trust = trusted(raw, policy)
-    assert trust.verdict is Standing.VERIFIED, trust.reason
+    assert trust.verdict is SenderVerdict.VERIFIED, trust.reason
     assert trust.domain == "them.example"
 
 
 def test_the_verdict_says_what_was_found():
     assert trusted(arrived(PASS)) == Trust(
-        Standing.VERIFIED, "them.example", "pass", "pass", "pass", "mx.us.example", "DMARC passed"
+        SenderVerdict.VERIFIED, "them.example", "pass", "pass", "pass", "mx.us.example", "DMARC passed"
     )
     assert trusted(arrived("spf=pass smtp.mailfrom=esp.example; dkim=pass header.d=esp.example; dmarc=none")) == Trust(
-        *(Standing.UNVERIFIED, "them.example", "unaligned", "unaligned", "none", "mx.us.example"),
+        *(SenderVerdict.UNVERIFIED, "them.example", "unaligned", "unaligned", "none", "mx.us.example"),
         "nothing that passed speaks for the domain of From",
     )

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.mail.mails import lines
 from tests.mail.trust.mailroom import EARLIER, ENTRY, NOW, POLICY, stamp, trusted
-from watcher.findings import Standing
+from watcher.findings import SenderVerdict
 from watcher.limits import MIB
 from watcher.mail.trust import TrustPolicy
 from watcher.mail.trust.lookup import txt_record
@@ -74,38 +74,41 @@ KNOWN = dns((NAME, record(key())))
 def test_a_signature_that_holds_verifies(header, body):
     trust = trusted(signed(canonicalize=(header, body)), NOBODY, KNOWN)
     assert (trust.verdict, trust.domain, trust.dkim, trust.by) == (
-        *(Standing.VERIFIED, "them.example", "pass", "own check"),
+        *(SenderVerdict.VERIFIED, "them.example", "pass", "own check"),
     )
     assert trust.reason == "a DKIM signature of them.example holds"
 
 
 def test_it_holds_over_hops_and_beside_foreign_ones():
     raw = lines(ENTRY, EARLIER) + signed(signed(MAIL, pem(key(1024)), domain=b"esp.example"))
-    assert trusted(raw, NOBODY, KNOWN).verdict is Standing.VERIFIED
+    assert trusted(raw, NOBODY, KNOWN).verdict is SenderVerdict.VERIFIED
 
 
 def test_a_key_of_1024_bits_is_long_enough():
-    assert trusted(signed(private=pem(key(1024))), NOBODY, dns((NAME, record(key(1024))))).verdict is Standing.VERIFIED
+    assert (
+        trusted(signed(private=pem(key(1024))), NOBODY, dns((NAME, record(key(1024))))).verdict
+        is SenderVerdict.VERIFIED
+    )
 
 
 def test_a_parent_domain_may_sign_unless_strict():
     raw = signed(MAIL.replace(b"bob@them", b"bob@mail.them"))
-    assert trusted(raw, NOBODY, KNOWN).verdict is Standing.VERIFIED
-    assert trusted(raw, TrustPolicy(strict=True), KNOWN).verdict is Standing.UNVERIFIED
+    assert trusted(raw, NOBODY, KNOWN).verdict is SenderVerdict.VERIFIED
+    assert trusted(raw, TrustPolicy(strict=True), KNOWN).verdict is SenderVerdict.UNVERIFIED
 
 
 @pytest.mark.parametrize("kind", [b"relaxed", b"simple"])
 def test_a_large_mail_holds_too(kind):
     """Larger than dkimpy could take in this memory, with all that canonical forms change."""
     mail = lines(*HEADER, "") + b"word \t word  \r\n\r\n" * (4 * MIB // 17)
-    assert trusted(signed(mail, canonicalize=(b"relaxed", kind)), NOBODY, KNOWN).verdict is Standing.VERIFIED
+    assert trusted(signed(mail, canonicalize=(b"relaxed", kind)), NOBODY, KNOWN).verdict is SenderVerdict.VERIFIED
 
 
 def test_it_adds_to_what_the_border_says_but_does_not_outweigh_it():
     for results, verdict in [
-        ("spf=none", Standing.VERIFIED),
-        ("dmarc=fail header.from=them.example", Standing.FAILED),
-        ("dmarc=pass header.from=evil.example", Standing.FAILED),
+        ("spf=none", SenderVerdict.VERIFIED),
+        ("dmarc=fail header.from=them.example", SenderVerdict.FAILED),
+        ("dmarc=pass header.from=evil.example", SenderVerdict.FAILED),
     ]:
         raw = lines(stamp(results), ENTRY) + signed()
         assert trusted(raw, POLICY, KNOWN).verdict is verdict
@@ -265,7 +268,7 @@ BAD = {
 @pytest.mark.parametrize(("reason", "raw", "lookup"), BAD.values(), ids=BAD.keys())
 def test_what_an_attacker_could_bend_does_not_verify(reason, raw, lookup):
     trust = trusted(raw, NOBODY, lookup)
-    assert trust.verdict is not Standing.VERIFIED
+    assert trust.verdict is not SenderVerdict.VERIFIED
     assert trust.reason == reason
 
 
@@ -289,7 +292,7 @@ def test_a_few_signatures_are_tried_at_most():
     + [b"DKIM-Signature: d=them.example; a=rsa-sha256; b" + b"\r\n " * 1000 + b"x"],
 )
 def test_no_signature_takes_long(field):
-    assert trusted(field + b"\r\n" + GOOD, NOBODY, KNOWN).verdict in Standing
+    assert trusted(field + b"\r\n" + GOOD, NOBODY, KNOWN).verdict in SenderVerdict
 
 
 def test_a_name_that_nobody_answers_for_has_no_record():

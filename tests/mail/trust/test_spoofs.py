@@ -9,7 +9,7 @@ import pytest
 
 from tests.mail.mails import lines
 from tests.mail.trust.mailroom import BODY, EARLIER, ENTRY, INNER, POLICY, arrived, stamp, trusted
-from watcher.findings import Standing
+from watcher.findings import SenderVerdict
 from watcher.mail.trust import TrustPolicy
 
 CEO = "From: CEO <ceo@bank.example>"
@@ -74,7 +74,7 @@ def test_an_odd_sender_is_never_verified(sender, results):
     if results == PASS_BANK and "no.such" in sender:
         results = PASS_EVIL
     trust = trusted(arrived(results, sender))
-    assert trust.verdict is not Standing.VERIFIED
+    assert trust.verdict is not SenderVerdict.VERIFIED
     assert trust.reason
 
 
@@ -211,30 +211,30 @@ STAMPS = {
 @pytest.mark.parametrize("fields", STAMPS.values(), ids=STAMPS.keys())
 def test_a_forged_or_misread_stamp_never_verifies(fields):
     trust = trusted(lines(*fields, EARLIER, CEO, *BODY), SEALERS)
-    assert trust.verdict is not Standing.VERIFIED
+    assert trust.verdict is not SenderVerdict.VERIFIED
     assert trust.reason
 
 
 @pytest.mark.parametrize(
     ("policy", "verdict"),
     [
-        (TrustPolicy(), Standing.UNVERIFIED),  # nobody is to be believed
-        (TrustPolicy(border=("mx.us.example", "store.us.example")), Standing.UNVERIFIED),
-        (TrustPolicy(authserv=("",)), Standing.UNVERIFIED),
-        (TrustPolicy(authserv=("us.example",), border=("*.us.example",)), Standing.UNVERIFIED),
+        (TrustPolicy(), SenderVerdict.UNVERIFIED),  # nobody is to be believed
+        (TrustPolicy(border=("mx.us.example", "store.us.example")), SenderVerdict.UNVERIFIED),
+        (TrustPolicy(authserv=("",)), SenderVerdict.UNVERIFIED),
+        (TrustPolicy(authserv=("us.example",), border=("*.us.example",)), SenderVerdict.UNVERIFIED),
     ],
 )
 def test_without_its_name_our_border_is_not_believed(policy, verdict):
     assert trusted(arrived(PASS_BANK, CEO), policy).verdict is verdict
-    assert trusted(arrived(PASS_BANK, CEO), POLICY).verdict is Standing.VERIFIED
+    assert trusted(arrived(PASS_BANK, CEO), POLICY).verdict is SenderVerdict.VERIFIED
 
 
 def test_strict_alignment_wants_the_domain_itself():
     strict = TrustPolicy(POLICY.authserv, POLICY.border, strict=True)
     for results in ("dkim=pass header.d=bank.example", "dkim=pass header.i=@mail.bank.example"):
         raw = arrived(results, "From: ceo@mail.bank.example")
-        assert trusted(raw).verdict is Standing.VERIFIED
-        assert trusted(raw, strict).verdict is Standing.UNVERIFIED
+        assert trusted(raw).verdict is SenderVerdict.VERIFIED
+        assert trusted(raw, strict).verdict is SenderVerdict.UNVERIFIED
 
 
 def test_the_reason_holds_no_words_of_the_mail():
@@ -245,7 +245,7 @@ def test_the_reason_holds_no_words_of_the_mail():
 
 
 def test_failed_is_said_where_somebody_we_trust_says_so():
-    assert trusted(arrived(FAIL_BANK, CEO)).verdict is Standing.FAILED
-    assert trusted(arrived(PASS_EVIL, CEO)).verdict is Standing.FAILED
-    assert trusted(arrived(PASS_EVIL, SENDERS["two fields"])).verdict is Standing.FAILED
-    assert trusted(arrived("spf=fail smtp.mailfrom=evil.example; dkim=none", CEO)).verdict is Standing.UNVERIFIED
+    assert trusted(arrived(FAIL_BANK, CEO)).verdict is SenderVerdict.FAILED
+    assert trusted(arrived(PASS_EVIL, CEO)).verdict is SenderVerdict.FAILED
+    assert trusted(arrived(PASS_EVIL, SENDERS["two fields"])).verdict is SenderVerdict.FAILED
+    assert trusted(arrived("spf=fail smtp.mailfrom=evil.example; dkim=none", CEO)).verdict is SenderVerdict.UNVERIFIED

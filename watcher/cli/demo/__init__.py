@@ -1,7 +1,7 @@
 """
 `imap-watcher demo`: the real daemon on a mail server of its own, with two handlers and three mails.
 
-    stage         a temporary directory: certificate, configuration, handlers
+    directory     a temporary directory: certificate, configuration, handlers
     server        a small IMAP server in memory, of the extra `demo`
     mails         the three mails that are sent
     show          what comes of them, on the terminal

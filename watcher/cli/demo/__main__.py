@@ -10,10 +10,10 @@ from functools import partial
 from types import FrameType
 from typing import TypeVar
 
+from watcher.cli.demo.directory import DemoDirectory, laid_out
 from watcher.cli.demo.mails import samples
 from watcher.cli.demo.server import PASSWORD, USER, DemoServer
 from watcher.cli.demo.show import Screen
-from watcher.cli.demo.stage import Stage, stage
 from watcher.errors import WatcherError
 
 __all__ = ["main"]
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     screen = Screen()
-    with stage() as built, DemoServer(built.certificate) as server:
+    with laid_out() as built, DemoServer(built.certificate) as server:
         built.configure(USER, PASSWORD, server.host, server.port)
         screen.opening(server, built)
         try:
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _daemon(built: Stage) -> Iterator[Daemon]:
+def _daemon(built: DemoDirectory) -> Iterator[Daemon]:
     """The daemon as a user would start it, in a session of its own so that Ctrl-C reaches it only through us."""
     command = [sys.executable, "-P", "-m", "watcher", "--config", str(built.config), "run"]
     with built.log.open("wb") as log:
@@ -72,7 +72,7 @@ def _daemon(built: Stage) -> Iterator[Daemon]:
             daemon.wait()
 
 
-def _send_three(daemon: Daemon, server: DemoServer, built: Stage, screen: Screen) -> set[int]:
+def _send_three(daemon: Daemon, server: DemoServer, built: DemoDirectory, screen: Screen) -> set[int]:
     """Send the mails one after the other and show what becomes of each; their UIDs."""
     deadline = time.monotonic() + LIMIT
     uids = set()
@@ -87,7 +87,7 @@ def _send_three(daemon: Daemon, server: DemoServer, built: Stage, screen: Screen
     return uids
 
 
-def _stay(daemon: Daemon, server: DemoServer, built: Stage, screen: Screen, shown: set[int]) -> None:
+def _stay(daemon: Daemon, server: DemoServer, built: DemoDirectory, screen: Screen, shown: set[int]) -> None:
     """Show every further mail as it is handled, until Ctrl-C."""
     screen.staying(server, built)
     try:

@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.text import Text
 
+from watcher.cli.demo.directory import DemoDirectory, Report
 from watcher.cli.demo.server import PASSWORD, USER, DemoServer
-from watcher.cli.demo.stage import Report, Stage
 from watcher.printing import lines, one_line
 
 __all__ = ["Screen"]
@@ -26,12 +26,12 @@ class Screen:
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
 
-    def opening(self, server: DemoServer, stage: Stage) -> None:
+    def opening(self, server: DemoServer, directory: DemoDirectory) -> None:
         """What is about to happen."""
         self._console.print("[bold]imap-watcher demo[/bold]: the real daemon, on a mail server of its own")
         self._field("server", f"{server.host}:{server.port}, TLS, one mailbox, nothing in it")
         self._field("handlers", "save-attachments (a shell script) and summarize (Python, kept warm)")
-        self._field("files", str(stage.root))
+        self._field("files", str(directory.root))
 
     def heading(self, title: str) -> None:
         """A mail is on its way."""
@@ -54,15 +54,17 @@ class Screen:
         self._console.print()
         self._console.print(Text(NEXT), end="")
 
-    def staying(self, server: DemoServer, stage: Stage) -> None:
+    def staying(self, server: DemoServer, directory: DemoDirectory) -> None:
         """How to look around and send more mail."""
         self._console.print()
         self._console.print("[bold]Everything stays open until Ctrl-C.[/bold] Change the handlers, and send a mail:")
         address = f"imaps://{server.host}:{server.port}/INBOX"
-        self._field("send", f"curl --cacert {stage.ca_file} --user {USER}:{PASSWORD} --upload-file MAIL.eml {address}")
-        self._field("handlers", str(stage.handlers))
-        self._field("daemon", f"imap-watcher --config {stage.config} jobs list")
-        self._field("its log", str(stage.log))
+        self._field(
+            "send", f"curl --cacert {directory.ca_file} --user {USER}:{PASSWORD} --upload-file MAIL.eml {address}"
+        )
+        self._field("handlers", str(directory.handlers))
+        self._field("daemon", f"imap-watcher --config {directory.config} jobs list")
+        self._field("its log", str(directory.log))
 
     def failed(self, reason: str, log: str) -> None:
         """Why it did not come to its end, with all that the daemon has said."""

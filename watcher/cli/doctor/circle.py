@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from watcher.cli.doctor.findings import Finding, Mark
-from watcher.cli.doctor.letter import wait
 from watcher.cli.doctor.sending import told, trial_session
+from watcher.cli.doctor.testmail import wait
 from watcher.config.accounts import Account
 from watcher.config.smtp import Relay
 from watcher.errors import ActionRefused, MailRefused

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from watcher.cli.cure import cure
 from watcher.cli.doctor.findings import Finding, Mark, of_chain, of_clock, of_features, of_transport, source
-from watcher.cli.doctor.letter import Letter, ahead, test_folder, wait
+from watcher.cli.doctor.testmail import TestMail, ahead, test_folder, wait
 from watcher.config.accounts import Account
 from watcher.config.providers.catalogue import GENERIC
 from watcher.config.secret import Secret
@@ -203,9 +203,9 @@ class Examination:
         second = Probe(self.account, self.trials.timeout)
         try:
             other = second.link(secret)
-            letter = Letter(self.account.address)
-            with test_folder(other, folder, letter) as kept:
-                yield from self._watch(link, other, folder, letter)
+            mail = TestMail(self.account.address)
+            with test_folder(other, folder, mail) as kept:
+                yield from self._watch(link, other, folder, mail)
         except ActionRefused as error:
             text = f"{error}; name another test folder with --folder, or leave this out with --no-write"
             yield Finding(self.step, Mark.DOUBT, text, self.elapsed)
@@ -215,7 +215,7 @@ class Examination:
         finally:
             second.close()
 
-    def _watch(self, link: Trial, other: Trial, folder: str, letter: Letter) -> Iterator[Finding]:
+    def _watch(self, link: Trial, other: Trial, folder: str, mail: TestMail) -> Iterator[Finding]:
         """Has `other` put a mail into the folder, and `link` tell of it."""
         link.examine(folder)
         idle = link.can_idle
@@ -226,13 +226,13 @@ class Examination:
                 idle = False
                 yield Finding("idle", Mark.DOUBT, f"{error}: asked every {self.account.poll:.0f} s instead")
         sent = time.time()
-        self._do("append", lambda: other.append(folder, letter.lines))
+        self._do("append", lambda: other.append(folder, mail.lines))
         yield self._well(f"a mail put into {printable(folder)}, to be removed again")
         if idle:
             yield self._pushed(link)
         else:
             self._do("clock", link.noop)
-        for summary in letter.among(link):
+        for summary in mail.among(link):
             yield of_clock(ahead(summary.received.timestamp(), sent, time.time()))
 
     def _pushed(self, link: Trial) -> Finding:

@@ -91,7 +91,7 @@ class Loopback(ThreadingTCPServer):
         self.state = secrets.token_urlsafe(32)
         self.arrived: queue.Queue[dict[str, str]] = queue.Queue()
         try:
-            super().__init__(("127.0.0.1", port), Arrival)
+            super().__init__(("127.0.0.1", port), Redirection)
         except OSError as error:
             raise LoginRefused(f"port {port} of 127.0.0.1 can't be used: {error.strerror}") from error
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="loopback", daemon=True)
@@ -106,8 +106,8 @@ class Loopback(ThreadingTCPServer):
         self._thread.join()
 
 
-class Arrival(BaseHTTPRequestHandler):
-    """One request of the browser."""
+class Redirection(BaseHTTPRequestHandler):
+    """One request of the browser: it brings the code, or the refusal (RFC 6749 4.1.2)."""
 
     server: Loopback
     timeout = 10

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 
 from watcher.errors import WatcherError
 
-__all__ = ["Flight"]
+__all__ = ["SingleFlight"]
 
 Result = TypeVar("Result")
 
 
-class Flight(Generic[Result]):
+class SingleFlight(Generic[Result]):
     """Who comes while another is at it waits and gets the same end: ten links must not try a dead server in turn."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from watcher.config.oauth.client import OAuthClient
 from watcher.config.oauth.exchange import refresh_tokens
-from watcher.config.oauth.flight import Flight
+from watcher.config.oauth.flight import SingleFlight
 from watcher.config.oauth.grant import Grant, Tokens
 from watcher.config.oauth.keeping import TokenFile
 from watcher.config.secret import Secret, SecretSource
@@ -38,7 +38,7 @@ class End:
 class Memory:
     """What this process knows besides the file."""
 
-    flight: Flight[Grant] = field(default_factory=Flight)  #: all renewals go through it
+    flight: SingleFlight[Grant] = field(default_factory=SingleFlight)  #: all renewals go through it
     end: End | None = None
 
 

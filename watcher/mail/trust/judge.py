@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from watcher.findings import Standing, Trust
+from watcher.findings import SenderVerdict, Trust
 from watcher.mail.header import Header
 from watcher.mail.trust.arc import first_seen
 from watcher.mail.trust.domains import aligned, domain_in
@@ -65,10 +65,10 @@ def judge(header: Header, shown: tuple[Address, ...], policy: TrustPolicy, own_c
     except Unclear as doubt:
         return _failed(None, str(doubt))
     trust = _by_border(header, domain, policy)
-    if trust.verdict is Standing.UNVERIFIED and own_check is not None:
+    if trust.verdict is SenderVerdict.UNVERIFIED and own_check is not None:
         signed = own_check(domain, policy.strict)
         if signed.result == "pass":
-            return replace(trust, verdict=Standing.VERIFIED, dkim="pass", by="own check", reason=signed.reason)
+            return replace(trust, verdict=SenderVerdict.VERIFIED, dkim="pass", by="own check", reason=signed.reason)
         reason = f"{trust.reason}; own check: {signed.reason}" if policy.authserv else signed.reason
         return replace(trust, dkim=trust.dkim or signed.result, by=trust.by or "own check", reason=reason)
     return trust
@@ -91,16 +91,18 @@ def _by_border(header: Header, domain: str, policy: TrustPolicy) -> Trust:
         forwarded = _forwarded(header, found[0], domain, policy)
         if forwarded is not None and forwarded.verified:
             reason = f"{forwarded.verified}, as seen by a forwarder whose seal counts"
-            return _verdict(Standing.VERIFIED, domain, forwarded, server, reason)
+            return _verdict(SenderVerdict.VERIFIED, domain, forwarded, server, reason)
         if any(result.result == "fail" for results in found for result in results.of("dmarc")):
-            return _verdict(Standing.FAILED, domain, replace(evidence, dmarc="fail"), server, "DMARC failed")
+            return _verdict(SenderVerdict.FAILED, domain, replace(evidence, dmarc="fail"), server, "DMARC failed")
     except _OtherSender:
         return _failed(domain, "our border judged another sender than the one in From", server)
     except Unclear as doubt:
         return _unverified(domain, f"the Authentication-Results of our border can't be relied on: {doubt}", server)
     if evidence.verified:
-        return _verdict(Standing.VERIFIED, domain, evidence, server, evidence.verified)
-    return _verdict(Standing.UNVERIFIED, domain, evidence, server, "nothing that passed speaks for the domain of From")
+        return _verdict(SenderVerdict.VERIFIED, domain, evidence, server, evidence.verified)
+    return _verdict(
+        SenderVerdict.UNVERIFIED, domain, evidence, server, "nothing that passed speaks for the domain of From"
+    )
 
 
 class _OtherSender(Exception):
@@ -181,13 +183,13 @@ def _forwarded(header: Header, results: Results, domain: str, policy: TrustPolic
         return None  # such a chain proves nothing, neither good nor bad
 
 
-def _verdict(verdict: Standing, domain: str, evidence: _Evidence, by: str, reason: str) -> Trust:
+def _verdict(verdict: SenderVerdict, domain: str, evidence: _Evidence, by: str, reason: str) -> Trust:
     return Trust(verdict, domain, evidence.spf, evidence.dkim, evidence.dmarc, by, reason)
 
 
 def _failed(domain: str | None, reason: str, by: str | None = None) -> Trust:
-    return Trust(Standing.FAILED, domain, None, None, None, by, reason)
+    return Trust(SenderVerdict.FAILED, domain, None, None, None, by, reason)
 
 
 def _unverified(domain: str | None, reason: str, by: str | None = None) -> Trust:
-    return Trust(Standing.UNVERIFIED, domain, None, None, None, by, reason)
+    return Trust(SenderVerdict.UNVERIFIED, domain, None, None, None, by, reason)

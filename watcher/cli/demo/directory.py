@@ -10,7 +10,7 @@ from typing import Any
 
 from watcher.cli.demo.certificate import write_certificate
 
-__all__ = ["HANDLERS", "Report", "Stage", "stage"]
+__all__ = ["HANDLERS", "DemoDirectory", "Report", "laid_out"]
 
 SHELL = """#!/bin/sh
 # Copies the attachments of a mail to $SAVED. The working directory is the mail's own folder.
@@ -88,7 +88,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoDirectory:
     """The directory and the names in it."""
 
     root: Path
@@ -136,10 +136,10 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def laid_out() -> Iterator[DemoDirectory]:
     """The directory, laid out; removed afterwards with all that is in it."""
     with TemporaryDirectory(prefix="imap-watcher-demo-") as name:
-        built = Stage(Path(name))
+        built = DemoDirectory(Path(name))
         for folder in ("handlers", "saved", "told"):
             (built.root / folder).mkdir()
         for file, mode, content in HANDLERS.values():

@@ -11,10 +11,10 @@ from email.utils import format_datetime
 from watcher.imap.link import Summary
 from watcher.imap.probe import Trial
 
-__all__ = ["Letter", "ahead", "test_folder", "wait"]
+__all__ = ["TestMail", "ahead", "test_folder", "wait"]
 
 
-class Letter:
+class TestMail:
     """A mail that says what it is, and is known again."""
 
     def __init__(self, address: str) -> None:
@@ -38,8 +38,8 @@ class Letter:
 
 
 @contextmanager
-def test_folder(link: Trial, folder: str, letter: Letter) -> Iterator[list[str]]:
-    """`folder`, made if it is not there, and then removed in the end; one that was there loses our letter only."""
+def test_folder(link: Trial, folder: str, mail: TestMail) -> Iterator[list[str]]:
+    """`folder`, made if it is not there, and then removed in the end; one that was there loses our mail only."""
     there = folder in link.list_folders(folder)
     if not there:
         link.create(folder)
@@ -48,7 +48,7 @@ def test_folder(link: Trial, folder: str, letter: Letter) -> Iterator[list[str]]
     finally:
         if there or link.status(folder).exists > 1:  # somebody else's mail came into it
             link.select(folder)
-            link.delete([summary.uid for summary in letter.among(link)])
+            link.delete([summary.uid for summary in mail.among(link)])
         else:
             link.remove(folder)
 

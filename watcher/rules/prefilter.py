@@ -10,14 +10,14 @@ from watcher.rules.foresight import foreseen
 from watcher.rules.match import Answer, judge
 from watcher.rules.sight import Sight
 
-__all__ = ["Sieve"]
+__all__ = ["Prefilter"]
 
 #: Bytes of a mail that is worth a closer look, and parts that are looked at.
 BIG = 64 * KIB
 MANY = 20
 
 
-class Sieve:
+class Prefilter:
     """What the rules say about mails that are only known from outside."""
 
     def __init__(self, rules: Callable[[], Sequence[Rule]]) -> None:

@@ -15,7 +15,7 @@ from watcher.config import Rule
 from watcher.imap.outlines import OUTLINE as OUTLINE_SIZE
 from watcher.imap.outlines import Closer, Leaf, Outline, Question, outlines
 from watcher.rules.match import Answer, judge
-from watcher.rules.sieve import Sieve
+from watcher.rules.prefilter import Prefilter
 from watcher.rules.sight import whole
 
 RECEIVED = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -29,10 +29,10 @@ HELLO = Closer(b"Content-Type: text/plain\r\n\r\n", b"hello")
 
 
 @pytest.fixture
-def sieve(when):
+def prefilter(when):
     def build(*written):
         rules = [Rule(name=str(number), when=when(each) if each else None) for number, each in enumerate(written)]
-        return Sieve(lambda: rules)
+        return Prefilter(lambda: rules)
 
     return build
 
@@ -71,8 +71,8 @@ def sieve(when):
         (["not = { any = [{ body = 'x' }, { reply = 'y' }] }"], None),
     ],
 )
-def test_what_is_asked(sieve, rules, question):
-    assert sieve(*rules).question("support", "INBOX") == question
+def test_what_is_asked(prefilter, rules, question):
+    assert prefilter(*rules).question("support", "INBOX") == question
 
 
 # --- what the answer means ------------------------------------------------------------------------------------------
@@ -110,9 +110,9 @@ def test_what_is_asked(sieve, rules, question):
         ("folder = 'Other'", True),
     ],
 )
-def test_what_is_refused(sieve, rule, refused):
-    assert sieve(rule).refuses(OUTLINE, "support", "INBOX", NOW) is refused
-    assert not sieve(rule, "from = '*supplier*'").refuses(OUTLINE, "support", "INBOX", NOW), "one rule is enough"
+def test_what_is_refused(prefilter, rule, refused):
+    assert prefilter(rule).refuses(OUTLINE, "support", "INBOX", NOW) is refused
+    assert not prefilter(rule, "from = '*supplier*'").refuses(OUTLINE, "support", "INBOX", NOW), "one rule is enough"
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,9 @@ def test_what_is_refused(sieve, rule, refused):
         ("not = { attachment = '*.zip' }", "Content-Type: application/zip; name=all.zip", False),  # only the mail says
     ],
 )
-def test_a_closer_look_at_attachments(sieve, rule, header, refused):
+def test_a_closer_look_at_attachments(prefilter, rule, header, refused):
     closer = (HELLO, Closer(header.encode() + b"\r\n\r\n", None))
-    asked = sieve(rule)
+    asked = prefilter(rule)
     assert not asked.refuses(BIG, "support", "INBOX", NOW) or "/pdf" in rule or "image" in rule
     assert asked.refuses(replace(BIG, closer=closer), "support", "INBOX", NOW) is refused
     assert (
@@ -144,16 +144,16 @@ def test_a_closer_look_at_attachments(sieve, rule, header, refused):
 
 
 @pytest.mark.parametrize("kind", [b"text/plain", b"multipart/mixed; boundary=b\r\nFrom: x@y", b"application/pdf"])
-def test_a_server_that_sees_other_parts_than_we_do(sieve, kind):
-    asked, header = sieve("attachment_type = '*/pdf'"), HEADER.replace(b"multipart/mixed; boundary=b", kind)
+def test_a_server_that_sees_other_parts_than_we_do(prefilter, kind):
+    asked, header = prefilter("attachment_type = '*/pdf'"), HEADER.replace(b"multipart/mixed; boundary=b", kind)
     assert asked.refuses(OUTLINE, "support", "INBOX", NOW)
     assert not asked.refuses(replace(OUTLINE, header=header), "support", "INBOX", NOW)
 
 
-def test_what_has_no_name_may_be_winmail(sieve):
+def test_what_has_no_name_may_be_winmail(prefilter):
     """It holds files of any kind, under any type that says nothing."""
     leaves = (OUTLINE.leaves[0], Leaf("2", "application/octet-stream", 10_000))
-    asked, outline = sieve("attachment_type = 'image/*'"), replace(OUTLINE, leaves=leaves)
+    asked, outline = prefilter("attachment_type = 'image/*'"), replace(OUTLINE, leaves=leaves)
     assert not asked.refuses(outline, "support", "INBOX", NOW)
     html = Closer(b"Content-Type: text/html\r\n\r\n", None)
     for name, refused in ((b"a.bin", True), (b"winmail.dat", False)):
@@ -178,19 +178,19 @@ UU = b"begin 644 a.pdf\r\n#0V%T\r\n`\r\nend\r\n"
         ("Content-Disposition: attachment; filename=a.txt", UU, len(UU), True),  # an attachment is not looked into
     ],
 )
-def test_files_within_texts(sieve, field, text, size, refused):
+def test_files_within_texts(prefilter, field, text, size, refused):
     leaves = (Leaf("1", "text/plain", size), BIG.leaves[1])
     zipped = Closer(b"Content-Type: application/zip; name=a.zip\r\n\r\n", None)
     outline = replace(BIG, leaves=leaves, closer=(Closer(field.encode() + b"\r\n\r\n", text), zipped))
-    assert sieve("attachment = '*.pdf'").refuses(outline, "support", "INBOX", NOW) is refused
+    assert prefilter("attachment = '*.pdf'").refuses(outline, "support", "INBOX", NOW) is refused
 
 
-def test_of_a_mail_with_one_part_its_header_tells(sieve):
+def test_of_a_mail_with_one_part_its_header_tells(prefilter):
     header = b"From: a@b\r\nContent-Type: application/zip; name=all.zip\r\n\r\n"
     outline = replace(BIG, leaves=(Leaf("", "application/zip", 199_000),), header=header)
-    assert sieve("attachment = '*.pdf'").refuses(outline, "support", "INBOX", NOW)
-    assert not sieve("attachment = '*.zip'").refuses(outline, "support", "INBOX", NOW)
-    assert not sieve("attachment = '*.pdf'").refuses(replace(outline, header=HEADER), "support", "INBOX", NOW)
+    assert prefilter("attachment = '*.pdf'").refuses(outline, "support", "INBOX", NOW)
+    assert not prefilter("attachment = '*.zip'").refuses(outline, "support", "INBOX", NOW)
+    assert not prefilter("attachment = '*.pdf'").refuses(replace(outline, header=HEADER), "support", "INBOX", NOW)
 
 
 @pytest.mark.parametrize(
@@ -207,13 +207,13 @@ def test_of_a_mail_with_one_part_its_header_tells(sieve):
         ("from = '*@supplier.example', body = 'x'", {}, False),
     ],
 )
-def test_when_a_closer_look_is_worth_it(sieve, rule, changes, worth):
-    assert sieve(rule).doubts(replace(BIG, **changes), "support", "INBOX", NOW) is worth
+def test_when_a_closer_look_is_worth_it(prefilter, rule, changes, worth):
+    assert prefilter(rule).doubts(replace(BIG, **changes), "support", "INBOX", NOW) is worth
 
 
-def test_parts_that_are_not_told_of(sieve):
+def test_parts_that_are_not_told_of(prefilter):
     """A mail much bigger than its parts has others."""
-    asked = sieve("attachment_type = '*/pdf'")
+    asked = prefilter("attachment_type = '*/pdf'")
     assert asked.refuses(OUTLINE, "support", "INBOX", NOW)
     assert not asked.refuses(replace(OUTLINE, size=1 << 20), "support", "INBOX", NOW)
 
@@ -231,7 +231,7 @@ def test_parts_that_are_not_told_of(sieve):
         b"From: " + b"a@b, " * 4000 + b"\r\n\r\n",
     ],
 )
-def test_a_header_that_may_be_read_in_two_ways_refuses_nothing(sieve, header):
+def test_a_header_that_may_be_read_in_two_ways_refuses_nothing(prefilter, header):
     outline = replace(OUTLINE, header=header)
     for rule in (
         "from = 'x'",
@@ -241,14 +241,14 @@ def test_a_header_that_may_be_read_in_two_ways_refuses_nothing(sieve, header):
         "header = { X-A = 'x' }",
         "not = { from = '*' }",
     ):
-        assert not sieve(rule).refuses(outline, "support", "INBOX", NOW)
+        assert not prefilter(rule).refuses(outline, "support", "INBOX", NOW)
 
 
-def test_nothing_told_nothing_refused(sieve):
+def test_nothing_told_nothing_refused(prefilter):
     bare = Outline(7, None, None, None, None)
     for rule in (*FITTING, *OTHER):
         if "folder" not in rule and "account" not in rule:
-            assert not sieve(rule).refuses(bare, "support", "INBOX", NOW), rule
+            assert not prefilter(rule).refuses(bare, "support", "INBOX", NOW), rule
 
 
 # --- the same mail, from outside and whole --------------------------------------------------------------------------
@@ -295,18 +295,18 @@ def test_nobody_is_missed(when, tmp_path):
         message = replace(unpacked.message, account="support", folder="INBOX", received=RECEIVED)
         sight = whole(message, unpacked.text or "", NOW)
         for condition in conditions:
-            sieve = Sieve(lambda condition=condition: [Rule(name="r", when=condition)])
-            question = sieve.question("support", "INBOX")
-            if question and refused_by(sieve, raw, question):
+            prefilter = Prefilter(lambda condition=condition: [Rule(name="r", when=condition)])
+            question = prefilter.question("support", "INBOX")
+            if question and refused_by(prefilter, raw, question):
                 refused += 1
                 assert judge(condition, sight) is Answer.NO, (raw[:300], condition)
     assert refused > 1000
 
 
-def refused_by(sieve, raw, question):
+def refused_by(prefilter, raw, question):
     """Also after a closer look, at any mail that has parts."""
     outline = told(raw, question)
-    if sieve.refuses(outline, "support", "INBOX", NOW):
+    if prefilter.refuses(outline, "support", "INBOX", NOW):
         return True
     if not outline.leaves or not outline.leaves[0].section:
         return False
@@ -314,7 +314,7 @@ def refused_by(sieve, raw, question):
         Closer(part_of(raw, f"{leaf.section}.MIME"), part_of(raw, leaf.section)[:OUTLINE_SIZE])
         for leaf in outline.leaves
     )
-    return sieve.refuses(replace(outline, closer=closer), "support", "INBOX", NOW)
+    return prefilter.refuses(replace(outline, closer=closer), "support", "INBOX", NOW)
 
 
 def told(raw, question):
