@@ -19,7 +19,6 @@ from watcher.printing import one_line
 __all__ = [
     "CONTRACT",
     "INTERRUPTED",
-    "PATH",
     "TAG",
     "Run",
     "RunEnding",

@@ -72,17 +72,8 @@ def _taken_apart(folder: OpenFolder, raw: Raw, envelope: Envelope, limits: Limit
     defects = Defects(limits.defects)
     mail = whole(raw, limits, defects)
     head = letterhead(mail.header, mail.content.charset, limits, defects)
-    texts: list[Text] = []
-    files: list[_File] = []
-    parts: list[Part] = []
-    if raw.size > limits.raw:
-        defects.add(f"mail over {limits.raw} bytes: only its header was read")
-    else:
-        parts = list(leaves(mail, limits, defects))
-    for leaf in parts:
-        _sort(leaf, texts, files, limits)
-        if _is_tnef(leaf):
-            _open_tnef(leaf, texts, files, limits, defects)
+    parts = _parts(mail, limits, defects)
+    texts, files = _sorted(parts, limits, defects)
     identities = frozenset(file.content_id for file in files if file.content_id)
     bodies = write_bodies(folder, texts, identities, limits, defects)
     attachments = tuple(_written(folder, files, bodies.shown, limits))
@@ -113,6 +104,24 @@ def _taken_apart(folder: OpenFolder, raw: Raw, envelope: Envelope, limits: Limit
         nature=nature(mail, parts),
         trust=_trust(mail, head.from_, envelope, policy),
     )
+
+
+def _parts(mail: Part, limits: Limits, defects: Defects) -> list[Part]:
+    if mail.raw.size > limits.raw:
+        defects.add(f"mail over {limits.raw} bytes: only its header was read")
+        return []
+    return list(leaves(mail, limits, defects))
+
+
+def _sorted(parts: list[Part], limits: Limits, defects: Defects) -> tuple[list[Text], list[_File]]:
+    """What is to be read, and what is to be kept as it is."""
+    texts: list[Text] = []
+    files: list[_File] = []
+    for leaf in parts:
+        _sort(leaf, texts, files, limits)
+        if _is_tnef(leaf):
+            _open_tnef(leaf, texts, files, limits, defects)
+    return texts, files
 
 
 def _reply(folder: OpenFolder, bodies: Bodies, parts: list[Part]) -> str | None:

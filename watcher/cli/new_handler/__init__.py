@@ -14,8 +14,8 @@ import typer
 from watcher.cli.files import Placement
 from watcher.cli.terminal import AsJson, complain, say, show_json
 from watcher.cli.workshop import Workshop, check_name, mode_of, open_workshop, rule_for, taken_by
+from watcher.config.programs import PATH
 from watcher.errors import WatcherError
-from watcher.jobs.contract import PATH
 
 __all__ = ["Language", "Made", "new_handler"]
 
