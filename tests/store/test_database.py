@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import Books, arrival
-from watcher.errors import DatabaseRefused, StateLocked, StorageFailed, WatcherError
+from watcher.errors import DatabaseRefused, SpoolFull, StateLocked, StorageFailed, WatcherError
 from watcher.store.database import Database
 from watcher.store.lock import hold_state
 
@@ -222,6 +222,14 @@ def test_the_end_does_not_wait_for_room(full: Database) -> None:
     with pytest.raises(StorageFailed, match="full"):
         waiting.result(0)
     open_and_close(full.path.parent)
+
+
+def test_what_can_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "instance.new").symlink_to("/dev/full")
+    with pytest.raises(SpoolFull, match=f"^{tmp_path}/instance: No space left on device$"):
+        Database(tmp_path)
+    (tmp_path / "instance.new").unlink()
+    open_and_close(tmp_path)
 
 
 def test_one_that_another_program_has_locked_is_left_alone(used: Path) -> None:

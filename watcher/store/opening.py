@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from watcher.errors import DatabaseRefused, StorageFailed
-from watcher.store.faults import unopened
+from watcher.store.faults import storage, unopened
 from watcher.store.migrations import VERSION, format_of, known_migrations, migrate
 
 __all__ = ["connect", "find_flaw", "open_ledger", "sync"]
@@ -100,10 +100,11 @@ def keep_marker(path: Path, marker: Path, instance: str) -> None:
     found = marker.read_text("ascii", "replace").strip() if marker.exists() else ""
     if not found:
         fresh = marker.with_suffix(".new")
-        fresh.write_text(instance + "\n", "ascii")
-        sync(fresh)
-        fresh.rename(marker)
-        sync(marker.parent)
+        with storage(f"{marker}"):
+            fresh.write_text(instance + "\n", "ascii")
+            sync(fresh)
+            fresh.rename(marker)
+            sync(marker.parent)
     elif found != instance:
         raise DatabaseRefused(
             f"{path} does not belong to this state directory ({marker} names another one): "
