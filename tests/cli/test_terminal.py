@@ -5,15 +5,24 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from errno import EIO, ENOSPC
 from pathlib import Path
 
 import pytest
 
 from tests.cli.inside import run_inside
 from watcher.cli import exits
-from watcher.cli.terminal import show_json
+from watcher.cli.terminal import show_json, writing
+from watcher.errors import SpoolFull, WatcherError
 
 SHORT, LONG = ["--version"], ["man"]
+SETTINGS = """
+[account.support]
+address = "ann@example.org"
+host = "127.0.0.1"
+port = 1
+password = { command = "echo secret" }
+"""
 
 
 @dataclass
@@ -32,6 +41,25 @@ def test_a_full_disk_is_told_in_one_line(words):
         done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     line = "imap-watcher: what this command prints can't be written: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, line)
+
+
+def test_a_full_disk_under_the_state_has_an_exit_code(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(f'{SETTINGS}[watcher]\nstate = "{tmp_path}"\n')
+    (tmp_path / "instance.new").symlink_to("/dev/full")
+    words = command("--config", str(config), "run")
+    done = subprocess.run(words, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == exits.STORAGE
+    assert done.stderr.endswith(f"\nimap-watcher: {tmp_path}/instance: No space left on device\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "kind"), [(ENOSPC, "/spool", SpoolFull), (ENOSPC, None, WatcherError), (EIO, "/x", WatcherError)]
+)
+def test_only_a_file_is_told_as_a_full_disk(number, path, kind):
+    with pytest.raises(WatcherError, match="can't be written") as told, writing():
+        raise OSError(number, "No", path)
+    assert type(told.value) is kind
 
 
 @pytest.mark.parametrize("words", [SHORT, LONG])

@@ -15,7 +15,7 @@ MEANINGS: Mapping[int, str] = {
     OK: "All went well.",
     FAILED: "What was asked for could not be done; the reason is on standard error.",
     USAGE: "The command line is wrong.",
-    STORAGE: "The disk failed; the next start recovers.",
+    STORAGE: "The disk failed or is full; the next start recovers.",
     STATE: "Another daemon works on this state directory, or others may write to it.",
     CONFIG: "The configuration or the ledger can't be used; a person must act first.",
 }

@@ -11,7 +11,7 @@ from watcher.cli import exits
 from watcher.cli.interruption import clearing_up
 from watcher.cli.shelf import Commands
 from watcher.cli.terminal import complain, hush, writing
-from watcher.errors import ConfigError, DatabaseRefused, StateLocked, StorageFailed, WatcherError
+from watcher.errors import ConfigError, DatabaseRefused, SpoolFull, StateLocked, StorageFailed, WatcherError
 from watcher.version import __version__
 
 __all__ = ["app", "main"]
@@ -66,7 +66,7 @@ def carry_out() -> None:
         fail(exits.CONFIG, str(error))
     except StateLocked as error:
         fail(exits.STATE, str(error))
-    except StorageFailed as error:
+    except (StorageFailed, SpoolFull) as error:
         fail(exits.STORAGE, str(error))
     except WatcherError as error:
         fail(exits.FAILED, str(error))

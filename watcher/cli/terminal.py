@@ -12,15 +12,17 @@ from typing import Annotated, TypeVar
 import typer
 
 from watcher.cli import exits
-from watcher.errors import WatcherError
+from watcher.errors import SpoolFull, WatcherError
 from watcher.printing import printable
 
 __all__ = ["AsJson", "complain", "hush", "progress", "say", "show_json", "writing"]
 
 LONGEST = 2000  #: characters of one line
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
 #: Why a write fails though nothing is wrong with us: full disk, quota, limit, no disk or terminal, nobody reads.
-REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE})
+REFUSED = NO_ROOM | {errno.EFBIG, errno.EIO, errno.EPIPE}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -54,7 +56,7 @@ def progress(
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """All that is printed within is out at the end. Raises WatcherError if a disk is full, for that or for a file."""
+    """All that is printed within is out at the end. Raises WatcherError if it can't be, SpoolFull of a file."""
     try:
         try:
             yield
@@ -68,7 +70,8 @@ def writing() -> Iterator[None]:
         if error.errno == errno.EPIPE:  # whoever read it has seen enough
             sys.exit(exits.FAILED)
         where = error.filename or "what this command prints"
-        raise WatcherError(f"{where} can't be written: {error.strerror}") from error
+        kind = SpoolFull if error.filename and error.errno in NO_ROOM else WatcherError
+        raise kind(f"{where} can't be written: {error.strerror}") from error
 
 
 def hush() -> None:
