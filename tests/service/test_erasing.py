@@ -11,7 +11,8 @@ from watcher.config.alerts import AlertSettings
 from watcher.config.smtp import Relay
 from watcher.model import Address
 from watcher.outbox.alarm import APART, Alarm
-from watcher.service.erasing import Erasing
+from watcher.posting import Posting
+from watcher.service.erasing import Erasing, spellings
 from watcher.store.erasure import Erasure
 from watcher.store.outgoing import Outgoing
 from watcher.store.spool import Spool
@@ -51,3 +52,27 @@ def test_alerts_that_tell_of_it_go_with_it(books: Books, spool: Spool, alarm: Al
     assert erasing.erase(message_id="<1@example.com>", account="a") == {"erased": 2, "busy": []}
     [left] = spool.path.iterdir()
     assert b"UID 11:" in (left / "message.eml").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("address", "spelt"),
+    [
+        ("Ann@Example.ORG", {"ann@example.org"}),
+        ("ann@exämple.org", {"ann@exämple.org", "ann@xn--exmple-cua.org"}),
+        ("Ann@XN--exmple-cua.org", {"ann@exämple.org", "ann@xn--exmple-cua.org"}),
+        ("änn@example.org", {"änn@example.org"}),
+        ('"ann b"@example..org', {'"ann b"@example..org'}),
+        (f"ann@{'x' * 64}.org", {f"ann@{'x' * 64}.org"}),
+        ("", set()),
+    ],
+)
+def test_an_address_is_looked_for_in_all_its_spellings(address: str, spelt: set[str]) -> None:
+    assert spellings(address) == spelt
+
+
+@pytest.mark.parametrize("address", ["ann@exämple.org", "ANN@EXÄMPLE.ORG", "ann@xn--exmple-cua.org"])
+def test_letters_to_a_domain_of_any_alphabet_are_found(books: Books, spool: Spool, address: str) -> None:
+    wired = Posting("k", "out", "send", "us@example.com", ("Ann@xn--exmple-cua.org",), "<k@example.com>", "d", 1)
+    Outgoing(books.database).post(wired, 10.0)
+    [found] = Erasing(Erasure(books.database), spool).find(address=address)
+    assert found["letter"] == 1

@@ -55,7 +55,7 @@ def test_nothing_is_erased_while_a_job_runs(books: Books, erasure: Erasure) -> N
 def test_letters_of_any_alphabet_are_found_by_address(books: Books, erasure: Erasure) -> None:
     for number, to in enumerate(("Änn@example.org", "ann@example.org", "ÄNN@EXAMPLE.ORG")):
         books.database.write(lambda db, key=f"k{number}", to=to: post(db, letter(key, to), 20.0))
-    assert [trace.key for trace in erasure.find(Target(address="änn@example.org"))] == ["k0", "k2"]
+    assert [trace.key for trace in erasure.find(Target(addresses=["änn@example.org"]))] == ["k0", "k2"]
 
 
 def test_what_stands_behind_it_in_its_line_goes_on(books: Books, erasure: Erasure) -> None:
@@ -81,9 +81,9 @@ def test_letters_that_came_of_it_or_went_to_the_person_go_too(books: Books, eras
     books.database.write(lambda db: post(db, letter("to her", "Ann@example.com"), 30.0))
     books.database.write(lambda db: post(db, letter("to him", "bob@example.com"), 30.0))
     assert [trace.key for trace in erasure.find(Target(message_id=IDENTITY))] == ["a-INBOX-1", "reply"]
-    assert [trace.key for trace in erasure.find(Target(address="ann@example.com"))] == ["reply", "to her"]
-    assert erasure.find(Target(address="ann@example.com", account="b")) == []
-    erasure.erase(Target(keys=["a-INBOX-1"], address="ann@example.com"), 40.0)
+    assert [trace.key for trace in erasure.find(Target(addresses=["ann@example.com"]))] == ["reply", "to her"]
+    assert erasure.find(Target(addresses=["ann@example.com"], account="b")) == []
+    erasure.erase(Target(keys=["a-INBOX-1"], addresses=["ann@example.com"]), 40.0)
     assert books.states() == {"echo bob@example.com": "waiting"}
 
 

@@ -23,6 +23,7 @@ from watcher.mail.defects import Defects
 from watcher.mail.header import read_header
 from watcher.mail.raw import Raw
 from watcher.model import MailFolder
+from watcher.service.erasing import spellings
 
 __all__ = ["erase"]
 
@@ -58,9 +59,10 @@ def erase(
     if bool(sender) == bool(message_id):
         raise typer.BadParameter("say one of --sender and --message-id")
     config = load_settings(context)
-    target = {"address": sender.lower(), "message_id": bracketed(message_id), "account": account}
+    people = spellings(sender)
+    target = {"address": sender, "message_id": bracketed(message_id), "account": account}
     if sender:
-        target["keys"] = " ".join(keys_from(sender.lower(), config.watcher.state / "spool"))
+        target["keys"] = " ".join(keys_from(people, config.watcher.state / "spool"))
     traces = ask_state(config, {"verb": "traces", **target})
     for trace in () if as_json else traces:
         say(line_of(trace))
@@ -69,7 +71,7 @@ def erase(
         if not Person(agrees=yes or not traces).confirm(f"Erase {len(traces)} mails for good?"):
             raise WatcherError("nothing was erased")
         erased = erase_when_idle(config, target)
-    kept = [] if dry_run else holding(config.watcher.state, sender or message_id.strip("<>"))
+    kept = [] if dry_run else holding(config.watcher.state, people or {message_id.strip("<>")})
     if as_json:
         show_json({"found": traces, "erased": erased, "mentioned_in": list(map(str, kept))})
         return
@@ -94,14 +96,14 @@ def erase_when_idle(config: Config, target: Mapping[str, str]) -> int:
     return int(told["erased"])
 
 
-def keys_from(sender: str, spool: Path) -> list[str]:
-    """The names of the mail folders whose mail says that it is from this address."""
+def keys_from(people: set[str], spool: Path) -> list[str]:
+    """The names of the mail folders whose mail says that it is from one of these addresses."""
     try:
         folders = [MailFolder(path) for path in spool.iterdir()]
     except OSError as error:
         raise WatcherError(f"{spool}: {error.strerror}; run this as the user of the daemon, or as root") from error
     with progress(folders, len(folders), worth=MANY, label="looking") as looked_at:
-        return [folder.path.name for folder in looked_at if sender in senders(folder)]
+        return [folder.path.name for folder in looked_at if people & senders(folder)]
 
 
 def senders(folder: MailFolder) -> set[str]:
@@ -116,9 +118,9 @@ def senders(folder: MailFolder) -> set[str]:
     return {person.address.lower() for value in values for person in lenient_addresses(value, None)}
 
 
-def holding(directory: Path, word: str) -> list[Path]:
-    """The files in which the word stands as it is: mails of others that quote it, and what handlers keep."""
-    pattern = re.compile(re.escape(word.encode()), re.IGNORECASE)
+def holding(directory: Path, words: set[str]) -> list[Path]:
+    """The files in which one of them stands as it is: mails of others that quote it, and what handlers keep."""
+    pattern = re.compile(b"|".join(re.escape(word.encode()) for word in words), re.IGNORECASE)
     found = []
     for path in sorted(directory.rglob("*")):
         with suppress(OSError):  # it is gone, or belongs to a user that handlers run as

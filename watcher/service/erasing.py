@@ -13,7 +13,7 @@ from watcher.service.control import Refused
 from watcher.store.erasure import Erasure, Target, Trace
 from watcher.store.spool import Spool
 
-__all__ = ["Erasing"]
+__all__ = ["Erasing", "spellings"]
 
 
 class Erasing:
@@ -55,7 +55,7 @@ class Erasing:
 
     def with_alerts(self, keys: str, message_id: str, address: str, account: str) -> Target:
         """What is asked for, and the alerts that tell of it: what a run printed or a relay said stands there, too."""
-        target = Target(keys.split(), message_id, address, account)
+        target = Target(keys.split(), message_id, spellings(address), account)
         places = {f"{trace.account}/{trace.folder} UID {trace.uid}" for trace in self.erasure.find(target)}
         alerts = self.erasure.letters(ALERT) if places else []
         return replace(target, own=[key for key in alerts if tells_of(places, self.text(key))])
@@ -66,6 +66,16 @@ class Erasing:
             body = message_from_bytes(self.spool.folder(key).raw.read_bytes(), policy=SMTP).get_body(("plain",))
             return body.get_content() if body else ""
         return ""
+
+
+def spellings(address: str) -> set[str]:
+    """It in lower case, its domain as people write it and as it goes over the wire (RFC 5891); of "", none."""
+    local, at, domain = address.lower().rpartition("@")
+    found = {address.lower()} - {""}
+    with suppress(UnicodeError):  # there can be no such domain: it is looked for as it is
+        wired = domain.encode("idna")
+        found |= {f"{local}{at}{spelt}" for spelt in (wired.decode("ascii"), wired.decode("idna")) if spelt}
+    return found
 
 
 def tells_of(places: Collection[str], text: str) -> bool:

@@ -31,8 +31,9 @@ MEANT = f"""
         SELECT id FROM mail WHERE key IN (SELECT value FROM json_each(:own))
             OR :account IN ('', account) AND (key IN (SELECT value FROM json_each(:keys))
             OR :message_id <> '' AND message_id = :message_id
-            OR :address <> '' AND id IN (SELECT mail FROM work WHERE kind = 'send' AND small(target) = :address
-                UNION SELECT mail FROM letter WHERE small(answers) = :address))
+            OR id IN (SELECT mail FROM work WHERE kind = 'send'
+                AND small(target) IN (SELECT value FROM json_each(:addresses))
+                UNION SELECT mail FROM letter WHERE small(answers) IN (SELECT value FROM json_each(:addresses))))
         UNION SELECT letter.mail FROM letter JOIN meant ON letter.about = meant.mail)
     {TRACE} WHERE mail.id IN (SELECT mail FROM meant) ORDER BY mail.id
 """
@@ -44,7 +45,7 @@ class Target:
 
     keys: Collection[str] = ()  #: of spool folders
     message_id: str = ""  #: with brackets
-    address: str = ""  #: in lower case; letters to it
+    addresses: Collection[str] = ()  #: in lower case; letters to them
     account: str = ""  #: or relay
     own: Collection[str] = ()  #: more keys, of letters of ours, whatever their relay
 
@@ -115,10 +116,10 @@ class Erasure:
 
 def parameters(target: Target) -> dict[str, str]:
     return {
+        "addresses": json.dumps(sorted(target.addresses)),
         "keys": json.dumps(sorted(target.keys)),
         "own": json.dumps(sorted(target.own)),
         "message_id": target.message_id,
-        "address": target.address,
         "account": target.account,
     }
 
