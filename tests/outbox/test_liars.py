@@ -1,6 +1,7 @@
 """Relays that lie, flood, trickle and fall out of step: what they say ends the dialogue, and never counts as taken."""
 
 import contextlib
+import select
 import socket
 import threading
 import tracemalloc
@@ -57,6 +58,7 @@ class Liar:
     def serve(self):
         with contextlib.suppress(OSError):
             sock, _ = self.listener.accept()
+            self.sock = sock
             with sock, sock.makefile("rb") as lines:
                 sock.settimeout(30)
                 sock.sendall(self.answers["GREETING"])
@@ -94,13 +96,14 @@ class Liar:
         )
 
 
-def deliver(liar, tmp_path, patience=PATIENCE, data=b"Subject: Hi\r\n\r\nHello\r\n", **other):
+def deliver(liar, tmp_path, patience=PATIENCE, data=b"Subject: Hi\r\n\r\nHello\r\n", past=lambda _: None, **other):
     (tmp_path / "message.eml").write_bytes(data)
     talk = Talk()
     session = Session(liar.relay(**other), talk, patience)
     try:
         session.open()
-        return session.deliver(Parcel("a@example.com", ("b@example.org",), tmp_path / "message.eml"))
+        parcel = Parcel("a@example.com", ("b@example.org",), tmp_path / "message.eml")
+        return session.deliver(parcel, lambda: past(session))
     finally:
         session.close()
         assert len(talk.lines) <= KEPT + 1
@@ -162,6 +165,22 @@ def test_a_refusal_in_the_midst_of_a_mail_is_heard_and_nothing_is_said_into_the_
         assert refusal.value.signal.trouble is Trouble.SIZE
         liar.thread.join(30)
         assert liar.heard[-1] == "DATA"
+
+
+def test_a_refusal_in_the_last_moment_is_heard_and_nothing_is_said_into_the_mail(tmp_path):
+    """It comes while it is written down that the dot follows: the dot is not sent, so the mail has no end."""
+
+    def late(session):
+        liar.sock.sendall(b"552 5.3.4 too big for me\r\n")
+        assert select.select([session.wire.sock], [], [], 30)[0]
+        sessions.append(session)
+
+    sessions = []
+    with Liar({}) as liar:
+        with pytest.raises(Refused) as refusal:
+            deliver(liar, tmp_path, past=late)
+        assert refusal.value.signal.trouble is Trouble.SIZE
+        assert sessions[0].talk.lines[-1] == "S: 552 5.3.4 too big for me"
 
 
 def test_a_login_without_end_ends(tmp_path):

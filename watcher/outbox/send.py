@@ -231,8 +231,9 @@ class Session:
         self.heed()
         self.talk.client(f"[{parcel.size} bytes of mail]")
         past()
+        self.heed()  # else a refusal that came meanwhile would count as the answer to a dot that was never sent
         try:
-            told = self.wire.ask(".", self.patience.end)
+            told = self.wire.say(".", self.patience.end)
         except Cut as cut:
             raise Cut(f"{cut}, after the final dot: the mail may have arrived", doubt=True) from cut
         self.amid = False
@@ -287,10 +288,9 @@ class Session:
         if not self.opened or self.closed:
             return
         try:
-            if not self.amid:
-                self.wire.ask("QUIT", 2.0)
-        except Cut:
-            pass
+            with contextlib.suppress(Cut):
+                if not self.amid:
+                    self.wire.ask("QUIT", 2.0)
         finally:
             self.hang_up()
 

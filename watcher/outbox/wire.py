@@ -44,8 +44,10 @@ class Wire(smtplib.SMTP):
 
     def ask(self, line: str, patience: float) -> Reply:
         """One command and its reply, within `patience` seconds."""
-        if told := self.early(patience):
-            return told
+        return self.early(patience) or self.say(line, patience)
+
+    def say(self, line: str, patience: float) -> Reply:
+        """The same, whatever came before it."""
         self.limit = time.monotonic() + patience
         return reply(*self.docmd(line))
 
