@@ -147,7 +147,7 @@ def test_create_where_the_parent_is_missing_is_no_success(server, writing):
     link.create("a/b")
 
 
-@pytest.mark.parametrize("name", ["", "a\r\nb", "a\nb", "a\0b", "a\x7fb"])
+@pytest.mark.parametrize("name", ["", "a\r\nb", "a\nb", "a\0b", "a\x7fb", "a\x85b", "a\ud800b"])
 def test_what_is_no_folder(server, writing, name):
     link = writing()
     for call in (lambda: link.create(name), lambda: link.move([1], name)):

@@ -65,6 +65,7 @@ def test_select_wants_to_write(server, link):
         ('a"b\\c', rb'"a\"b\\c"'),
         ("R&D", b'"R&-D"'),
         ("日本", b'"&ZeVnLA-"'),
+        ("日\u3000本", b'"&ZeUwAGcs-"'),
     ],
 )
 def test_folder_names_go_in_utf7(server, link, name, wire):

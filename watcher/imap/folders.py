@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from imapclient.imap_utf7 import encode
 
@@ -9,7 +10,7 @@ from watcher.errors import ActionRefused, FolderRefused, IdleRefused
 from watcher.imap.login import quoted
 from watcher.imap.refusals import Phase
 from watcher.imap.talk import Talk
-from watcher.printing import printable, prints
+from watcher.printing import printable
 
 __all__ = ["FolderVerbs", "Mailbox", "folder_name"]
 
@@ -118,7 +119,7 @@ class FolderVerbs(Talk):
 
 
 def folder_name(folder: str, refusal: type[ActionRefused | FolderRefused]) -> str:
-    """`folder` as it goes over the wire: modified UTF-7 (RFC 3501 5.1.3), quoted."""
-    if not folder or not prints(folder):
+    """`folder` as it goes over the wire: modified UTF-7 (RFC 3501 5.1.3), quoted. In Unicode, but without controls."""
+    if not folder or any(category(character) in {"Cc", "Cs"} for character in folder):
         raise refusal(f"{printable(folder)!r} is no name for a folder")
     return quoted(encode(folder).decode("ascii"))
