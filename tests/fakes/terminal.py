@@ -54,8 +54,23 @@ class Terminal:
         deadline = time.monotonic() + seconds
         while self._read(max(0.0, deadline - time.monotonic())):
             pass
+        with os.fdopen(os.pidfd_open(self.pid)) as process:
+            if not select.select([process], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise AssertionError(f"it goes on after {self.shown[self._seen :].decode()!r}")
         self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self._code
+
+    def interrupted(self, seconds: float = 30) -> int:
+        """
+        Ctrl-C; the exit code. Again each second, as a person would: Python looks whether it was interrupted before it
+        reads, so what comes between that and the read is seen only after the next key.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.types("\x03")
+            with contextlib.suppress(AssertionError):
+                return self.ended(1)
+        raise AssertionError(f"Ctrl-C does not end it after {self.shown[self._seen :].decode()!r}")
 
     def hung_up(self, seconds: float = 30) -> int:
         """Its window is closed; how the program ended upon that."""
