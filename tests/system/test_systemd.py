@@ -46,7 +46,7 @@ echo "$number" >>{STATE}/handled
 #: Instead of a stage that waits for what never comes: once, when the file is there.
 HANG = """\
             hook = __import__("pathlib").Path("/var/lib/imap-watcher/hang")
-            if self.kind == "job" and hook.exists():
+            if self.craft.kind == "job" and hook.exists():
                 hook.unlink()
                 threading.Event().wait()
 """
