@@ -55,7 +55,7 @@ def test_an_hour_of_random_faults(tmp_path):
     assert rss[3] <= GROWTH * rss[1]
     assert pss[3] <= GROWTH * pss[1]
     assert descriptors[3] <= descriptors[1] + 2  # links come and go all the time
-    assert threads[3] <= threads[1]
+    assert threads[3] <= threads[1] + WORKERS  # the one time that all of a stage are busy may come late
 
 
 def quarters(values):
