@@ -9,7 +9,7 @@ from watcher.config.settings import Config
 from watcher.craft import Craft
 from watcher.errors import LoginRefused
 from watcher.handling import Handling
-from watcher.house import House, open_house, prepare_process, recover
+from watcher.house import House, open_house, prepare_process, recover, spare_what_stays
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
 from watcher.inbox.enter import enter_now
@@ -61,7 +61,7 @@ def run(config: Config) -> None:
         accounts = open_inbox(house, unpack)
         stages = {"unpacking": unpack, "jobs": jobs, "after-actions": after, "sending": sending}
         parts: Parts = {"receiving": accounts.lounge, **stages}
-        heart = Heart(manager, accounts.pulses, parts, jobs.roster.busy, time.monotonic())
+        heart = Heart(manager, accounts.pulses, parts, jobs.roster.busy, begun=spare_what_stays, now=time.monotonic())
         reload = open_reload(house, accounts, dispatcher, jobs, heart)
         fallback = Fallback(lambda: house.standing.config.alerts, house.spool, house.outgoing)
         alarm = open_alarm(house, sending, fallback)

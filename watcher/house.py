@@ -1,6 +1,7 @@
 """The house: what every stage stands on, opened before the first of them and closed after the last."""
 
 import ctypes
+import gc
 import logging
 import os
 import resource
@@ -42,6 +43,7 @@ __all__ = [
     "open_link",
     "prepare_process",
     "recover",
+    "spare_what_stays",
 ]
 
 log = logging.getLogger(__name__)
@@ -116,6 +118,15 @@ def keep_memory_small() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_MMAP_THRESHOLD, LARGE)
+
+
+def spare_what_stays() -> None:
+    """
+    Once all links stand: nothing looks for garbage any more among what is there now. With 5,000 links such a look takes
+    200 ms, in which no mail is handled; what becomes free of them by itself goes as before.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:

@@ -89,7 +89,7 @@ def test_many_accounts_make_no_label_each() -> None:
 
 @pytest.fixture
 def heart() -> Heart:
-    return Heart(ServiceManager(), lambda: PULSES, {"jobs": Part()}, lambda: 0, now=100.0)
+    return Heart(ServiceManager(), lambda: PULSES, {"jobs": Part()}, lambda: 0, begun=lambda: None, now=100.0)
 
 
 @pytest.fixture

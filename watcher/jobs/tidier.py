@@ -13,7 +13,7 @@ __all__ = ["Tidier"]
 log = logging.getLogger(__name__)
 
 TIDY = 60.0  #: seconds between two looks at what waits too long
-TOGETHER = 0.4  #: seconds in which runs that end share one look for strays
+TOGETHER = 1.0  #: seconds in which runs that end share one look for strays, at every process of the machine
 
 
 class Tidier:

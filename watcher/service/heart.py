@@ -39,13 +39,19 @@ class Heart:
         pulses: Callable[[], Sequence[Pulse]],
         parts: Parts,
         running: Callable[[], int],
+        *,
+        begun: Callable[[], None],
         now: float,
     ) -> None:
-        """`parts`: all that must move, by name; `running`: jobs; `now`: monotonic seconds, as in `beat`."""
+        """
+        `parts`: all that must move, by name; `running`: jobs; `begun` is called once we are ready; `now`: monotonic
+        seconds, as in `beat`.
+        """
         self.manager = manager
         self.pulses = pulses
         self.parts = parts
         self.running = running
+        self.begun = begun
         self.born = now
         self.ready = False
         self.told = ""
@@ -65,6 +71,7 @@ class Heart:
             if self.ready:
                 self.manager.ready(status)
                 log.info("ready: %s", status)
+                self.begun()
         if status != self.told:
             self.told = status
             self.manager.status(status)
