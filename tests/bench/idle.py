@@ -29,6 +29,7 @@ _PATIENCE = 600.0
 _PACE = 100.0  #: mails a second, each to another mailbox
 _PACED = 1000  #: of them at most
 _FIRST = 20  #: before them, while the processes start that take mails apart and run the handler
+_CALM = 0.03  #: part of a processor, with less of which a start is over
 _USUAL = 240.0  #: seconds between two renewals of an IDLE, if nothing shortens it
 KB = 1 << 10
 
@@ -99,6 +100,7 @@ def at_rest(many: int, renew: int) -> float:
         log.touch()
         with running(_OURS, server, Path(place), log, many, renew) as pid:
             until(lambda: server.idling() == many, _PATIENCE, "the start")
+            until(lambda: cpu_in(pid, 1.0) < _CALM, _PATIENCE, "rest")
             alone = cpu_in(pid, 3.0)
             return alone + (cpu_in(pid, renew) - alone) * renew / _USUAL
 
