@@ -39,6 +39,7 @@ from watcher.unpacking import Unpacking
 __all__ = [
     "House",
     "keep_memory_private",
+    "keep_memory_small",
     "open_house",
     "open_link",
     "prepare_process",

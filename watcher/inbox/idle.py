@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 
 from watcher.errors import IdleRefused, Loss, MailboxLost
@@ -12,12 +12,15 @@ from watcher.inbox.lounge import CLOCK_JUMP, Guest, Wait
 from watcher.inbox.post import Post
 from watcher.inbox.pulse import State
 
-__all__ = ["keep_alive", "linger", "show", "wait_for_news"]
+__all__ = ["keep_alive", "linger", "renewed_after", "show", "wait_for_news"]
 
 log = logging.getLogger(__name__)
 
 SOON = 0.02  #: seconds in which a server near by answers DONE: to park meanwhile would cost more than the thread
-EARLIEST, LATEST = 0.9, 0.99  #: part of the interval after which a renewal comes: links that began together spread out
+
+#: Parts of the interval, between which a renewal comes. Of a young link it may come sooner: all links to a server may
+#: have begun together, and a renewal costs it milliseconds (a hibernated Dovecot starts a process); mail waits behind.
+YOUNG, USUAL = (0.5, 0.99), (0.9, 0.99)
 
 
 def wait_for_news(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
@@ -42,11 +45,17 @@ def live(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
     show(posts, State.LIVE)
     for post in posts:
         post.pulse.renewal = interval
-    renewal = time.monotonic() + interval * random.uniform(EARLIEST, LATEST)
+    now = time.monotonic()
+    renewal = now + renewed_after(interval, now - posts[0].pulse.connected_at)
     asked = yield from idle(link, posts, renewal, learning=True)
     if asked and not link.news:  # the server ends IDLE by itself; some do so every time
         yield Wait(asked + posts[0].reception.patience.idle_ended)
     return asked > 0.0
+
+
+def renewed_after(interval: float, age: float, rnd: Callable[[float, float], float] = random.uniform) -> float:
+    """Seconds of IDLE until it is renewed, on a link of this age."""
+    return interval * rnd(*(YOUNG if age < interval else USUAL))
 
 
 def show(posts: Sequence[Post], state: State) -> None:
