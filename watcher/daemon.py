@@ -3,12 +3,12 @@
 import logging
 import time
 from contextlib import ExitStack
-from datetime import UTC
 
 from watcher.config.settings import Config
 from watcher.craft import Craft
 from watcher.errors import LoginRefused
 from watcher.handling import Handling
+from watcher.handover import Handover
 from watcher.house import House, open_house, prepare_process, recover, spare_what_stays
 from watcher.imap.link import Link
 from watcher.inbox.accounts import Accounts
@@ -16,7 +16,6 @@ from watcher.inbox.enter import enter_now
 from watcher.inbox.lounge import Lounge
 from watcher.inbox.post import Reception
 from watcher.jobs.dispatch import Dispatcher
-from watcher.model import Kind
 from watcher.outbox.after import After
 from watcher.outbox.alarm import Alarm
 from watcher.outbox.fallback import Fallback
@@ -38,7 +37,6 @@ __all__ = ["run"]
 log = logging.getLogger(__name__)
 
 FAREWELL = 30.0  #: seconds that the end may take besides what running handlers get
-BACKLOG = 64  #: mails that wait to be taken apart; with more, receiving waits
 
 
 def run(config: Config) -> None:
@@ -92,7 +90,7 @@ def open_after(house: House) -> Stage:
             raise LoginRefused("this account is no longer in the configuration")
         return enter_now(house.hall.door(account.path), lambda: house.access.open(account))
 
-    after = After(connect_to, lambda name: house.pauses.has("account", name))
+    after = After(connect_to, house.pauses.account)
     house.at_end.callback(after.close)
     return begin(house, after)
 
@@ -139,37 +137,21 @@ def open_unpack(house: House, *downstream: Stage) -> Stage:
 
 def open_inbox(house: House, unpack: Stage) -> Accounts:
     """Server to ledger: one guest of the lounge for each folder."""
-
-    def room() -> int:
-        return house.spool.free() - house.config.watcher.disk_floor
-
-    def full() -> bool:
-        return house.ledger.backlog(Kind.UNPACK) > BACKLOG
-
-    def in_order() -> bool:
-        return any(settings.order != "parallel" for settings in house.config.handlers.values())
-
     reception = Reception(
         house.folders,
         house.spool,
         house.access,
         door=lambda account: house.hall.door(account.path),
         paths=house.paths,
-        room=room,
-        full=full,
-        stored=lambda mail: house.unpacking.begin(mail.key, mail.place, mail.received.astimezone(UTC)),
-        dropping=house.unpacking.forget,
-        arriving=lambda: unpack.claim_along([""]),
-        arrived=unpack.rouse,
+        downstream=Handover(house, unpack),
         prefilter=Prefilter(house.canaries.rules),
-        in_order=in_order,
         sharers=house.standing.sharers,
     )
     lounge = Lounge(house.config.watcher.links, house.ending.fail)
     house.at_end.callback(lounge.close)
     house.at_end.callback(house.access.abort)
     house.at_end.callback(lounge.announce_close)
-    accounts = Accounts(reception, lounge, lambda name: house.pauses.has("account", name))
+    accounts = Accounts(reception, lounge, house.pauses.account)
     for account in house.config.accounts:
         accounts.begin(account)
     return accounts

@@ -41,7 +41,7 @@ class Handling(Craft):
         return self.standing.handler(work.name).retry_policy
 
     def limit(self, lane: str) -> int:
-        return 0 if self.pauses.has("handler", lane) else self.standing.handler(lane).concurrency
+        return 0 if self.pauses.handler(lane) else self.standing.handler(lane).concurrency
 
     def lot(self, lane: str) -> Lot | None:
         settings = self.standing.handler(lane)

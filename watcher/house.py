@@ -139,7 +139,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     standing = Standing(config)
     outgoing = Outgoing(database)
     pauses = Pauses(database)
-    canaries = Canaries(standing, outgoing, spool, lambda name: pauses.has("account", name))
+    canaries = Canaries(standing, outgoing, spool, pauses.account)
     unpacking = Unpacking(standing, spool, ledger, outgoing, canaries)
     at_end.callback(unpacking.close)
     hall = Hall(room=max(1, config.watcher.links // 2))

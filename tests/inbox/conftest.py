@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.imap_server import ImapServer
 from watcher.config import load
+from watcher.cursor import Arrival
 from watcher.house import open_link
 from watcher.inbox.access import Access
 from watcher.inbox.accounts import Accounts
@@ -35,6 +36,37 @@ QUICK = Patience(done=1.0, idle_ended=0.5, first_wait=0.05, longest_wait=0.2, ho
 
 def mail(number: int, body: bytes = b"hello\r\n") -> bytes:
     return b"From: a@example.com\r\nSubject: mail %d\r\nMessage-ID: <%d@example.com>\r\n\r\n" % (number, number) + body
+
+
+class Behind:
+    """The stages behind an inbox, as its test wants them."""
+
+    def __init__(self, inbox: "Room") -> None:
+        self.inbox = inbox
+
+    def room(self) -> int:
+        return 0 if self.inbox.trouble else 1 << 40
+
+    def full(self) -> bool:
+        return self.inbox.most in range(len(self.inbox.stored()) + 1)
+
+    def in_order(self) -> bool:
+        return self.inbox.in_order
+
+    def stored(self, mail: Arrival) -> None:
+        self.note("stored", mail.key)
+
+    def dropping(self, key: str) -> None:
+        self.note("dropping", key)
+
+    def arriving(self) -> None:
+        self.inbox.arriving()
+
+    def arrived(self) -> None:
+        pass
+
+    def note(self, what: str, key: str) -> None:
+        self.inbox.told.append((what, key, self.inbox.spool.folder(key).raw.exists()))
 
 
 @dataclass
@@ -83,15 +115,9 @@ class Room:
             self.access,
             door=lambda _: self.door,
             paths=Paths(self.database),
-            room=lambda: 0 if self.trouble else 1 << 40,
-            full=lambda: self.most in range(len(self.stored()) + 1),
-            stored=lambda one: self.told.append(("stored", one.key, self.spool.folder(one.key).raw.exists())),
-            dropping=lambda key: self.told.append(("dropping", key, self.spool.folder(key).raw.exists())),
-            arriving=self.arriving,
-            arrived=lambda: None,
+            downstream=Behind(self),
             patience=self.patience,
             prefilter=Prefilter(lambda: settings.rules),
-            in_order=lambda: self.in_order,
             sharers=lambda _: self.sharers,
         )
         self.accounts = Accounts(reception, self.lounge, is_paused=lambda _: False)

@@ -45,7 +45,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     todo = unfetched(wanted, cursor.floor_uid, cursor, post)
     top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
-    if not post.reception.in_order():  # the newest may have come just now
+    if not post.reception.downstream.in_order():  # the newest may have come just now
         todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
     cursor = yield from work_off(link, cursor, todo, top, post)
     proven, mark = prove(cursor, progress.mark, passed_over(found, cursor, post), time.monotonic())
@@ -91,7 +91,7 @@ def work_off(link: Link, cursor: Cursor, todo: Sequence[int], top: int, post: Po
         if len(worth) < len(lot):
             yield Wait(time.monotonic())
         for uids in chunks(worth):
-            while begun and post.reception.full():
+            while begun and post.reception.downstream.full():
                 yield from linger(link, post, post.reception.patience.full)
                 cursor, top = yield from let_pass(link, cursor, top, post)
             begun = True
@@ -105,7 +105,7 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     What has come in above `top` while a backlog is fetched goes before the rest of it, however much waits to be taken
     apart; unless a handler wants its mail in order. The cursor, and the highest UID that is known now.
     """
-    if not link.news or post.caution.one_by_one or post.reception.in_order():
+    if not link.news or post.caution.one_by_one or post.reception.downstream.in_order():
         return cursor, top
     link.clear_news()
     fresh = unfetched(link.search(top + 1), top + 1, cursor, post)
@@ -148,10 +148,9 @@ def receive_carefully(link: Link, cursor: Cursor, uids: Sequence[int], post: Pos
 
 def wait_for_room(link: Link, post: Post) -> Guest:
     """Wait while the disk is full; the link stays up."""
-    pulse, reception = post.pulse, post.reception
-    if pulse.state is State.HELD:
+    if post.pulse.state is State.HELD:
         yield from hold(link, post)
-    while reception.room() <= 0:
+    while post.reception.downstream.room() <= 0:
         tell_held(post, "the disk has less space left than watcher.disk_floor")
         yield from hold(link, post)
 

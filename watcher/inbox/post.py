@@ -22,7 +22,7 @@ from watcher.store.folders import Folders
 from watcher.store.paths import Paths
 from watcher.store.spool import Spool
 
-__all__ = ["Post", "Prefilter", "Reception"]
+__all__ = ["Downstream", "Post", "Prefilter", "Reception"]
 
 
 class Prefilter(Protocol):
@@ -38,6 +38,31 @@ class Prefilter(Protocol):
         """Whether a closer look at its parts is worth it."""
 
 
+class Downstream(Protocol):
+    """The stages behind the inbox."""
+
+    def room(self) -> int:
+        """Bytes that mails may still take."""
+
+    def full(self) -> bool:
+        """Whether they have enough to do for now."""
+
+    def in_order(self) -> bool:
+        """Whether no mail may pass an earlier one."""
+
+    def stored(self, mail: Arrival) -> None:
+        """A mail is about to be made durable and entered."""
+
+    def dropping(self, key: str) -> None:
+        """The folder of such a mail is removed after all, once this returns."""
+
+    def arriving(self) -> None:
+        """Mails are about to be entered."""
+
+    def arrived(self) -> None:
+        """Mails were entered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reception:
     """What all watchers share of the house."""
@@ -47,16 +72,10 @@ class Reception:
     access: Access
     door: Callable[[Account], Door]  #: of the account's host
     paths: Paths
-    room: Callable[[], int]  #: bytes that mails may still take
-    full: Callable[[], bool]  #: the stages behind have enough to do for now
-    stored: Callable[[Arrival], None]  #: told of a mail that is about to be made durable and entered
-    dropping: Callable[[str], None]  #: told of the key of such a mail before its folder is removed after all
-    arriving: Callable[[], None]  #: rung before each RECEIVE is committed
-    arrived: Callable[[], None]  #: and after it
+    downstream: Downstream
     alerts: Alerts = field(default_factory=Alerts)
     patience: Patience = field(default_factory=Patience)
     prefilter: Prefilter | None = None  #: None: every mail is fetched
-    in_order: Callable[[], bool] = lambda: False  #: no mail may pass an earlier one
     sharers: Callable[[Account], int] = lambda _: 1  #: accounts of the same user at the same server, itself included
 
 

@@ -38,12 +38,12 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
 
     Raises MailboxLost, Superseded, SpoolFull, StorageFailed; then all is asked for again that was not entered.
     """
-    folders, spool = reception.folders, reception.spool
+    folders, spool, downstream = reception.folders, reception.spool, reception.downstream
     arrivals: list[Arrival] = []
     with ExitStack() as unless_entered:
         for head in link.heads(uids, HEAD):
             if data := head.data or link.whole(head.uid):
-                if reception.room() < max(head.size, len(data)):
+                if downstream.room() < max(head.size, len(data)):
                     raise SpoolFull(f"no room for a mail of {head.size} bytes above watcher.disk_floor")
                 draft = spool.draft(key(cursor, head.uid))
                 unless_entered.callback(draft.discard)
@@ -56,20 +56,20 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
         for arrival in arrivals[:1]:  # not sooner: should taking it apart kill us, only its claim counts that
-            unless_entered.callback(reception.dropping, arrival.key)
-            reception.stored(arrival)
+            unless_entered.callback(downstream.dropping, arrival.key)
+            downstream.stored(arrival)
         spool.settle(arrival.key for arrival in arrivals)
         receiving = folders.receiving(moved, arrivals, blanks, now)
         drafts = unless_entered.pop_all()  # where the disk fails, only the next start can tell whether they are entered
-    reception.arriving()
+    downstream.arriving()
     try:
         doubles = receiving.result()
     except Superseded:
         drafts.close()
         raise
-    reception.arrived()
+    downstream.arrived()
     for double in doubles:
-        reception.dropping(double.key)
+        downstream.dropping(double.key)
     spool.remove(double.key for double in doubles)
     for arrival in arrivals:
         known = ", known already and not handled again" if arrival in doubles else ""

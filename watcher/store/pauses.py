@@ -21,9 +21,13 @@ class Pauses:
         known: dict[str, list[str]] = json.loads(rows[0]["value"]) if rows else {}
         self.names = {kind: frozenset(known.get(kind, ())) for kind in ("account", "handler")}
 
-    def has(self, kind: str, name: str) -> bool:
-        """Whether the account or handler (`kind`) of this name is paused."""
-        return name in self.names[kind]
+    def account(self, name: str) -> bool:
+        """Whether the account of this name is paused."""
+        return name in self.names["account"]
+
+    def handler(self, name: str) -> bool:
+        """Whether the handler of this name is paused."""
+        return name in self.names["handler"]
 
     def pause(self, kind: str, name: str) -> None:
         with self.lock:
