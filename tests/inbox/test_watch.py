@@ -35,6 +35,20 @@ def test_new_mail_is_pushed_and_old_mail_left_alone(server: ImapServer, room: Ro
     assert not any(b"BODY[" in line for line in server.lines), "a fetch without PEEK sets the Seen flag"
 
 
+def test_what_becomes_of_known_mails_is_no_news(server: ImapServer, room: Rooms) -> None:
+    first, second = server.deliver(mail(1)), server.deliver(mail(2))
+    with room("start = 'all'") as here:
+        here.wait_numbers(1, 2)
+        here.wait_idle()
+        looks, idles = server.count("UID SEARCH"), server.count("IDLE")
+        server.push(b"* 2 FETCH (FLAGS (\\Seen) UID %d)\r\n" % second)
+        server.expunge(first)
+        server.deliver(mail(3))
+        here.wait_numbers(1, 2, 3)
+        server.wait_for(lambda: server.count("IDLE") > idles)
+        assert server.count("UID SEARCH") == looks + 1
+
+
 def test_start_all_takes_what_is_there_in_few_commands(server: ImapServer, room: Rooms) -> None:
     total = 2 * CHUNK + 3
     for number in range(total):
@@ -66,6 +80,21 @@ def test_what_has_just_come_passes_a_backlog_unless_order_is_wanted(
         here.wait_idle()
     assert first[:CHUNK] == (list(range(CHUNK)) if in_order else list(range(total - CHUNK, total)))
     assert (999 in first) is not in_order
+
+
+def test_what_comes_while_another_passes_a_backlog_passes_it_too(server: ImapServer, room: Rooms) -> None:
+    late = iter((998, 999))
+
+    async def one_comes(session, command) -> None:
+        server.add(server.inbox, Mail(0, mail(next(late)), datetime.now(UTC)))
+        await session.honest(command)
+
+    for number in range(3 * CHUNK):
+        server.deliver(mail(number))
+    server.on("UID FETCH", one_comes, times=2)
+    with room("start = 'all'", most=CHUNK + 1, patience=dataclasses.replace(QUICK, full=2 * PATIENCE)) as here:
+        here.wait(lambda: 999 in here.numbers())
+        assert here.numbers()[CHUNK:] == [998, 999]
 
 
 @pytest.mark.parametrize("ends_idle", [False, True])

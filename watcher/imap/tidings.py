@@ -58,13 +58,12 @@ class Tidings:
         self.handled, self.news = self.exists, False
 
     def take(self, line: bytes) -> bool:
-        """Notes one whole line, without tag or with; True if it speaks of mails in the folder.
+        """Notes one whole line, without tag or with; True if it may speak of mails that nobody has looked for.
 
         Raises MailboxLost when the folder becomes another one under our feet (RFC 2683 3.4.3).
         """
         if found := _COUNT.match(line):
-            self._count(int(found[1]), found[2].upper())
-            return True
+            return self._count(int(found[1]), found[2].upper())
         if found := _STATE.match(line):
             self._state(int(found[2]), found[1].upper())
         elif found := _STATUS.match(line):
@@ -84,13 +83,20 @@ class Tidings:
             return True
         return False
 
-    def _count(self, number: int, what: bytes) -> None:
+    def _count(self, number: int, what: bytes) -> bool:
+        """That a known mail went, or has other flags now, is no news: as a rule our own after-actions did it."""
         if what == b"EXISTS":
             self.exists = number
             self.news = self.news or number != self.handled
-        elif what == b"EXPUNGE":
+            return True
+        if what == b"RECENT":
+            return number > 0
+        known = number <= self.handled
+        if what == b"EXPUNGE":
             self.exists = max(0, self.exists - 1)
-            self.news = True
+            self.handled -= known
+            self.news = self.news or not known
+        return not known
 
     def _alert(self, told: Reply | None) -> None:
         if told and told.code == "ALERT" and told.text:

@@ -105,13 +105,15 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     What has come in above `top` while a backlog is fetched goes before the rest of it, however much waits to be taken
     apart; unless a handler wants its mail in order. The cursor, and the highest UID that is known now.
     """
-    if not link.news or post.caution.one_by_one or post.reception.downstream.in_order():
-        return cursor, top
-    link.clear_news()
-    fresh = unfetched(link.search(top + 1), top + 1, cursor, post)
-    for uids in chunks(fresh, LOT):
-        cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post)
-    return cursor, max([top, *fresh])
+    while link.news and not (post.caution.one_by_one or post.reception.downstream.in_order()):
+        link.clear_news()
+        fresh = unfetched(link.search(top + 1), top + 1, cursor, post)
+        if not fresh:  # a server may have news all the time
+            break
+        top = fresh[-1]
+        for uids in chunks(fresh, LOT):
+            cursor = yield from fetch(link, cursor, sift(link, cursor, uids, post), post)
+    return cursor, top
 
 
 def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Generator[Wait, bool, Cursor]:
