@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from tests.fakes.imap_server import Command, ImapServer, Session
+from tests.fakes.imap_server import Command, ImapServer, Mail, Session
 from tests.inbox.conftest import QUICK, Room, mail
 from watcher.inbox.lounge import Party
 from watcher.inbox.pulse import State
@@ -106,6 +107,22 @@ def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server:
             looks, asked = server.count("EXAMINE"), server.count("STATUS")
             here.wait(lambda n=asked: server.count("STATUS") > n + 40)
         assert server.count("EXAMINE") == looks, "folders without news were opened"
+
+
+def test_mail_that_is_told_of_with_the_answer_about_another_folder_is_not_lost(server: ImapServer, room: Rooms) -> None:
+    """A server speaks of a mail once, with whichever command runs: here with the STATUS of another folder."""
+    folders(server)
+
+    async def meanwhile(session: Session, asked: Command) -> None:
+        server.add(session.folder, Mail(0, mail(2), datetime.now(UTC)))
+        await session.honest(asked)
+
+    with room("start = 'all'\npoll = 0.3", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.scanned_at for pulse in here.pulses))
+        server.deliver(mail(1), NAMES[-2])
+        here.wait_numbers(1)
+        server.on("STATUS", meanwhile)
+        here.wait_numbers(1, 2)
 
 
 def test_accounts_of_one_user_share_what_the_server_bears(server: ImapServer, room: Rooms) -> None:
