@@ -1,6 +1,7 @@
 """Many folders of one account: on one link where the server can tell, within the budget where it can't."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -90,6 +91,21 @@ def test_mail_that_comes_while_its_folder_is_open_is_not_lost(server: ImapServer
         server.on("UNSELECT", meanwhile)
         server.deliver(mail(1), "F5")
         here.wait_numbers(0, 1, 2)
+
+
+def test_a_mail_that_goes_from_a_folder_that_is_not_open_costs_one_look(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    server.capabilities = NOTIFY
+    uid = server.deliver(mail(1), "F3")
+    with room("start = 'all'", folders=NAMES) as here:
+        here.wait_numbers(1)
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        server.wait_for(lambda: server.idling == 1)
+        idles = server.count("IDLE")
+        server.expunge(uid, folder="F3")
+        server.wait_for(lambda: server.count("IDLE") > idles)
+        time.sleep(1.0)
+        assert server.count("IDLE") == idles + 1
 
 
 def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server: ImapServer, room: Rooms) -> None:

@@ -113,8 +113,11 @@ class FolderVerbs(Talk):
         return self._wire.tidings.overflowed
 
     def touched(self) -> set[str]:
-        """The folders that were told of since the last call."""
-        names, self._wire.tidings.touched = self._wire.tidings.touched, set()
+        """The folders that were told of since the last call. While none is open, this is all news but an overflow."""
+        tidings = self._wire.tidings
+        if self.folder is None:
+            tidings.news = tidings.overflowed
+        names, tidings.touched = tidings.touched, set()
         return names
 
 
