@@ -92,7 +92,10 @@ def open_after(house: House) -> Stage:
 
     after = After(connect_to, house.pauses.account)
     house.at_end.callback(after.close)
-    return begin(house, after)
+    stage = begin(house, after)
+    house.at_end.callback(stage.rouse)
+    house.at_end.callback(after.hurry)
+    return stage
 
 
 def open_sending(house: House) -> Stage:

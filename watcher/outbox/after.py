@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from watcher.craft import Craft, Lot
@@ -42,6 +43,7 @@ class After(Craft):
         """Both take an account's name; `paused`: whether it is to be left alone."""
         self.connect = connect
         self.paused = paused
+        self.together = TOGETHER
         self.lock = threading.Lock()
         self.idle: dict[str, tuple[Link, float]] = {}  #: kept links, and since when
 
@@ -52,7 +54,11 @@ class After(Craft):
         return 0 if self.paused(lane) else 1
 
     def lot(self, _: str) -> Lot:
-        return TOGETHER
+        return self.together
+
+    def hurry(self) -> None:
+        """The daemon ends: what is due waits for no more, since that could only be at the next start."""
+        self.together = replace(TOGETHER, wait=0.0)
 
     def act(self, works: Sequence[Work]) -> Iterator[tuple[Work, Outcome]]:
         """All of `works` lie in one folder; each gets its outcome. Never raises for what the server says."""
