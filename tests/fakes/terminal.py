@@ -62,14 +62,15 @@ class Terminal:
 
     def interrupted(self, seconds: float = 30) -> int:
         """
-        Ctrl-C; the exit code. Again each second, as a person would: Python looks whether it was interrupted before it
-        reads, so what comes between that and the read is seen only after the next key.
+        Ctrl-C; the exit code. Again after some seconds, as a person would: Python looks whether it was interrupted
+        before it reads, so what comes between that and the read is seen only after the next key. Not sooner, since a
+        busy machine takes its time to end a program, and a second Ctrl-C then kills it.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.types("\x03")
             with contextlib.suppress(AssertionError):
-                return self.ended(1)
+                return self.ended(5)
         raise AssertionError(f"Ctrl-C does not end it after {self.shown[self._seen :].decode()!r}")
 
     def hung_up(self, seconds: float = 30) -> int:
