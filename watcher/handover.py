@@ -28,7 +28,7 @@ class Handover:
     def in_order(self) -> bool:
         return any(settings.order != "parallel" for settings in self.house.config.handlers.values())
 
-    def stored(self, mail: Arrival) -> None:
+    def storing(self, mail: Arrival) -> None:
         self.house.unpacking.begin(mail.key, mail.place, mail.received.astimezone(UTC))
 
     def dropping(self, key: str) -> None:

@@ -19,12 +19,8 @@ def opened(exists: int = 3, uidvalidity: int = 7) -> Tidings:
         ([b"* 3 EXISTS\r\n"], False),
         ([b"* 2 EXISTS\r\n"], True),  # fewer, without EXPUNGE: not allowed, so look
         ([b"* 4 EXISTS\r\n", b"* 3 EXISTS\r\n"], True),
-        ([b"* 1 EXPUNGE\r\n"], False),
-        ([b"* 1 EXPUNGE\r\n", b"* 2 EXISTS\r\n"], False),
+        ([b"* 1 EXPUNGE\r\n"], True),  # a server may leave out EXISTS where as many came as went
         ([b"* 1 EXPUNGE\r\n", b"* 3 EXISTS\r\n"], True),  # one went, one came: the number is the same
-        ([b"* 1 EXPUNGE\r\n", b"* 1 EXPUNGE\r\n", b"* 1 EXPUNGE\r\n"], False),
-        ([b"* 4 EXPUNGE\r\n"], True),  # of a mail that we never knew
-        ([b"* 4 EXISTS\r\n", b"* 4 EXPUNGE\r\n"], True),
         ([b"* VANISHED 405,407\r\n"], True),
         ([b"* 1 FETCH (FLAGS ())\r\n"], False),
         ([b"* 0 RECENT\r\n"], False),
@@ -47,9 +43,7 @@ def test_news(lines, news):
         (b"* 4 EXISTS\r\n", True),
         (b"* 4 exists\r\n", True),
         (b"* 1 RECENT\r\n", True),
-        (b"* 0 RECENT\r\n", False),
-        (b"* 3 EXPUNGE\r\n", False),
-        (b"* 4 EXPUNGE\r\n", True),
+        (b"* 3 EXPUNGE\r\n", True),
         (b"* 3 FETCH (FLAGS (\\Seen))\r\n", False),
         (b"* 4 FETCH (FLAGS ())\r\n", True),
         (b"* vanished 1\r\n", True),

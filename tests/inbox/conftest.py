@@ -53,8 +53,8 @@ class Behind:
     def in_order(self) -> bool:
         return self.inbox.in_order
 
-    def stored(self, mail: Arrival) -> None:
-        self.note("stored", mail.key)
+    def storing(self, mail: Arrival) -> None:
+        self.note("storing", mail.key)
 
     def dropping(self, key: str) -> None:
         self.note("dropping", key)

@@ -79,7 +79,7 @@ class FolderVerbs(Talk):
         with self._asking(FolderRefused, printable(folder), phase=Phase.FOLDER):
             self._ok(*self._wire.status(name, "(MESSAGES UIDNEXT UIDVALIDITY)"))
         told = tidings.status
-        tidings.news = news or (self.folder is not None and tidings.exists != tidings.handled)  # of the open one
+        tidings.news = news or (self.folder is not None and tidings.exists != tidings.known)  # of the open one
         if not touched:
             tidings.touched.discard(folder)
         return Mailbox(told.get("UIDVALIDITY", 0), told.get("UIDNEXT"), told.get("MESSAGES", 0))

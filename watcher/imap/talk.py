@@ -74,7 +74,7 @@ class Talk:
 
     @property
     def news(self) -> bool:
-        """Whether any line since `clear_news`, in whatever answer, told of mails that came or went."""
+        """Whether any line since `clear_news`, in whatever answer, told of mails that may have come."""
         return self._wire.tidings.news
 
     def alerts(self) -> tuple[str, ...]:

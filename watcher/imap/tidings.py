@@ -27,7 +27,7 @@ class Tidings:
     __slots__ = (
         "alerts",
         "exists",
-        "handled",
+        "known",
         "news",
         "overflowed",
         "reply",
@@ -48,17 +48,19 @@ class Tidings:
     def reset(self) -> None:
         """A folder is about to be opened: what was known is of another one."""
         self.exists = 0  #: mails in the folder, as last announced
-        self.handled = 0  #: the same at the last `clear`
+        self.known = 0  #: how many of them were there at the last `clear`
         self.news = False
         self.uidvalidity = 0  #: 0 until the server gives one
         self.uidnext: int | None = None
 
     def clear(self) -> None:
         """What was announced until now is being looked for."""
-        self.handled, self.news = self.exists, False
+        self.known, self.news = self.exists, False
 
     def take(self, line: bytes) -> bool:
         """Notes one whole line, without tag or with; True if it may speak of mails that nobody has looked for.
+
+        Only in IDLE that is heeded as it is: the answer to a FETCH is full of such lines.
 
         Raises MailboxLost when the folder becomes another one under our feet (RFC 2683 3.4.3).
         """
@@ -84,19 +86,14 @@ class Tidings:
         return False
 
     def _count(self, number: int, what: bytes) -> bool:
-        """That a known mail went, or has other flags now, is no news: as a rule our own after-actions did it."""
+        """As `take`. That a known mail has other flags now is nothing: as a rule our own after-actions did it."""
         if what == b"EXISTS":
             self.exists = number
-            self.news = self.news or number != self.handled
-            return True
-        if what == b"RECENT":
-            return number > 0
-        known = number <= self.handled
-        if what == b"EXPUNGE":
-            self.exists = max(0, self.exists - 1)
-            self.handled -= known
-            self.news = self.news or not known
-        return not known
+            self.news = self.news or number != self.known
+        elif what == b"EXPUNGE":  # a server may leave out EXISTS where as many came as went
+            self.exists, self.known = max(0, self.exists - 1), self.known - (number <= self.known)
+            self.news = True
+        return what != b"FETCH" or number > self.known
 
     def _alert(self, told: Reply | None) -> None:
         if told and told.code == "ALERT" and told.text:

@@ -108,7 +108,7 @@ def let_pass(link: Link, cursor: Cursor, top: int, post: Post) -> Generator[Wait
     while link.news and not (post.caution.one_by_one or post.reception.downstream.in_order()):
         link.clear_news()
         fresh = unfetched(link.search(top + 1), top + 1, cursor, post)
-        if not fresh:  # a server may have news all the time
+        if not fresh:  # else a server that always has news would hold up the backlog
             break
         top = fresh[-1]
         for uids in chunks(fresh, LOT):

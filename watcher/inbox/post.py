@@ -50,7 +50,7 @@ class Downstream(Protocol):
     def in_order(self) -> bool:
         """Whether no mail may pass an earlier one."""
 
-    def stored(self, mail: Arrival) -> None:
+    def storing(self, mail: Arrival) -> None:
         """A mail is about to be made durable and entered."""
 
     def dropping(self, key: str) -> None:

@@ -57,7 +57,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
         for arrival in arrivals[:1]:  # not sooner: should taking it apart kill us, only its claim counts that
             unless_entered.callback(downstream.dropping, arrival.key)
-            downstream.stored(arrival)
+            downstream.storing(arrival)
         spool.settle(arrival.key for arrival in arrivals)
         receiving = folders.receiving(moved, arrivals, blanks, now)
         drafts = unless_entered.pop_all()  # where the disk fails, only the next start can tell whether they are entered

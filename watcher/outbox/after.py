@@ -25,7 +25,7 @@ from watcher.model import Kind, Outcome, Verb, Verdict, Work
 
 __all__ = ["After"]
 
-#: A quarter of a second waits for more: to open a folder costs as much as to change fifty mails in it.
+#: The first waits a quarter of a second for others: to open a folder costs as much as to change fifty mails in it.
 TOGETHER = Lot(100, 0.25, one_folder=True)
 LINGER = 30.0  #: seconds that an unused link is kept
 PROOF = 5.0  #: seconds in which it must prove that it lives; a new one costs less than to wait on a dead one
