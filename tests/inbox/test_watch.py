@@ -121,6 +121,16 @@ async def ends_at_once(session: Session, command: Command) -> None:
     session.ok(command, "that was all")
 
 
+def test_what_brought_no_bytes_is_asked_for_again_in_a_quiet_folder(server: ImapServer, room: Rooms) -> None:
+    with room() as here:
+        here.wait_idle()
+        server.on("UID FETCH", b"{tag} OK later\r\n", times=2)
+        server.deliver(mail(1))
+        here.wait_numbers(1)
+        here.wait_idle()
+        assert server.count("UID FETCH") == 3
+
+
 def test_start_at_a_day(server: ImapServer, room: Rooms) -> None:
     for day in (1, 10, 20):
         server.deliver(mail(day), received=datetime(2026, 11, day, 12, tzinfo=UTC))

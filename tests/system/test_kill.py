@@ -86,8 +86,8 @@ MUTANTS = {
     "cursor moved before store": Seeded(
         Mutant(
             "inbox/receive.py",
-            "    folders, spool, downstream = reception.folders, reception.spool, reception.downstream\n",
-            "    folders, spool, downstream = reception.folders, reception.spool, reception.downstream\n"
+            "    arrivals: list[Arrival] = []\n",
+            "    arrivals: list[Arrival] = []\n"
             "    seen = [Blank(uid, '', None) for uid in uids]\n"
             "    folders.receive(replace(cursor, next_uid=uids[-1] + 1), [], seen, now)\n",
         ),

@@ -1,6 +1,7 @@
 """Waiting for news: one IDLE after the other where the server can, else looks at intervals."""
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -23,8 +24,11 @@ SOON = 0.02  #: seconds in which a server near by answers DONE: to park meanwhil
 YOUNG, USUAL = (0.5, 0.99), (0.9, 0.99)
 
 
-def wait_for_news(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
-    """Until the server has something to say (True), or it is time to renew. Without IDLE: until the next poll."""
+def wait_for_news(link: Link, posts: Sequence[Post], until: float = math.inf) -> Generator[Wait, bool, bool]:
+    """
+    Until the server has something to say (True), it is time to renew, or `until` (monotonic seconds). Without IDLE:
+    until the next poll.
+    """
     account = posts[0].account
     if link.can_idle:
         try:
@@ -32,22 +36,22 @@ def wait_for_news(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bo
         except IdleRefused as error:
             log.warning("%s: %s; asking every %.0f s instead", posts[0], error, account.poll)
         else:
-            return (yield from live(link, posts))
+            return (yield from live(link, posts, until))
     show(posts, State.POLLING)
-    yield Wait(time.monotonic() + account.poll)
+    yield Wait(min(until, time.monotonic() + account.poll))
     link.noop()
     return link.news
 
 
-def live(link: Link, posts: Sequence[Post]) -> Generator[Wait, bool, bool]:
-    """One IDLE until it is time to renew it; whether the server had something to say."""
+def live(link: Link, posts: Sequence[Post], until: float) -> Generator[Wait, bool, bool]:
+    """One IDLE until it is time to renew it, or `until`; whether the server had something to say."""
     interval = posts[0].renewal()
     show(posts, State.LIVE)
     for post in posts:
         post.pulse.renewal = interval
     now = time.monotonic()
     renewal = now + renewed_after(interval, now - posts[0].pulse.connected_at)
-    asked = yield from idle(link, posts, renewal, learning=True)
+    asked = yield from idle(link, posts, min(renewal, until), learning=renewal <= until)
     if asked and not link.news:  # the server ends IDLE by itself; some do so every time
         yield Wait(asked + posts[0].reception.patience.idle_ended)
     return asked > 0.0

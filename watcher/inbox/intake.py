@@ -137,13 +137,13 @@ def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Gene
 def receive_carefully(link: Link, cursor: Cursor, uids: Sequence[int], post: Post) -> Cursor | None:
     """`receive`, None if there is no room; if it breaks the link, see to it that one bad mail can't do so for ever."""
     try:
-        return receive(link, cursor, uids, post.reception, time.time())
+        return receive(link, cursor, uids, post, time.time())
     except SpoolFull as error:
         tell_held(post, str(error))
         return None
     except MailboxLost as error:
         if post.caution.one_by_one:
-            note_unfetched(cursor, uids[0], post.reception, str(error), time.time())
+            note_unfetched(cursor, uids[0], post, str(error), time.time())
         post.caution.one_by_one = True
         raise
 

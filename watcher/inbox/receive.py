@@ -5,6 +5,7 @@ rest of the big ones in slices straight to their files.
 
 import logging
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from watcher.cursor import Arrival, Blank, Cursor
 from watcher.errors import SpoolFull, Superseded
 from watcher.imap.link import Head, Link
-from watcher.inbox.post import Reception
+from watcher.inbox.post import Post
 from watcher.model import Place, identity
 from watcher.retry import doubled
 from watcher.store.spool import Draft
@@ -32,13 +33,13 @@ MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)*(<[^>\r\n]*>|[^\s]+
 HEADER_END = re.compile(rb"\r?\n\r?\n")
 
 
-def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Reception, now: float) -> Cursor:
+def receive(link: Link, cursor: Cursor, uids: Sequence[int], post: Post, now: float) -> Cursor:
     """
     Fetch these mails (CHUNK at most), make them durable, enter them in the ledger together with the cursor.
 
     Raises MailboxLost, Superseded, SpoolFull, StorageFailed; then all is asked for again that was not entered.
     """
-    folders, spool, downstream = reception.folders, reception.spool, reception.downstream
+    folders, spool, downstream = post.reception.folders, post.reception.spool, post.reception.downstream
     arrivals: list[Arrival] = []
     with ExitStack() as unless_entered:
         for head in link.heads(uids, HEAD):
@@ -54,7 +55,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], reception: Receptio
         moved = replace(cursor, next_uid=max([cursor.next_uid, *(arrival.place.uid + 1 for arrival in arrivals)]))
         empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
         listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
-        blanks = [blank(cursor, uid, reception, "no bytes came", now) for uid in listed]
+        blanks = [blank(cursor, uid, post, "no bytes came", now) for uid in listed]
         for arrival in arrivals[:1]:  # not sooner: should taking it apart kill us, only its claim counts that
             unless_entered.callback(downstream.dropping, arrival.key)
             downstream.storing(arrival)
@@ -129,19 +130,20 @@ def message_id(data: bytes) -> str:
     return found[1].decode("ascii", "backslashreplace") if found else ""
 
 
-def blank(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) -> Blank:
+def blank(cursor: Cursor, uid: int, post: Post, why: str, now: float) -> Blank:
     """
     A UID that is listed but can't be fetched is asked for again, less and less often, as long as the server lists it:
     it neither blocks the folder nor vanishes.
     """
-    tries = reception.folders.tries(cursor, uid) + 1
-    wait = doubled(reception.patience.fetch_again, tries - 1, DAY)
+    tries = post.reception.folders.tries(cursor, uid) + 1
+    wait = doubled(post.reception.patience.fetch_again, tries - 1, DAY)
+    post.caution.unfetched.append(time.monotonic() + wait)
     level = logging.ERROR if tries >= MANY_FETCHES else logging.WARNING
     where = f"{cursor.account}/{cursor.folder}: UID {uid}"
     log.log(level, "%s can't be fetched (%s), %d times now; next try in %.0f s", where, why, tries, wait)
     return Blank(uid, why, now + wait)
 
 
-def note_unfetched(cursor: Cursor, uid: int, reception: Reception, why: str, now: float) -> None:
+def note_unfetched(cursor: Cursor, uid: int, post: Post, why: str, now: float) -> None:
     """Fetching this one mail has broken the link: the others are to go on without it."""
-    reception.folders.receive(cursor, [], [blank(cursor, uid, reception, why, now)], now)
+    post.reception.folders.receive(cursor, [], [blank(cursor, uid, post, why, now)], now)
