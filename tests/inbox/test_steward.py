@@ -124,6 +124,20 @@ def test_without_notify_the_budget_is_kept_and_the_rest_is_asked_in_turn(server:
         assert server.count("EXAMINE") == looks, "folders without news were opened"
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_what_brought_no_bytes_is_asked_for_again_where_folders_share_a_link(
+    server: ImapServer, room: Rooms, told: bool
+) -> None:
+    folders(server)
+    if told:
+        server.capabilities = NOTIFY
+    with room("start = 'all'\npoll = 0.3", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.scanned_at for pulse in here.pulses))
+        server.on("UID FETCH", b"{tag} OK later\r\n", times=2)
+        server.deliver(mail(1), NAMES[-2])
+        here.wait_numbers(1)
+
+
 def test_mail_that_is_told_of_with_the_answer_about_another_folder_is_not_lost(server: ImapServer, room: Rooms) -> None:
     """A server speaks of a mail once, with whichever command runs: here with the STATUS of another folder."""
     folders(server)

@@ -1,6 +1,7 @@
 """Many folders on one link: told by NOTIFY (RFC 5465) where the server can, else asked by STATUS in turn."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import replace
@@ -31,7 +32,8 @@ class Rounds:
         self.uidnext: dict[str, int | None] = {}  #: as of the last look, before its search
         self.tries: dict[str, Tries] = {}  #: of folders that were refused
         self.gone: set[str] = set()  #: folders that a pattern stood for, and that are not there any more
-        self.parked: dict[str, float] = {}  #: refused folders, and until when (monotonic seconds)
+        #: when to open a folder again, told of or not: it was refused, or a mail brought no bytes (monotonic seconds)
+        self.again_at: dict[str, float] = {}
 
     def go(self, posts: Mapping[str, Post], until: float, called: Callable[[], object]) -> Guest:
         """Look after these folders until a time (monotonic seconds), or until `called` away, which is soon noticed."""
@@ -66,7 +68,8 @@ class Rounds:
     def rest(self, posts: list[Post], until: float) -> Generator[Wait, bool, bool]:
         """Until the server announces something, or it is time for the next round; whether it did."""
         if self.told_of:
-            return (yield from wait_for_news(self.link, posts))
+            again_at = min(self.again_at.get(post.pulse.folder, math.inf) for post in posts)
+            return (yield from wait_for_news(self.link, posts, again_at))
         show(posts, State.POLLING)
         yield Wait(min(until, time.monotonic() + posts[0].account.poll))
         return False
@@ -80,6 +83,7 @@ class Rounds:
             if self.is_unchanged(post):
                 post.pulse.scanned_at, post.pulse.heard_at = time.monotonic(), self.link.heard_at
                 return
+            looked_at = time.monotonic()
             mailbox = self.link.examine(name)
             self.uidnext[name] = mailbox.uidnext
             cursor = yield from take_over(self.link, mailbox, post)
@@ -88,22 +92,25 @@ class Rounds:
                 replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)
             )
             self.progress[name] = yield from catch_up(self.link, progress, post)
+            self.again_at[name] = post.caution.next_fetch(looked_at)
             self.tries.pop(name, None)
         except FolderRefused as error:
             if name not in post.account.folders and name not in self.link.list_folders(name):
                 self.gone.add(name)
+                self.again_at.pop(name, None)
                 return
             tries = self.tries.get(name) or Tries(post.reception.patience)
             self.tries[name] = tries.after(error)
-            self.parked[name] = time.monotonic() + tell([post], error, self.tries[name].wait(error))
+            self.again_at[name] = time.monotonic() + tell([post], error, self.tries[name].wait(error))
 
     def is_parked(self, post: Post) -> bool:
-        return self.parked.get(post.pulse.folder, 0.0) > time.monotonic()
+        name = post.pulse.folder
+        return name in self.tries and self.again_at.get(name, 0.0) > time.monotonic()
 
     def is_unchanged(self, post: Post) -> bool:
         """By STATUS; for the folder that is open, which STATUS is not for (RFC 3501 6.3.10), by what NOOP brings."""
         name = post.pulse.folder
-        if name not in self.progress:
+        if name not in self.progress or self.again_at.get(name, math.inf) <= time.monotonic():
             return False
         if self.link.folder == name:
             self.link.noop()
