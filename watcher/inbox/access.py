@@ -6,7 +6,6 @@ tried twice and not by each of them. Servers lock accounts for less.
 import threading
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -34,6 +33,14 @@ class Refusal:
     due: float  #: when the same secret may be tried again
 
 
+@dataclass(slots=True)
+class Known:
+    """What the logins of an account have taught us, until it is forgotten: then there is another one of these."""
+
+    refusal: Refusal | None = None
+    way: str = ""  #: the mechanism by which it was let in
+
+
 def again(error: LoginRefused, count: int, patience: Patience) -> float:
     """
     Seconds until the same secret may be shown again, after so many refusals in a row.
@@ -55,9 +62,7 @@ class Access:
         self.dial = dial
         self.patience = patience or Patience()
         self.lock = threading.Lock()
-        self.refusals: dict[str, Refusal] = {}  #: by account
-        self.ways: dict[str, str] = {}  #: by account
-        self.lives: Counter[str] = Counter()  #: by account: how often it was forgotten
+        self.known: dict[str, Known] = {}  #: by account
         self.links: weakref.WeakKeyDictionary[Link, str] = weakref.WeakKeyDictionary()  #: whose each is
 
     def open(self, account: Account) -> Link:
@@ -66,21 +71,20 @@ class Access:
 
         Raises MailboxLost, ServerUntrusted, SecretUnavailable, LoginRefused; LoginHeld without having asked the server.
         """
-        life = self.lives[account.name]
+        known = self.known.setdefault(account.name, Known())
         secret, began = self.secret_of(account), time.monotonic()
-        self.reserve(account.name, secret, began)
+        self.reserve(known, secret, began)
         try:
-            link = self.dial(account, secret, self.ways.get(account.name, ""))
+            link = self.dial(account, secret, known.way)
         except LoginRefused as error:
-            if self.lives[account.name] != life:
+            if self.known.get(account.name) is not known:
                 raise MailboxLost(f"{account.name} was let go while we logged in") from error
-            if self.note(account.name, secret, error, began) == 1 and cause_of(error) is Cause.TOKEN:
+            if self.note(known, secret, error, began) == 1 and cause_of(error) is Cause.TOKEN:
                 account.secret.reject(secret)
             raise
         with self.lock:
-            if self.lives[account.name] == life:
-                self.refusals.pop(account.name, None)
-                self.ways[account.name] = link.mechanism
+            if self.known.get(account.name) is known:
+                known.refusal, known.way = None, link.mechanism
                 self.links[link] = account.name
                 return link
         link.close()
@@ -96,19 +100,17 @@ class Access:
     def forget(self, name: str) -> None:
         """The account is gone or another one now: cut its links, and hold nothing against it any more."""
         with self.lock:
-            self.lives[name] += 1
+            self.known.pop(name, None)
             links = [link for link, of in self.links.items() if of == name]
-            self.refusals.pop(name, None)
-            self.ways.pop(name, None)
         for link in links:
             link.abort()
 
     def wait(self, account: Account, error: LoginRefused | SecretUnavailable, now: float) -> float:
         """Seconds after `error`, in which `open` has ended, until another try is worth a look."""
-        known = self.refusals.get(account.name)
-        if known is None or isinstance(error, LoginNeeded | SecretUnavailable):  # the server was not asked
+        refusal = self.refusal_of(account)
+        if refusal is None or isinstance(error, LoginNeeded | SecretUnavailable):  # the server was not asked
             return self.patience.look_for_secret
-        return max(0.0, known.due - now)
+        return max(0.0, refusal.due - now)
 
     def may_open(self, account: Account, now: float) -> bool:
         """Whether a try is worth it: there is a secret, and not the refused one, or that one's time has come."""
@@ -116,8 +118,13 @@ class Access:
             secret = self.secret_of(account)
         except (SecretUnavailable, LoginNeeded, ServerUntrusted):
             return False
-        known = self.refusals.get(account.name)
-        return known is None or known.due <= now or known.secret != secret
+        refusal = self.refusal_of(account)
+        return refusal is None or refusal.due <= now or refusal.secret != secret
+
+    def refusal_of(self, account: Account) -> Refusal | None:
+        """Which was the last, if no login went well since."""
+        known = self.known.get(account.name)
+        return known.refusal if known else None
 
     def secret_of(self, account: Account) -> Secret:
         """Raises SecretUnavailable, LoginNeeded, ServerUntrusted; none of them tells anything of the mail server."""
@@ -128,25 +135,25 @@ class Access:
         except LoginRefused as error:  # by who gives out tokens
             raise SecretUnavailable(str(error)) from error
 
-    def reserve(self, name: str, secret: Secret, now: float) -> None:
+    def reserve(self, known: Known, secret: Secret, now: float) -> None:
         """The next try of a secret that was refused; the others wait for what comes of it. Raises LoginHeld."""
         with self.lock:
-            known = self.refusals.get(name)
-            if known is None or known.secret != secret:
+            last = known.refusal
+            if last is None or last.secret != secret:
                 return
-            if now < known.due:
-                raise LoginHeld(str(known.error), known.error.code, cause=known.error.cause, wait=known.due - now)
-            self.refusals[name] = replace(known, due=now + TRIAL)
+            if now < last.due:
+                raise LoginHeld(str(last.error), last.error.code, cause=last.error.cause, wait=last.due - now)
+            known.refusal = replace(last, due=now + TRIAL)
 
-    def note(self, name: str, secret: Secret, error: LoginRefused, began: float) -> int:
+    def note(self, known: Known, secret: Secret, error: LoginRefused, began: float) -> int:
         """Which refusal in a row this is. Logins that ran side by side are refused once, as it were."""
         with self.lock:
-            known, now = self.refusals.get(name), time.monotonic()
-            same = known is not None and known.secret == secret
-            if known and same and known.at > began:
-                return known.count
-            count = known.count + 1 if known and (same or cause_of(error) is Cause.TOKEN) else 1
-            self.refusals[name] = Refusal(secret, error, count, now, now + again(error, count, self.patience))
+            last, now = known.refusal, time.monotonic()
+            same = last is not None and last.secret == secret
+            if last and same and last.at > began:
+                return last.count
+            count = last.count + 1 if last and (same or cause_of(error) is Cause.TOKEN) else 1
+            known.refusal = Refusal(secret, error, count, now, now + again(error, count, self.patience))
             return count
 
 
