@@ -138,6 +138,19 @@ def test_what_brought_no_bytes_is_asked_for_again_where_folders_share_a_link(
         here.wait_numbers(1)
 
 
+def test_only_the_folder_of_what_brought_no_bytes_is_asked_again(server: ImapServer, room: Rooms) -> None:
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("start = 'all'", folders=NAMES) as here:
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        asked = server.count("STATUS")
+        server.on("UID FETCH", b"{tag} OK later\r\n", times=3)
+        server.deliver(mail(1), NAMES[-2])
+        here.wait_numbers(1)
+        here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
+        assert server.count("STATUS") < asked + len(NAMES)
+
+
 def test_mail_that_is_told_of_with_the_answer_about_another_folder_is_not_lost(server: ImapServer, room: Rooms) -> None:
     """A server speaks of a mail once, with whichever command runs: here with the STATUS of another folder."""
     folders(server)

@@ -121,16 +121,6 @@ async def ends_at_once(session: Session, command: Command) -> None:
     session.ok(command, "that was all")
 
 
-def test_what_brought_no_bytes_is_asked_for_again_in_a_quiet_folder(server: ImapServer, room: Rooms) -> None:
-    with room() as here:
-        here.wait_idle()
-        server.on("UID FETCH", b"{tag} OK later\r\n", times=2)
-        server.deliver(mail(1))
-        here.wait_numbers(1)
-        here.wait_idle()
-        assert server.count("UID FETCH") == 3
-
-
 def test_start_at_a_day(server: ImapServer, room: Rooms) -> None:
     for day in (1, 10, 20):
         server.deliver(mail(day), received=datetime(2026, 11, day, 12, tzinfo=UTC))
@@ -310,33 +300,6 @@ def test_a_uid_left_out_of_an_answer_is_found_later(server: ImapServer, room: Ro
         here.wait_numbers(1, 3)
         server.omit.clear()
         here.wait_numbers(1, 2, 3)
-
-
-def test_a_mail_without_bytes_blocks_nobody_and_is_asked_for_again(server: ImapServer, room: Rooms) -> None:
-    server.deliver(mail(1))
-    nothing = b'* 1 FETCH (UID 1 RFC822.SIZE 5 INTERNALDATE "21-Nov-2026 10:00:00 +0000")\r\n{tag} OK\r\n'
-    server.on("UID FETCH", nothing, times=4)
-    with room("start = 'all'\nrenew = 0.3") as here:
-        here.wait_idle()
-        server.deliver(mail(2))
-        here.wait_numbers(1, 2)
-
-
-def test_a_mail_that_breaks_the_link_each_time_does_not_keep_the_others(server: ImapServer, room: Rooms) -> None:
-    for number in (1, 2, 3):
-        server.deliver(mail(number))
-
-    async def broken(session, asked):
-        uids = asked.args.split()[0].split(",")
-        await (session.honest(asked) if "2" not in uids else eof(session, asked))
-
-    server.on("UID FETCH", broken, times=None)
-    with room("start = 'all'") as here:
-        here.wait_numbers(1, 3)
-        here.wait_idle()
-        server.deliver(mail(4))
-        here.wait_numbers(1, 3, 4)
-        assert here.pulse.connects < 10
 
 
 @pytest.mark.parametrize("most", [1000, 70_000])

@@ -25,6 +25,8 @@ def way_of_two_mails(books: Books) -> None:
     books.end(last, Outcome(Verdict.NEVER), 1000.0)
     books.desk.retry(last.id, 1000.0)
     assert books.ledger.due(Kind.AFTER, "a", 1000.0, 5)
+    books.folders.overdue(books.open(), 1000.0)
+    books.folders.next_due(books.open(), 1000.0)
 
 
 def test_nothing_on_the_way_of_a_mail_reads_through_all_work(books: Books) -> None:
@@ -41,6 +43,7 @@ def test_nothing_on_the_way_of_a_mail_reads_through_all_work(books: Books) -> No
     assert [step for step in plans if GROWING.match(step[1])] == []
     used = {index for _, step in plans for index in re.findall(r"INDEX (work_\w+)", step)}
     assert used == {"work_due", "work_line", "work_turn", "work_unpack", "work_behind"}
+    assert [step for sql, step in plans if "FROM place" in sql and "due" in sql and "place_due" not in step] == []
 
 
 @pytest.mark.parametrize("status", Status)

@@ -122,7 +122,7 @@ class Access:
         return refusal is None or refusal.due <= now or refusal.secret != secret
 
     def refusal_of(self, account: Account) -> Refusal | None:
-        """Which was the last, if no login went well since."""
+        """The last one, None if a login has gone well since."""
         known = self.known.get(account.name)
         return known.refusal if known else None
 

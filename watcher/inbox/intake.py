@@ -3,10 +3,10 @@
 import logging
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from watcher.cursor import Cursor
+from watcher.cursor import Blank, Cursor
 from watcher.errors import MailboxLost, SpoolFull
 from watcher.imap.link import Link
 from watcher.inbox.catchup import Mark, look_from, prove
@@ -31,18 +31,21 @@ class Progress:
     cursor: Cursor
     mark: Mark | None = None
     audit_at: float = 0.0  #: when to search the last days again, monotonic seconds
+    again_at: float = 0.0  #: when to ask for UIDs that have brought nothing, monotonic seconds
 
 
 def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool, Progress]:
     """Fetch all that is new. Others get their turn between two FETCHes, so that one backlog delays nobody else."""
-    cursor, pulse = progress.cursor, post.pulse
+    cursor, pulse, began = progress.cursor, post.pulse, time.time()
     pulse.state = State.CATCHING_UP
     link.clear_news()
     found = look(link, look_from(cursor), post)
-    wanted, audit_at = found, progress.audit_at
+    wanted, audit_at, again_at = found, progress.audit_at, progress.again_at
+    if again := time.monotonic() >= again_at:
+        wanted = [*wanted, *left_behind(link, cursor, post)]
     if time.monotonic() >= audit_at:
         recent = link.search_since((datetime.now(UTC) - AUDITED).date())
-        wanted, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
+        wanted, audit_at = [*wanted, *recent], time.monotonic() + post.reception.patience.audit
     todo = unfetched(wanted, cursor.floor_uid, cursor, post)
     top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
     if not post.reception.downstream.in_order():  # the newest may have come just now
@@ -54,7 +57,9 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     post.caution.one_by_one = False
     post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
-    return replace(progress, cursor=proven, mark=mark, audit_at=audit_at)
+    if again or todo:
+        again_at = next_fetch(proven, began, post)
+    return Progress(proven, mark, audit_at, again_at)
 
 
 def look(link: Link, low: int, post: Post) -> list[int]:
@@ -69,6 +74,22 @@ def look(link: Link, low: int, post: Post) -> list[int]:
         if hurried:
             post.caution.hurry_at = time.monotonic() + post.reception.patience.hurry_again
         raise
+
+
+def left_behind(link: Link, cursor: Cursor, post: Post) -> list[int]:
+    """The UIDs below what a look covers that have brought nothing, and whose time has come. Those gone are settled."""
+    now, folders = time.time(), post.reception.folders
+    overdue = [uid for uid in folders.overdue(cursor, now) if uid < look_from(cursor)]
+    there = {uid for uids in chunks(overdue, LOT) for uid in link.present(uids)}
+    if gone := [Blank(uid, "expunged", None) for uid in overdue if uid not in there]:
+        folders.receive(cursor, [], gone, now)
+    return sorted(there)
+
+
+def next_fetch(cursor: Cursor, began: float, post: Post) -> float:
+    """When the next UID that brought nothing is due; what was due when the look `began` is settled by it, or gone."""
+    wait = post.reception.folders.next_due(cursor, began) - time.time()
+    return time.monotonic() + wait  # asked last: once the time has come by this clock, it has by the ledger's
 
 
 def unfetched(listed: Sequence[int], low: int, cursor: Cursor, post: Post) -> list[int]:
@@ -128,7 +149,6 @@ def fetch(link: Link, cursor: Cursor, wanted: Sequence[int], post: Post) -> Gene
         if pulse.state is State.HELD:
             log.warning("%s: receiving again", post)
             pulse.state, pulse.trouble = State.CATCHING_UP, ""
-        pulse.mails += len(uids)
         pulse.heard_at = link.heard_at
         yield Wait(time.monotonic())
     return cursor
@@ -142,7 +162,7 @@ def receive_carefully(link: Link, cursor: Cursor, uids: Sequence[int], post: Pos
         tell_held(post, str(error))
         return None
     except MailboxLost as error:
-        if post.caution.one_by_one:
+        if post.caution.one_by_one or (len(uids) == 1 and post.reception.folders.tries(cursor, uids[0])):
             note_unfetched(cursor, uids[0], post, str(error), time.time())
         post.caution.one_by_one = True
         raise

@@ -5,7 +5,6 @@ rest of the big ones in slices straight to their files.
 
 import logging
 import re
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -53,9 +52,9 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], post: Post, now: fl
                 else:
                     draft.discard()
         moved = replace(cursor, next_uid=max([cursor.next_uid, *(arrival.place.uid + 1 for arrival in arrivals)]))
-        empty = set(uids).difference(arrival.place.uid for arrival in arrivals)
-        listed = [uid for uid in empty if uid in link.search(uid, uid)]  # the others were expunged meanwhile
-        blanks = [blank(cursor, uid, post, "no bytes came", now) for uid in listed]
+        empty = sorted(set(uids).difference(arrival.place.uid for arrival in arrivals))
+        # The others were expunged meanwhile.
+        blanks = [blank(cursor, uid, post, "no bytes came", now) for uid in sorted(link.present(empty))]
         for arrival in arrivals[:1]:  # not sooner: should taking it apart kill us, only its claim counts that
             unless_entered.callback(downstream.dropping, arrival.key)
             downstream.storing(arrival)
@@ -69,6 +68,7 @@ def receive(link: Link, cursor: Cursor, uids: Sequence[int], post: Post, now: fl
         drafts.close()
         raise
     downstream.arrived()
+    post.pulse.mails += len(arrivals)
     for double in doubles:
         downstream.dropping(double.key)
     spool.remove(double.key for double in doubles)
@@ -137,7 +137,6 @@ def blank(cursor: Cursor, uid: int, post: Post, why: str, now: float) -> Blank:
     """
     tries = post.reception.folders.tries(cursor, uid) + 1
     wait = doubled(post.reception.patience.fetch_again, tries - 1, DAY)
-    post.caution.unfetched.append(time.monotonic() + wait)
     level = logging.ERROR if tries >= MANY_FETCHES else logging.WARNING
     where = f"{cursor.account}/{cursor.folder}: UID {uid}"
     log.log(level, "%s can't be fetched (%s), %d times now; next try in %.0f s", where, why, tries, wait)

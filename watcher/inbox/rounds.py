@@ -30,10 +30,9 @@ class Rounds:
         self.told_of: frozenset[str] = frozenset()  #: folders whose news the server announces
         self.progress: dict[str, Progress] = {}
         self.uidnext: dict[str, int | None] = {}  #: as of the last look, before its search
-        self.tries: dict[str, Tries] = {}  #: of folders that were refused
+        self.tries: dict[str, Tries] = {}  #: of folders that are refused
         self.gone: set[str] = set()  #: folders that a pattern stood for, and that are not there any more
-        #: when to open a folder again, told of or not: it was refused, or a mail brought no bytes (monotonic seconds)
-        self.again_at: dict[str, float] = {}
+        self.parked: dict[str, float] = {}  #: until when they are left alone, monotonic seconds
 
     def go(self, posts: Mapping[str, Post], until: float, called: Callable[[], object]) -> Guest:
         """Look after these folders until a time (monotonic seconds), or until `called` away, which is soon noticed."""
@@ -53,7 +52,7 @@ class Rounds:
             told = bool(waiting)
             if not waiting:
                 told = yield from self.rest(list(posts.values()), until)
-                waiting = self.link.touched() & posts.keys() or posts
+                waiting = (self.link.touched() & posts.keys()) | self.overdue(posts) or posts
 
     def ask_to_be_told(self, posts: Mapping[str, Post]) -> None:
         if not (self.link.can_notify and self.link.can_idle) or self.told_of == posts.keys():
@@ -68,11 +67,19 @@ class Rounds:
     def rest(self, posts: list[Post], until: float) -> Generator[Wait, bool, bool]:
         """Until the server announces something, or it is time for the next round; whether it did."""
         if self.told_of:
-            again_at = min(self.again_at.get(post.pulse.folder, math.inf) for post in posts)
-            return (yield from wait_for_news(self.link, posts, again_at))
+            return (yield from wait_for_news(self.link, posts, min(self.due(post.pulse.folder) for post in posts)))
         show(posts, State.POLLING)
         yield Wait(min(until, time.monotonic() + posts[0].account.poll))
         return False
+
+    def overdue(self, posts: Collection[str]) -> set[str]:
+        """Where the server tells of the others by itself, only these are asked for: the others may be hundreds."""
+        return {name for name in posts if self.told_of and self.due(name) <= time.monotonic()}
+
+    def due(self, name: str) -> float:
+        """When to open it, told of or not: it was refused, or a mail brought no bytes (monotonic seconds)."""
+        progress = self.progress.get(name)
+        return self.parked.get(name) or (progress.again_at if progress else math.inf)
 
     def visit(self, post: Post) -> Guest:
         """Take in what is new in one folder. One that is refused is left alone for a while; the others go on."""
@@ -83,7 +90,6 @@ class Rounds:
             if self.is_unchanged(post):
                 post.pulse.scanned_at, post.pulse.heard_at = time.monotonic(), self.link.heard_at
                 return
-            looked_at = time.monotonic()
             mailbox = self.link.examine(name)
             self.uidnext[name] = mailbox.uidnext
             cursor = yield from take_over(self.link, mailbox, post)
@@ -92,25 +98,24 @@ class Rounds:
                 replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)
             )
             self.progress[name] = yield from catch_up(self.link, progress, post)
-            self.again_at[name] = post.caution.next_fetch(looked_at)
             self.tries.pop(name, None)
+            self.parked.pop(name, None)
         except FolderRefused as error:
             if name not in post.account.folders and name not in self.link.list_folders(name):
                 self.gone.add(name)
-                self.again_at.pop(name, None)
+                self.parked.pop(name, None)
                 return
             tries = self.tries.get(name) or Tries(post.reception.patience)
             self.tries[name] = tries.after(error)
-            self.again_at[name] = time.monotonic() + tell([post], error, self.tries[name].wait(error))
+            self.parked[name] = time.monotonic() + tell([post], error, self.tries[name].wait(error))
 
     def is_parked(self, post: Post) -> bool:
-        name = post.pulse.folder
-        return name in self.tries and self.again_at.get(name, 0.0) > time.monotonic()
+        return self.parked.get(post.pulse.folder, 0.0) > time.monotonic()
 
     def is_unchanged(self, post: Post) -> bool:
         """By STATUS; for the folder that is open, which STATUS is not for (RFC 3501 6.3.10), by what NOOP brings."""
         name = post.pulse.folder
-        if name not in self.progress or self.again_at.get(name, math.inf) <= time.monotonic():
+        if name not in self.progress or self.due(name) <= time.monotonic():
             return False
         if self.link.folder == name:
             self.link.noop()

@@ -51,12 +51,12 @@ def attend(post: Post, stays: Callable[[], bool]) -> Guest:
         probe_at = post.next_probe()
         pace, told = Pace(), False
         while stays():
-            mails, looked_at = post.pulse.mails, time.monotonic()
+            mails = post.pulse.mails
             progress = yield from catch_up(link, progress, post)
             due = pace.next(time.monotonic(), in_vain=told and post.pulse.mails == mails)
             if due > time.monotonic():
                 yield Wait(due)
-            told = link.news or (yield from wait_for_news(link, [post], post.caution.next_fetch(looked_at)))
+            told = link.news or (yield from wait_for_news(link, [post], progress.again_at))
             if time.monotonic() >= probe_at:
                 yield from probe(link, progress, post)
                 probe_at = post.next_probe()

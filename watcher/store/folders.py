@@ -5,6 +5,7 @@ A mail is known by its place (folder, epoch, UID) and by its content, so that th
 move or in a re-made mailbox, is handled once.
 """
 
+import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -97,6 +98,21 @@ class Folders:
             (cursor.id, cursor.epoch, low),
         )
         return {row["uid"] for row in rows}
+
+    def overdue(self, cursor: Cursor, now: float) -> list[int]:
+        """The UIDs that have brought nothing, and whose time has come, sorted."""
+        rows = self.database.read(
+            "SELECT uid FROM place WHERE folder = ? AND epoch = ? AND due <= ?", (cursor.id, cursor.epoch, now)
+        )
+        return sorted(row["uid"] for row in rows)
+
+    def next_due(self, cursor: Cursor, now: float) -> float:
+        """When, after now, the next of the UIDs that have brought nothing is to be fetched again; inf: never."""
+        rows = self.database.read(
+            "SELECT min(due) AS due FROM place WHERE folder = ? AND epoch = ? AND due > ?",
+            (cursor.id, cursor.epoch, now),
+        )
+        return math.inf if rows[0]["due"] is None else rows[0]["due"]
 
     def tries(self, cursor: Cursor, uid: int) -> int:
         """How many fetches of this UID have brought nothing so far."""

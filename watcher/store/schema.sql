@@ -55,6 +55,7 @@ CREATE TABLE place (
     due REAL,                               -- when to fetch it again; NULL: settled
     PRIMARY KEY (folder, epoch, uid)
 ) WITHOUT ROWID;
+CREATE INDEX place_due ON place (folder, epoch, due) WHERE due IS NOT NULL;
 
 -- Every piece of work; its life is MOVES in model.py.
 CREATE TABLE work (
