@@ -2,8 +2,10 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from threading import Event, Thread
 from typing import Self
@@ -29,8 +31,23 @@ class Usage:
 class Footprint:
     """Memory of several processes together, in bytes."""
 
-    rss: int  #: pages that two share are counted twice
-    pss: int  #: shared pages are divided among those who share them
+    rss: int = 0  #: pages that two share are counted twice
+    pss: int = 0  #: shared pages are divided among those who share them, strangers that run the same Python included
+    anonymous: int = 0  #: of these the pages of no file, which no stranger shares
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Of one process; nothing if it has ended."""
+        try:
+            lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
+        except (FileNotFoundError, ProcessLookupError):
+            return cls()
+        fields = dict(line.split(":", 1) for line in lines)
+        return cls(_bytes(fields["Rss"]), _bytes(fields["Pss"]), _bytes(fields["Pss_Anon"]))
+
+    def combined(self, other: "Footprint", how: Callable[[int, int], int]) -> "Footprint":
+        """Each figure made of both."""
+        return Footprint(*map(how, astuple(self), astuple(other)))
 
 
 def usage(pid: int) -> Usage:
@@ -52,13 +69,7 @@ def usage(pid: int) -> Usage:
 
 def memory_of(pids: Iterable[int]) -> Footprint:
     """Memory of these processes together; those that have ended count nothing."""
-    rss = pss = 0
-    for pid in pids:
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
-            fields = dict(line.split(":", 1) for line in lines)
-            rss, pss = rss + _bytes(fields["Rss"]), pss + _bytes(fields["Pss"])
-    return Footprint(rss, pss)
+    return reduce(lambda total, one: total.combined(one, add), map(Footprint.of, pids), Footprint())
 
 
 def cpu_of(root: int) -> float:
@@ -108,7 +119,7 @@ class Gauge:
         self._root, self._every = root, every
         self._done = Event()
         self._thread = Thread(target=self._watch, name="gauge")
-        self.peak = Footprint(0, 0)  #: highest of each, together
+        self.peak = Footprint()  #: highest of each, together
         self.processes = 0  #: most at one time
 
     def __enter__(self) -> Self:
@@ -128,7 +139,7 @@ class Gauge:
             counted = {pid for pid in pids if pid in known or not _is_being_born(pid)}
             known = pids
             now = memory_of(counted)
-            self.peak = Footprint(max(self.peak.rss, now.rss), max(self.peak.pss, now.pss))
+            self.peak = self.peak.combined(now, max)
             self.processes = max(self.processes, len(counted))
 
 

@@ -42,18 +42,19 @@ def test_an_hour_of_random_faults(tmp_path):
             weathers = [hands.submit(weather, tried, account, end) for account in ACCOUNTS]
             while monotonic() < end and not tried.daemon.ends_within(EVERY):
                 now = usage(tried.daemon.pid)
-                samples.append((now.rss, memory_of(descendants(tried.daemon.pid)).pss, now.descriptors, now.threads))
+                whole = memory_of(descendants(tried.daemon.pid)).anonymous
+                samples.append((now.rss, whole, now.descriptors, now.threads))
         for one in weathers:
             one.result()
-        rss, pss, descriptors, threads = (quarters(list(column)) for column in zip(*samples, strict=True))
-        log.info("%d faults, rss %s, pss of all %s", len(tried.healed), rss, pss)
+        rss, whole, descriptors, threads = (quarters(list(column)) for column in zip(*samples, strict=True))
+        log.info("%d faults, rss %s, of all, shared with no stranger, %s", len(tried.healed), rss, whole)
         log.info("descriptors %s, threads %s", descriptors, threads)
         tried.daemon.until(tried.daemon.is_live, 90, "all links to idle again")
         tried.leaves_nothing(before, later=WORKERS)
         jobs = tried.daemon.settled(tried.cases, within=60)
         assert tried.daemon.verdict(tried.cases, jobs, tried.daemon.unseen()) == []
     assert rss[3] <= GROWTH * rss[1]
-    assert pss[3] <= GROWTH * pss[1]
+    assert whole[3] <= GROWTH * whole[1]
     assert descriptors[3] <= descriptors[1] + 2  # links come and go all the time
     assert threads[3] <= threads[1] + WORKERS  # the one time that all of a stage are busy may come late
 
