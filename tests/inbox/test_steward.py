@@ -1,7 +1,9 @@
 """Many folders of one account: on one link where the server can tell, within the budget where it can't."""
 
 import dataclasses
+import math
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -9,8 +11,10 @@ import pytest
 
 from tests.fakes.imap_server import Command, ImapServer, Mail, Session
 from tests.inbox.conftest import QUICK, Room, mail
+from watcher.inbox.intake import Progress, catch_up
 from watcher.inbox.lounge import Party
-from watcher.inbox.pulse import State
+from watcher.inbox.post import Post
+from watcher.inbox.pulse import Pulse, State
 from watcher.inbox.rounds import Rounds
 from watcher.inbox.steward import Steward
 
@@ -149,6 +153,27 @@ def test_only_the_folder_of_what_brought_no_bytes_is_asked_again(server: ImapSer
         here.wait_numbers(1)
         here.wait(lambda: all(pulse.state is State.LIVE for pulse in here.pulses))
         assert server.count("STATUS") < asked + len(NAMES)
+
+
+def test_what_brought_no_bytes_on_a_link_of_its_own_is_known_where_it_is_shared_again(
+    server: ImapServer, room: Rooms
+) -> None:
+    folders(server)
+    server.capabilities = NOTIFY
+    with room("start = 'all'", patience=dataclasses.replace(QUICK, fetch_again=60.0)) as here:
+        reception = here.accounts.reception
+        post = Post(here.account, Pulse("me", "F1"), reception, Party(here.lounge))
+        with closing(here.access.open(here.account)) as shared, closing(here.access.open(here.account)) as own:
+            rounds = Rounds(shared)
+            list(rounds.visit(post))
+            assert rounds.due("F1") == math.inf
+            shared.unselect()
+            server.on("UID FETCH", b"{tag} OK later\r\n")
+            server.deliver(mail(1), "F1")
+            own.examine("F1")
+            list(catch_up(own, Progress(reception.folders.take("me", "F1")), post))
+            list(rounds.visit(post))
+            assert rounds.due("F1") < math.inf
 
 
 def test_mail_that_is_told_of_with_the_answer_about_another_folder_is_not_lost(server: ImapServer, room: Rooms) -> None:

@@ -94,9 +94,9 @@ class Rounds:
             self.uidnext[name] = mailbox.uidnext
             cursor = yield from take_over(self.link, mailbox, post)
             known = self.progress.get(name)
-            progress = (
-                replace(known, cursor=cursor) if known and known.cursor.epoch == cursor.epoch else Progress(cursor)
-            )
+            progress = Progress(cursor)
+            if known and known.cursor.epoch == cursor.epoch:  # but what is due may have changed: by a link of its own
+                progress = replace(known, cursor=cursor, again_at=0.0)
             self.progress[name] = yield from catch_up(self.link, progress, post)
             self.tries.pop(name, None)
             self.parked.pop(name, None)
