@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.imap_server import Command, ImapServer, Session, eof
 from tests.inbox.conftest import QUICK, Room, mail
 from watcher.inbox.catchup import LOOK_BACK
+from watcher.inbox.receive import CHUNK
 from watcher.store.database import Database
 from watcher.store.folders import Folders
 
@@ -94,6 +95,23 @@ def test_by_a_clock_that_was_set_back_it_is_asked_for_again(
         monkeypatch.setattr(time, "time", lambda: real() - 3.0)  # too little for the ledger to be told
         here.wait_numbers(1)
     assert server.count("UID SEARCH") < 10
+
+
+def test_by_a_clock_that_was_set_back_during_a_look_it_is_asked_for_again(
+    server: ImapServer, room: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+
+    async def set_back(session: Session, command: Command) -> None:
+        monkeypatch.setattr(time, "time", lambda: real() - 5.0)
+        await session.honest(command)
+
+    numbers = range(CHUNK + 1)
+    for number in numbers:
+        server.deliver(mail(number))
+    server.on("UID FETCH", set_back, NOTHING)
+    with room("start = 'all'") as here:
+        here.wait_numbers(*numbers)
 
 
 @pytest.mark.parametrize("gone", [False, True])

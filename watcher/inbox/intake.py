@@ -88,7 +88,8 @@ def left_behind(link: Link, cursor: Cursor, post: Post) -> list[int]:
 
 def next_fetch(cursor: Cursor, began: float, post: Post) -> float:
     """When the next UID that brought nothing is due; what was due when the look `began` is settled by it, or gone."""
-    wait = post.reception.folders.next_due(cursor, began) - time.time()
+    now = time.time()  # before `began` if the clock was set back meanwhile
+    wait = post.reception.folders.next_due(cursor, min(began, now)) - now
     return time.monotonic() + wait  # asked last: once the time has come by this clock, it has by the ledger's
 
 
