@@ -114,6 +114,24 @@ def test_by_a_clock_that_was_set_back_during_a_look_it_is_asked_for_again(
         here.wait_numbers(*numbers)
 
 
+def test_by_a_clock_that_was_set_forward_it_is_asked_for_again_with_the_next_mail(
+    server: ImapServer, room: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no look covers, too. A machine that was suspended is such a case."""
+    real, patience = time.time, replace(QUICK, fetch_again=5.0)
+    server.on("UID FETCH", NOTHING)
+    server.deliver(mail(1), received=LONG_AGO)
+    with room("start = 'all'", patience=patience) as here:
+        here.wait_idle()
+    server.inbox.uidnext = read_on(tmp_path / "state", 2 * LOOK_BACK)
+    with room("start = 'all'", patience=patience) as here:
+        here.wait_idle()
+        assert here.numbers() == []
+        monkeypatch.setattr(time, "time", lambda: real() + 8.0)  # too little for the lounge to see it
+        server.deliver(mail(2))
+        here.wait_numbers(1, 2)
+
+
 @pytest.mark.parametrize("gone", [False, True])
 def test_far_below_the_newest_it_is_asked_for_again_while_it_is_there(
     server: ImapServer, room: Rooms, tmp_path: Path, gone: bool

@@ -40,14 +40,15 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     pulse.state = State.CATCHING_UP
     link.clear_news()
     found = look(link, look_from(cursor), post)
-    wanted, audit_at, again_at = found, progress.audit_at, progress.again_at
-    if again := time.monotonic() >= again_at:
-        wanted = [*wanted, *left_behind(link, cursor, post)]
+    listed, audit_at = found, progress.audit_at
     if time.monotonic() >= audit_at:
         recent = link.search_since((datetime.now(UTC) - AUDITED).date())
-        wanted, audit_at = [*wanted, *recent], time.monotonic() + post.reception.patience.audit
-    todo = unfetched(wanted, cursor.floor_uid, cursor, post)
-    top = max([cursor.next_uid - 1, *wanted])  # a mail may have come between the two searches
+        listed, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
+    todo, again_at = unfetched(listed, cursor.floor_uid, cursor, post), progress.again_at
+    ask = bool(todo) or time.monotonic() >= again_at  # else a renewal would cost questions to the ledger
+    again = left_behind(link, cursor, post) if ask else []
+    todo = sorted({*todo, *again})
+    top = max([cursor.next_uid - 1, *listed])  # a mail may have come between the two searches
     if not post.reception.downstream.in_order():  # the newest may have come just now
         todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
     cursor = yield from work_off(link, cursor, todo, top, post)
@@ -57,9 +58,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     post.caution.one_by_one = False
     post.reception.alerts.show(post.account, link.alerts())
     pulse.heard_at, pulse.scanned_at, pulse.answered, pulse.trouble = link.heard_at, time.monotonic(), True, ""
-    if again or todo:
-        again_at = next_fetch(proven, began, post)
-    return Progress(proven, mark, audit_at, again_at)
+    return Progress(proven, mark, audit_at, next_fetch(proven, began, post) if ask else again_at)
 
 
 def look(link: Link, low: int, post: Post) -> list[int]:
