@@ -134,8 +134,9 @@ def test_by_a_clock_that_was_set_forward_it_is_asked_for_again_with_the_next_mai
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_far_below_the_newest_it_is_asked_for_again_while_it_is_there(
-    server: ImapServer, room: Rooms, tmp_path: Path, gone: bool
+    server: ImapServer, room: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
 ) -> None:
+    monkeypatch.setattr("watcher.inbox.intake.PROOF", 0.5)
     patience = replace(QUICK, fetch_again=2.0)
     server.on("UID FETCH", NOTHING)
     server.deliver(mail(1), received=LONG_AGO)
@@ -152,6 +153,23 @@ def test_far_below_the_newest_it_is_asked_for_again_while_it_is_there(
         here.wait_numbers(*([] if gone else [1]), 2)
         here.wait_idle()
         assert server.count("UID SEARCH") == asked + 1
+
+
+def test_far_below_the_newest_it_is_not_given_up_if_one_answer_leaves_it_out(
+    server: ImapServer, room: Rooms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watcher.inbox.intake.PROOF", 1.0)
+    patience = replace(QUICK, fetch_again=2.0)
+    server.on("UID FETCH", NOTHING)
+    server.deliver(mail(1), received=LONG_AGO)
+    with room("start = 'all'", patience=patience) as here:
+        here.wait_idle()
+    server.inbox.uidnext = read_on(tmp_path / "state", 2 * LOOK_BACK)
+    server.omit = {1}
+    with room("start = 'all'", patience=patience) as here:
+        here.wait(lambda: tries(here) == 2)
+        server.omit = set()
+        here.wait_numbers(1)
 
 
 def tries(here: Room) -> int:

@@ -88,6 +88,7 @@ def test_blanks_come_back_when_they_are_due(books: Books) -> None:
     cursor = books.open()
     assert books.folders.looked_at(cursor, 1, 50.0) == {1, 2}
     assert books.folders.looked_at(cursor, 1, 150.0) == {2}
+    assert books.folders.overdue(cursor, 150.0) == {1: "no bytes"}
     assert books.folders.tries(cursor, 1) == 1
     books.receive(arrival(1))
     assert books.folders.looked_at(books.open(), 1, 150.0) == {1, 2}

@@ -20,7 +20,7 @@ from datetime import date
 from watcher.cursor import Anchor, Cursor, Likeness
 from watcher.imap.link import Mailbox, Summary
 
-__all__ = ["LOOK_BACK", "Mark", "Rematch", "begin", "is_new_epoch", "look_from", "prove", "rematch"]
+__all__ = ["LOOK_BACK", "PROOF", "Mark", "Rematch", "begin", "is_new_epoch", "look_from", "prove", "rematch"]
 
 LOOK_BACK = 200  #: UIDs below `low_uid` that every search still covers
 PROOF = 30.0  #: seconds between the two searches that prove a UID absent

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from watcher.cursor import Blank, Cursor
 from watcher.errors import MailboxLost, SpoolFull
 from watcher.imap.link import Link
-from watcher.inbox.catchup import Mark, look_from, prove
+from watcher.inbox.catchup import PROOF, Mark, look_from, prove
 from watcher.inbox.idle import keep_alive, linger
 from watcher.inbox.lounge import Guest, Wait
 from watcher.inbox.post import Post
@@ -22,6 +22,7 @@ __all__ = ["Progress", "catch_up"]
 log = logging.getLogger(__name__)
 
 AUDITED = timedelta(days=3)  #: how far back the daily audit searches; SEARCH SINCE knows days only, and no zones
+NOT_LISTED = "it is not listed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
         listed, audit_at = [*found, *recent], time.monotonic() + post.reception.patience.audit
     todo, again_at = unfetched(listed, cursor.floor_uid, cursor, post), progress.again_at
     ask = bool(todo) or time.monotonic() >= again_at  # else a renewal would cost questions to the ledger
-    again = left_behind(link, cursor, post) if ask else []
+    again = left_behind(link, cursor, listed, post) if ask else []
     todo = sorted({*todo, *again})
     top = max([cursor.next_uid - 1, *listed])  # a mail may have come between the two searches
     if not post.reception.downstream.in_order():  # the newest may have come just now
@@ -75,14 +76,19 @@ def look(link: Link, low: int, post: Post) -> list[int]:
         raise
 
 
-def left_behind(link: Link, cursor: Cursor, post: Post) -> list[int]:
-    """The UIDs below what a look covers that have brought nothing, and whose time has come. Those gone are settled."""
+def left_behind(link: Link, cursor: Cursor, listed: Sequence[int], post: Post) -> list[int]:
+    """
+    The UIDs that have brought nothing, and whose time has come. For those that are not `listed` the server is asked by
+    themselves, as a look covers the newest only; what it leaves out twice, some time apart, is gone and settled.
+    """
     now, folders = time.time(), post.reception.folders
-    overdue = [uid for uid in folders.overdue(cursor, now) if uid < look_from(cursor)]
-    there = {uid for uids in chunks(overdue, LOT) for uid in link.present(uids)}
-    if gone := [Blank(uid, "expunged", None) for uid in overdue if uid not in there]:
-        folders.receive(cursor, [], gone, now)
-    return sorted(there)
+    overdue = folders.overdue(cursor, now)
+    unlisted = sorted(set(overdue).difference(listed))
+    gone = set(unlisted).difference(*(link.present(uids) for uids in chunks(unlisted, LOT)))
+    if gone:
+        blanks = [Blank(uid, NOT_LISTED, None if overdue[uid] == NOT_LISTED else now + PROOF) for uid in gone]
+        folders.receive(cursor, [], blanks, now)
+    return [uid for uid in overdue if uid not in gone]
 
 
 def next_fetch(cursor: Cursor, began: float, post: Post) -> float:

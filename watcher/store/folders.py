@@ -99,12 +99,13 @@ class Folders:
         )
         return {row["uid"] for row in rows}
 
-    def overdue(self, cursor: Cursor, now: float) -> list[int]:
-        """The UIDs that have brought nothing, and whose time has come, sorted."""
+    def overdue(self, cursor: Cursor, now: float) -> dict[int, str]:
+        """The UIDs that have brought nothing, and whose time has come, in the order of it; each with the reason."""
         rows = self.database.read(
-            "SELECT uid FROM place WHERE folder = ? AND epoch = ? AND due <= ?", (cursor.id, cursor.epoch, now)
+            "SELECT uid, note FROM place WHERE folder = ? AND epoch = ? AND due <= ? ORDER BY due",
+            (cursor.id, cursor.epoch, now),
         )
-        return sorted(row["uid"] for row in rows)
+        return {row["uid"]: row["note"] for row in rows}
 
     def next_due(self, cursor: Cursor, now: float) -> float:
         """When, after now, the next of the UIDs that have brought nothing is to be fetched again; inf: never."""
