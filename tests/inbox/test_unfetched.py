@@ -73,6 +73,26 @@ def test_a_mail_that_breaks_each_link_costs_one_link_a_try(server: ImapServer, r
         assert broken <= 6, "the first try took two, to find out which mail of several it is"
 
 
+def test_mails_that_break_each_link_are_tried_again_after_the_others(server: ImapServer, room: Rooms) -> None:
+    """Else those whose time has come meanwhile would keep them waiting with each new link."""
+    broken, bad = [], set("1234567")
+
+    async def break_off(session: Session, command: Command) -> None:
+        asked = command.args.split()[0]
+        if bad.isdisjoint(asked.split(",")):
+            await session.honest(command)
+        else:
+            broken.append(asked)
+            await eof(session, command)
+
+    for number in range(1, 9):
+        server.deliver(mail(number))
+    server.on("UID FETCH", break_off, times=None)
+    with room("start = 'all'", patience=replace(QUICK, fetch_again=0.01)) as here:
+        here.wait_numbers(8)
+    assert broken[:8] == ["1,2,3,4,5,6,7,8", *sorted(bad)]
+
+
 def test_after_a_restart_it_is_asked_for_again(server: ImapServer, room: Rooms) -> None:
     patience = replace(QUICK, fetch_again=3.0)
     server.on("UID FETCH", NOTHING)

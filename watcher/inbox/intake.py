@@ -48,11 +48,12 @@ def catch_up(link: Link, progress: Progress, post: Post) -> Generator[Wait, bool
     todo, again_at = unfetched(listed, cursor.floor_uid, cursor, post), progress.again_at
     ask = bool(todo) or time.monotonic() >= again_at  # else a renewal would cost questions to the ledger
     again = left_behind(link, cursor, listed, post) if ask else []
-    todo = sorted({*todo, *again})
+    fresh = sorted(set(todo).difference(again))
     top = max([cursor.next_uid - 1, *listed])  # a mail may have come between the two searches
     if not post.reception.downstream.in_order():  # the newest may have come just now
-        todo = [*todo[-CHUNK:], *todo[:-CHUNK]]
-    cursor = yield from work_off(link, cursor, todo, top, post)
+        fresh = [*fresh[-CHUNK:], *fresh[:-CHUNK]]
+    for uids in (fresh, again):  # apart, as the second may break the link once more
+        cursor = yield from work_off(link, cursor, uids, top, post)
     proven, mark = prove(cursor, progress.mark, passed_over(found, cursor, post), time.monotonic())
     if proven != cursor:
         post.reception.folders.advance(proven)
