@@ -78,8 +78,9 @@ class Rounds:
 
     def due(self, name: str) -> float:
         """When to open it, told of or not: it was refused, or a mail brought no bytes (monotonic seconds)."""
-        progress = self.progress.get(name)
-        return self.parked.get(name) or (progress.again_at if progress else math.inf)
+        if name in self.parked:
+            return self.parked[name]
+        return self.progress[name].again_at if name in self.progress else math.inf
 
     def visit(self, post: Post) -> Guest:
         """Take in what is new in one folder. One that is refused is left alone for a while; the others go on."""
