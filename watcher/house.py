@@ -136,6 +136,7 @@ def open_house(config: Config, ending: Ending, at_end: ExitStack) -> House:
     at_end.callback(database.close)
     ledger = Ledger(database, boot=uuid.uuid4().hex, machine=KERNEL_BOOT.read_text("ascii").strip())
     spool = Spool(state)
+    at_end.callback(spool.close)
     standing = Standing(config)
     outgoing = Outgoing(database)
     pauses = Pauses(database)

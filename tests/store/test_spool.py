@@ -13,6 +13,7 @@ from watcher.errors import StorageFailed
 from watcher.model import identity
 from watcher.store.spool import HEADER_LIMIT, Spool
 
+MAILS = 20
 RAW = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\nbody\r\n\r\nmore"
 
 
@@ -119,3 +120,18 @@ def test_a_failing_disk_is_told_as_such(tmp_path: Path) -> None:
     spool.path.rmdir()
     with pytest.raises(StorageFailed, match="No such file"):
         spool.draft("k")
+
+
+@pytest.mark.parametrize("missing", [0, 1, MAILS - 1])
+def test_each_of_many_mails_must_be_there_to_be_made_durable(tmp_path: Path, missing: int) -> None:
+    spool = Spool(tmp_path)
+    keys = [f"k{number}" for number in range(MAILS)]
+    for key in keys:
+        draft = spool.draft(key)
+        draft.write(RAW)
+        draft.finish()
+    spool.settle(keys)
+    spool.folder(keys[missing]).raw.unlink()
+    with pytest.raises(StorageFailed):
+        spool.settle(keys)
+    spool.close()

@@ -11,7 +11,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -34,6 +34,7 @@ __all__ = ["FAILED", "losses"]
 
 FAILED = 74  #: exit code when the disk has failed, as the command has it
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+MOST = 5  #: mails that come together
 LONG = 1e6  #: seconds that pass between two looks: whatever waits for a time is due
 
 
@@ -72,16 +73,24 @@ class Books:
         cursor = self.folders.take("a", "INBOX")
         return cursor if cursor.epoch else self.folders.anchor(cursor, Anchor(7, 1), self.now)
 
-    def receive(self, cursor: Cursor, number: int) -> Cursor:
+    def receive(self, cursor: Cursor, count: int) -> Cursor:
+        """The next mails, together."""
+        moved = replace(cursor, next_uid=cursor.next_uid + count)
+        with ExitStack() as unless_entered:
+            arrivals = [self.arrive(number, unless_entered) for number in range(cursor.next_uid, moved.next_uid)]
+            self.spool.settle(arrival.key for arrival in arrivals)
+            unless_entered.pop_all()
+        self.folders.receive(moved, arrivals, [], self.now)
+        for arrival in arrivals:
+            tell("received", arrival.place.uid)
+        return moved
+
+    def arrive(self, number: int, unless_entered: ExitStack) -> Arrival:
         draft = self.spool.draft(key(number))
-        try:
-            draft.write(raw(number))
-            draft.finish()
-            self.spool.settle([key(number)])
-        except SpoolFull:
-            draft.discard()
-            raise
-        arrival = Arrival(
+        unless_entered.callback(draft.discard)
+        draft.write(raw(number))
+        draft.finish()
+        return Arrival(
             place=Place("a", "INBOX", 7, number),
             key=key(number),
             received=NOON,
@@ -90,10 +99,6 @@ class Books:
             digest=draft.whole.hexdigest(),
             body_digest=draft.body.hexdigest(),
         )
-        moved = replace(cursor, next_uid=number + 1)
-        self.folders.receive(moved, [arrival], [], self.now)
-        tell("received", number)
-        return moved
 
     def work(self) -> None:
         """Do all there is to do."""
@@ -136,7 +141,7 @@ def keep(state: Path, count: int) -> None:
         books.work()
         while cursor.next_uid <= count:
             with suppress(SpoolFull):
-                cursor = books.receive(cursor, cursor.next_uid)
+                cursor = books.receive(cursor, 1 + cursor.next_uid % MOST)
                 books.work()
 
 

@@ -33,7 +33,8 @@ ENDLESS = 1_000_000  #: mails
 
 MUTANTS = {
     "commits not synced": Mutant("store/opening.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),
-    "mails not synced": Mutant("store/spool.py", "                sync(folder.raw)\n", ""),
+    "mails not synced": Mutant("store/spool.py", "(folder.raw, folder.path)", "(folder.path,)"),
+    "only the first mail synced": Mutant("store/spool.py", "for path in paths[ALONE:]", "for path in ()"),
 }
 
 

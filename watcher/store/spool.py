@@ -1,12 +1,13 @@
 """
 The spool: one folder per mail, named by its key. What is in it before the ledger knows of it is rubbish.
 
-Order of durability for a mail: its bytes, its folder, the spool's list of folders, then the ledger's transaction.
+Order of durability for a mail: its bytes, its folder and the spool's list of folders; then the ledger's transaction.
 """
 
 import logging
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +22,8 @@ __all__ = ["Draft", "Spool", "storage"]
 log = logging.getLogger(__name__)
 
 HEADER_END = (b"\r\n\r\n", b"\n\n")
+SYNCERS = 4  #: threads that help to sync many mails: a disk does several syncs at once in little more than one's time
+ALONE = 3  #: syncs that are sooner done than others are woken: those of one mail
 HEADER_LIMIT = 1 << 20  #: bytes; a mail whose header is longer has its body digested from here on
 
 
@@ -79,6 +82,10 @@ class Spool:
     def __init__(self, state: Path) -> None:
         self.path = state / "spool"
         self.path.mkdir(mode=0o700, exist_ok=True)
+        self.syncers = ThreadPoolExecutor(SYNCERS, "sync")
+
+    def close(self) -> None:
+        self.syncers.shutdown()
 
     def folder(self, key: str) -> MailFolder:
         return MailFolder(self.path / key)
@@ -87,12 +94,17 @@ class Spool:
         return Draft(self.folder(key))
 
     def settle(self, keys: Iterable[str]) -> None:
-        """Make finished drafts durable: bytes, folders, then the list of folders. Together, as that costs least."""
+        """Make finished drafts durable: bytes, folders and the list of folders. Together, as that costs least."""
         with storage(f"{self.path}"):
-            for folder in map(self.folder, keys):
-                sync(folder.raw)
-                sync(folder.path)
-            sync(self.path)
+            paths = [self.path, *(path for folder in map(self.folder, keys) for path in (folder.raw, folder.path))]
+            helped = [(path, self.syncers.submit(sync, path)) for path in paths[ALONE:]]
+            for path in paths[:ALONE]:
+                sync(path)
+            for path, syncing in helped:
+                if syncing.cancel():  # all helpers are busy with the mails of others
+                    sync(path)
+                else:
+                    syncing.result()
 
     def free(self) -> int:
         """Bytes that may still be written; 0 also when there is no room for another file name."""
