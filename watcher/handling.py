@@ -52,4 +52,4 @@ class Handling(Craft):
 
     def abort(self) -> None:
         """Interrupt what runs: it is held, and no attempt of it is used."""
-        self.dispatcher.close(0.0)
+        self.dispatcher.close()

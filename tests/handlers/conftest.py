@@ -105,7 +105,7 @@ class Shop:
 def shop(tmp_path: Path) -> Iterator[Shop]:
     opened = Shop(tmp_path)
     yield opened
-    opened.dispatcher.close(0)
+    opened.dispatcher.close()
 
 
 class Desk(ThreadingHTTPServer):

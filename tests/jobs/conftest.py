@@ -133,4 +133,4 @@ def room(tmp_path: Path):
     room.open()
     yield room
     for dispatcher in room.dispatchers:
-        dispatcher.close(0)
+        dispatcher.close()

@@ -168,7 +168,7 @@ def test_each_handler_has_a_directory_of_its_own_which_stays(room):
         )
     first = room.run("one").output.split()
     other = room.run("two").output.split()
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     room.open()
     again = room.run("one").output.split()
     assert first[1:] == ["700"]

@@ -188,7 +188,7 @@ def test_closing_interrupts_what_runs_and_uses_no_attempt(room, name):
     dispatcher = room.dispatcher
     thread, outcomes = start(room, name)
     gate.read_text()
-    dispatcher.close(0.1)
+    dispatcher.close()
     thread.join()
     assert outcomes[0].verdict is Verdict.HOLD
     assert outcomes[0].reason.startswith("interrupted")
@@ -197,27 +197,12 @@ def test_closing_interrupts_what_runs_and_uses_no_attempt(room, name):
     assert (after.verdict, after.reason) == (outcomes[0].verdict, outcomes[0].reason)
 
 
-def test_closing_lets_what_runs_come_to_its_end(room):
-    gate = room.root / "gate"
-    os.mkfifo(gate)
-    room.script("book", f"cat {gate}")
-    dispatcher = room.dispatcher
-    thread, outcomes = start(room, "book")
-    with gate.open("w") as file:
-        closing = threading.Thread(target=lambda: dispatcher.close(60))
-        closing.start()
-        file.write("through\n")
-    closing.join()
-    thread.join()
-    assert (outcomes[0].verdict, outcomes[0].output) == (Verdict.DONE, "through\n")
-
-
 def test_an_interrupted_run_is_quick_even_if_others_follow(room):
     gate = sleeper(room, "book")
     thread, outcomes = start(room, "book")
     gate.read_text()
     began = monotonic()
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     thread.join()
     assert outcomes[0].reason.startswith("interrupted")
     assert monotonic() - began < 30
@@ -227,7 +212,7 @@ def test_what_a_killed_daemon_left_is_cleared_at_the_start(room):
     """A handler of an earlier life works on: it must not work beside its own repeat."""
     room.script("book", "env | grep WATCHER_RUN")
     tag = room.run("book").output.strip().partition("=")[2]
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     old = tag.rpartition("-")[0] + "-4711"
     left = room.root / "scratch" / old
     (left / "deep").mkdir(parents=True)

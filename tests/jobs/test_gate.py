@@ -15,9 +15,9 @@ def gate():
     return Gate()
 
 
-def shutting(gate, grace):
+def shutting(gate):
     """The gate is being shut by a thread, which has begun to look at who is inside."""
-    thread = Thread(target=gate.shut, args=(grace,), daemon=True)
+    thread = Thread(target=gate.shut, daemon=True)
     thread.start()
     while gate.enter():
         gate.leave()
@@ -35,22 +35,13 @@ def test_whoever_comes_while_it_is_open_gets_in(gate):
 
 
 def test_nobody_gets_in_once_it_is_shut(gate):
-    gate.shut(0.0)
+    gate.shut()
     assert not gate.enter()
-
-
-def test_whoever_leaves_in_time_is_not_interrupted(gate):
-    assert gate.enter()
-    thread = shutting(gate, DEADLINE)
-    assert not is_told_to_stop(gate, 0.1)
-    gate.leave()
-    thread.join(DEADLINE)
-    assert not thread.is_alive()
 
 
 def test_whoever_stays_is_told_to_stop_and_waited_for(gate):
     assert gate.enter()
-    thread = shutting(gate, 0.0)
+    thread = shutting(gate)
     assert is_told_to_stop(gate, DEADLINE)
     assert thread.is_alive()
     gate.leave()
@@ -59,6 +50,6 @@ def test_whoever_stays_is_told_to_stop_and_waited_for(gate):
 
 
 def test_it_is_shut_twice_without_harm(gate):
-    gate.shut(0.0)
-    gate.shut(0.0)
+    gate.shut()
+    gate.shut()
     assert not gate.enter()

@@ -40,7 +40,7 @@ def room():
         folder.chmod(0o755)
     room.open()
     yield room
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     discard(root)
 
 
@@ -197,7 +197,7 @@ def handle(message):
         assert len(found.actions) == 1
         if level:
             assert found.output.count(",") == 0  # the mail of this run alone
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     assert not list((room.root / "scratch").iterdir())
 
 
@@ -238,7 +238,7 @@ room.settings["warm"] = HandlerSettings(isolation="user", user="games")
 for _ in range(2):
     found = room.run("warm")
     print(found.verdict, found.reason, found.output)
-room.dispatcher.close(0)
+room.dispatcher.close()
 """
 
 

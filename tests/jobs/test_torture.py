@@ -49,7 +49,7 @@ def room(level, wait_until):
     wait_until(lambda: not using(room.root), 30)
     wait_until(lambda: not list((root / "scratch").iterdir()), 30)
     wait_until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= before, 30)  # the look for strays opens some
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     assert not [path for path in Path("/dev/shm").glob("imap-watcher-*") if room.dispatcher._strays.knows(tag(path))]
     discard(root)
 
@@ -212,4 +212,4 @@ def test_many_at_once(level, room):
     with ThreadPoolExecutor(8) as pool:
         outcomes = list(pool.map(room.run, names * 20))
     assert [outcome.verdict for outcome in outcomes] == [DONE] * 40, outcomes
-    room.dispatcher.close(0)
+    room.dispatcher.close()

@@ -372,7 +372,7 @@ def test_it_is_cut_off_when_the_daemon_stops_and_uses_no_attempt(room, server, h
     thread = threading.Thread(target=lambda: outcomes.append(hook()))
     thread.start()
     assert begun.wait(30)
-    room.dispatcher.close(0)
+    room.dispatcher.close()
     thread.join(30)
     assert outcomes[0].verdict is Verdict.HOLD
     assert outcomes[0].reason.startswith("interrupted")

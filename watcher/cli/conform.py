@@ -96,7 +96,7 @@ def checks(root: Path, handlers: Path, name: str, settings: HandlerSettings) -> 
         for case in CASES:
             yield check(dispatcher, spool, name, case)
     finally:
-        dispatcher.close(0)
+        dispatcher.close()
 
 
 def check(dispatcher: Dispatcher, spool: Path, name: str, case: Case) -> Check:

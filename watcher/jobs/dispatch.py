@@ -131,13 +131,9 @@ class Dispatcher:
         """Handlers with which something is wrong, by name, and what."""
         return {**self._breaker.troubles(), **self._versions.troubles()}
 
-    def close(self, grace: float) -> None:
-        """
-        Start nothing more, give what runs `grace` seconds to end by itself, interrupt the rest, and clear up.
-
-        A run that is interrupted is held, and no attempt of it is used.
-        """
-        self._gate.shut(grace)
+    def close(self) -> None:
+        """Start nothing more, interrupt what runs, which is held then and has used no attempt, and clear up."""
+        self._gate.shut()
         self._tidier.close()
 
     def _attempt(self, settings: HandlerSettings, work: Work, *others: Work) -> Outcome:

@@ -28,13 +28,12 @@ class Gate:
             self._inside -= 1
             self._changed.notify_all()
 
-    def shut(self, grace: float) -> None:
-        """Let nobody in any more, give those inside `grace` seconds to leave by themselves, and interrupt the rest."""
+    def shut(self) -> None:
+        """Let nobody in any more, interrupt those inside, and wait until they have left."""
         with self._changed:
             if not self._open:
                 return
             self._open = False
-            self._changed.wait_for(self._is_empty, grace)
             os.eventfd_write(self.stop, 1)
             if self._changed.wait_for(self._is_empty, 2 * GRACE):
                 os.close(self.stop)  # else a process hangs in the kernel, and its thread still looks at this

@@ -134,7 +134,7 @@ def runs(on: Bench, handlers: Path, settings: HandlerSettings, *, attempt: int, 
             yield replace(run, letters=tuple(letters))
             letters.clear()
     finally:
-        dispatcher.close(0)
+        dispatcher.close()
 
 
 def _run(dispatcher: Dispatcher, work: Work, policy: RetryPolicy, attempt: int) -> Run:
