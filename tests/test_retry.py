@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.model import Kind, Outcome, Place, Status, Verdict, Work
-from watcher.retry import POISON, POLICIES, RetryPolicy, decide, doubled, interrupted_delay
+from watcher.retry import POISON, POLICIES, RetryPolicy, cut_off, decide, doubled
 
 POLICY = RetryPolicy(attempts=5, first=30.0, cap=3600.0, age=48 * 3600.0)
 NOW = 1_000_000.0
@@ -68,9 +68,10 @@ def test_a_handler_can_ask_for_a_delay_but_not_for_ever(asked: float) -> None:
 
 
 def test_interrupted_work_comes_back_soon_and_then_less_soon() -> None:
-    assert [interrupted_delay(attempt) for attempt in (1, 2, 3, 20)] == [0.0, 1.0, 3.0, 600.0]
+    assert [cut_off(tries, 100, NOW).due for tries in (1, 2, 3, 20)] == [NOW, NOW + 1, NOW + 3, NOW + 600]
+    assert cut_off(100, 100, NOW).status is Status.DEAD
 
 
 def test_a_wait_that_doubles_stays_a_number_however_often_it_does() -> None:
     assert [doubled(0.5, times, 60.0) for times in (0, 1, 6, 7, 1024, 10**9)] == [0.5, 1.0, 32.0, 60.0, 60.0, 60.0]
-    assert interrupted_delay(10**9) == 600.0
+    assert cut_off(10**9, 10**10, NOW).due == NOW + 600.0

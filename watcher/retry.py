@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from watcher.model import Decision, Kind, Outcome, Status, Verdict, Work
 
-__all__ = ["POISON", "POLICIES", "RetryPolicy", "decide", "doubled", "interrupted_delay"]
+__all__ = ["POISON", "POLICIES", "RetryPolicy", "cut_off", "decide", "doubled"]
 
 #: Crashes or time-outs of one piece of work after which it is given up.
 POISON = 3
@@ -38,11 +38,6 @@ def doubled(first: float, times: int, cap: float) -> float:
     return min(cap, first * 2.0 ** min(times, ENOUGH))
 
 
-def interrupted_delay(attempt: int) -> float:
-    """Wait before work that the end of the daemon cut off runs again: short, as it is rarely the work's fault."""
-    return doubled(1.0, attempt - 1, 601.0) - 1
-
-
 def decide(
     outcome: Outcome, work: Work, policy: RetryPolicy, now: float, rnd: Callable[[], float] = random.random
 ) -> Decision:
@@ -68,3 +63,11 @@ def decide(
     if outcome.delay is not None:
         wait = min(policy.age, max(outcome.delay, 0.0))
     return Decision(Status.WAITING, now + wait, outcome.reason, crashed=crashed)
+
+
+def cut_off(tries: int, most: int, now: float) -> Decision:
+    """What becomes of work that ran when the daemon ended: again soon, as it is rarely its fault, and not for ever."""
+    if tries >= most:
+        return Decision(Status.DEAD, reason=f"gave up after {tries} attempts: the daemon ended while it ran, each time")
+    wait = doubled(1.0, tries - 1, 601.0) - 1
+    return Decision(Status.WAITING, now + wait, "interrupted: the daemon ended while it ran")

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from watcher.cursor import Anchor, Arrival
 from watcher.model import Action, Decision, Kind, Outcome, Place, Plan, Status, Step, Verb, Verdict, Work
 from watcher.posting import Posting
-from watcher.retry import RetryPolicy, decide, interrupted_delay
+from watcher.retry import RetryPolicy, cut_off, decide
 from watcher.store.database import Database
 from watcher.store.desk import Desk
 from watcher.store.folders import Folders
@@ -170,9 +170,9 @@ class Model:
         for item in self.items:
             if item.status is Status.RUNNING:
                 twice = item.kind is Kind.SEND and item.crashes > 1
-                given_up = twice or item.attempts - item.pardoned >= most(item.kind)
-                item.status = Status.DEAD if given_up else Status.WAITING
-                item.due = now + interrupted_delay(item.attempts)
+                decision = cut_off(item.attempts - item.pardoned, most(item.kind), now)
+                item.status = Status.DEAD if twice else decision.status
+                item.due = decision.due
         self.advance(now)
 
     def advance(self, now: float) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from watcher.model import Decision, Kind, Outcome, Place, Status, Work
-from watcher.retry import interrupted_delay
+from watcher.retry import cut_off
 from watcher.store.database import Database, Pending, Row
 from watcher.store.moves import AWAITS_TIME, IS_OPEN, REPLAY, bring, follow, move
 from watcher.store.outgoing import TWICE, post, tally
@@ -80,15 +80,11 @@ class Ledger:
             ahead = f"{AWAITS_TIME} AND changed_at > :now"  # the clock was set back since
             db.execute(f"UPDATE work SET due = :now + due - changed_at, changed_at = :now WHERE {ahead}", {"now": now})
             for row in halves:
-                doubtful = row["kind"] == Kind.SEND and row["crashes"] > 1
-                if doubtful or row["attempts"] - row["pardoned"] >= most(Kind(row["kind"]), row["name"]):
-                    reason = f"gave up after {row['attempts']} attempts: the daemon ended while it ran, each time"
-                    status, due = Status.DEAD, None
-                    reason = TWICE if doubtful else reason
-                else:
-                    status, due = Status.WAITING, now + interrupted_delay(row["attempts"])
-                    reason = "interrupted: the daemon ended while it ran"
-                move(db, row["id"], status, now, due=due, reason=reason)
+                kind = Kind(row["kind"])
+                decision = cut_off(row["attempts"] - row["pardoned"], most(kind, row["name"]), now)
+                if kind is Kind.SEND and row["crashes"] > 1:
+                    decision = Decision(Status.DEAD, reason=TWICE)
+                move(db, row["id"], decision.status, now, due=decision.due, reason=decision.reason)
                 follow(db, row["id"], now)
             return len(halves)
 
