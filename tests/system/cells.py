@@ -125,8 +125,8 @@ def try_cells(home: Path, server: Dovecot, cells: Sequence[Cell]) -> list[str]:
 
 
 @contextmanager
-def front(home: Path, server: Dovecot, accounts: Iterable[str]) -> Iterator[Front]:
-    """A daemon that watches these accounts, which are users of the server, each through a fault proxy."""
+def front(home: Path, server: Dovecot, accounts: Iterable[str], settings: str = "") -> Iterator[Front]:
+    """A daemon with further `settings` that watches these users of the server, each through a fault proxy."""
     with ExitStack() as stack:
         names = Names(home / "names")
         proxies = {
@@ -136,6 +136,6 @@ def front(home: Path, server: Dovecot, accounts: Iterable[str]) -> Iterator[Fron
         watched = [
             Watched(account, relay=(proxy.name, proxy.port), settings=RENEW) for account, proxy in proxies.items()
         ]
-        threads = f"links = {max(8, len(watched))}"  # those of dark hosts, and some for the others
-        daemon = Daemon(home, server, watched, settings=threads, package=names.directory)
+        threads = f"links = {max(8, len(watched))}\n"  # those of dark hosts, and some for the others
+        daemon = Daemon(home, server, watched, settings=threads + settings, package=names.directory)
         yield Front(stack.enter_context(daemon), server, proxies)

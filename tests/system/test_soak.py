@@ -20,6 +20,7 @@ MINUTES = float(os.environ.get("SOAK_MINUTES", "60"))
 ACCOUNTS = [f"user-{number}" for number in range(8)]
 EVERY = 5.0  #: seconds between two looks at what the daemon uses
 WORKERS = 8  #: of the stages, each of which starts one more where all of its own are busy
+ONE = "[handler.python]\nconcurrency = 1\n"  #: a second warm process of it comes and goes, and has 7 MB
 GROWTH = 1.05  #: of memory, at most, from the second quarter to the last
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def weather(tried, account, until):
 @pytest.mark.timeout(MINUTES * 60 + 900)
 def test_an_hour_of_random_faults(tmp_path):
     samples = []
-    with Dovecot(users=ACCOUNTS) as server, front(tmp_path, server, ACCOUNTS) as tried:
+    with Dovecot(users=ACCOUNTS) as server, front(tmp_path, server, ACCOUNTS, ONE) as tried:
         before = tried.warm_up()
         end = monotonic() + MINUTES * 60
         with ThreadPoolExecutor(len(ACCOUNTS)) as hands:
